@@ -1,0 +1,174 @@
+"""Elementwise activation functions, each one SymPy expression; SymPy supplies the derivatives and the kinks.
+
+Sources: Keras 2.2.4 (`hard_sigmoid` = clip(0.2 x + 0.5, 0, 1)), Keras 3 and JAX (`hard_sigmoid_keras3` = relu6(x + 3)/6),
+Clevert et al. 2015 (ELU), Klambauer et al. 2017 (SELU), Hendrycks & Gimpel 2016 (GELU, exact form), Ramachandran et al. 2017
+(swish).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sympy as sp
+
+from rnnproof.errors import EquationError
+
+X = sp.Symbol("x", real=True)
+Y = sp.Symbol("y", real=True)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One elementwise function: its name, its SymPy Function class, its definition in `X`, other names people print."""
+
+    name: str
+    function: Any
+    definition: sp.Expr
+    aliases: tuple[str, ...] = ()
+    tex: str = ""
+
+
+@dataclass(frozen=True)
+class ScalarDerivative:
+    """f'(x): `of_input` in `X`; `of_output` in `Y` = f(x) where that form is free of transcendental functions, else None."""
+
+    of_input: sp.Expr
+    of_output: sp.Expr | None
+
+
+_REGISTRY: dict[str, Activation] = {}
+
+
+def activation(
+    name: str, definition: sp.Expr, *, aliases: tuple[str, ...] = (), tex: str = "", function: Any = None
+) -> Activation:
+    """Register an activation given by a SymPy expression in one symbol; returns it.
+
+    `definition` may use any one symbol. A non-decreasing function written as `Piecewise` with its constant branches closed
+    (`x <= a`) keeps a derivative in terms of its output. Raises EquationError for a bad name or expression.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise EquationError(f"activation {name!r}: a name is letters, digits and underscores; choose such a name")
+    expression = sp.sympify(definition) if isinstance(definition, int | float) else definition
+    if not isinstance(expression, sp.Expr) or len(expression.free_symbols) > 1:
+        raise EquationError(f"activation {name!r}: give a SymPy expression in one symbol, such as x*tanh(x)")
+    for symbol in expression.free_symbols:
+        expression = expression.subs(symbol, X)
+    if name in _REGISTRY:
+        if _REGISTRY[name].definition == expression:
+            return _REGISTRY[name]
+        raise EquationError(f"activation {name!r} exists with another definition; choose another name")
+    made = function if function is not None else type(name, (sp.Function,), {"nargs": 1, "fdiff": _fdiff})
+    entry = Activation(name, made, expression, aliases, tex or rf"\operatorname{{{name}}}".replace("_", r"\_"))
+    _REGISTRY[name] = entry
+    return entry
+
+
+def _fdiff(self: Any, argindex: int = 1) -> sp.Expr:
+    found = derivative(self.func)
+    if found.of_output is not None:
+        return found.of_output.subs(Y, self)
+    return found.of_input.subs(X, self.args[0])
+
+
+def find(name: str) -> Activation | None:
+    """The activation of that name or alias, or None."""
+    for entry in _REGISTRY.values():
+        if name == entry.name or name in entry.aliases:
+            return entry
+    return None
+
+
+def of(function: Any) -> Activation:
+    """The activation whose SymPy Function class this is."""
+    for entry in _REGISTRY.values():
+        if entry.function == function:
+            return entry
+    raise EquationError(f"{function} is no registered activation; register it with rnnproof.activation(name, expression)")
+
+
+def names() -> tuple[str, ...]:
+    """Every registered name."""
+    return tuple(_REGISTRY)
+
+
+@cache
+def derivative(function: Any) -> ScalarDerivative:
+    """The derivative as SymPy finds it, and its rewriting in terms of the output where that costs no exp, tanh or erf."""
+    definition = of(function).definition
+    of_input = sp.diff(definition, X)
+    if isinstance(of_input, sp.Piecewise):
+        of_input = sp.Piecewise(*((sp.simplify(slope), condition) for slope, condition in of_input.args))
+    logistic = sp.exp(X) / (1 + sp.exp(X))  # written as sigma(x), which does not overflow
+    return ScalarDerivative(of_input.subs(logistic, _REGISTRY["sigmoid"].function(X)), _in_output(definition))
+
+
+def _in_output(definition: sp.Expr) -> sp.Expr | None:
+    """Branch by branch: solve y = f(x) for x, put it into f'(x); conditions x < a become y < f(a) (f non-decreasing)."""
+    branches = definition.args if isinstance(definition, sp.Piecewise) else ((definition, sp.true),)
+    rewritten = []
+    for expression, condition in branches:
+        slope = sp.diff(expression, X)
+        if slope.has(X):
+            slope = slope.subs(expression, Y)
+        if slope.has(X):
+            try:
+                roots = sp.solve(sp.Eq(Y, expression), X)
+            except NotImplementedError:  # SymPy's word for "no closed-form inverse"
+                return None
+            forms = {sp.simplify(slope.subs(X, root)) for root in roots}
+            if len(forms) != 1:
+                return None
+            slope = sp.factor(forms.pop())
+        if slope.has(X) or not slope.is_polynomial(Y):
+            return None
+        if condition != sp.true:
+            if not isinstance(condition, sp.core.relational.Relational) or condition.lhs != X:
+                return None
+            condition = condition.func(Y, expression.subs(X, condition.rhs))
+        rewritten.append((slope, condition))
+    return sp.Piecewise(*rewritten) if len(rewritten) > 1 else rewritten[0][0]
+
+
+def kinks(function: Any) -> tuple[float, ...]:
+    """The inputs at which the derivative jumps; empty for a smooth function."""
+    definition = of(function).definition
+    slope = sp.diff(definition, X)
+    found = set()
+    for piece in definition.atoms(sp.Piecewise):
+        for _, condition in piece.args:
+            for relation in condition.atoms(sp.core.relational.Relational):
+                at = float(relation.rhs if relation.lhs == X else relation.lhs)
+                below, above = (float(slope.subs(X, at + side).evalf()) for side in (-1e-9, 1e-9))
+                if abs(above - below) > 1e-6:  # a smooth slope moves by about 1e-9 here
+                    found.add(at)
+    return tuple(sorted(found))
+
+
+def _positive(then: sp.Expr, otherwise: sp.Expr) -> sp.Expr:
+    return sp.Piecewise((then, X > 0), (otherwise, True))
+
+
+_SELU_ALPHA = sp.Float("1.6732632423543772848170429916717", 32)
+_SELU_SCALE = sp.Float("1.0507009873554804934193349852946", 32)
+
+activation("tanh", sp.tanh(X), function=sp.tanh, tex=r"\tanh")
+activation("sigmoid", 1 / (1 + sp.exp(-X)), aliases=("sigma", "logistic", "sigm"), tex=r"\sigma")
+activation("exponential", sp.exp(X), aliases=("exp",), function=sp.exp, tex=r"\exp")
+activation(
+    "hard_sigmoid",
+    sp.Piecewise((0, X <= sp.Rational(-5, 2)), (1, X >= sp.Rational(5, 2)), (X / 5 + sp.Rational(1, 2), True)),
+    aliases=("hardsigmoid", "hardsigm"),
+)
+activation("hard_sigmoid_keras3", sp.Piecewise((0, X <= -3), (1, X >= 3), (X / 6 + sp.Rational(1, 2), True)))
+activation("relu", _positive(X, sp.Integer(0)), aliases=("ReLU", "Relu"))
+activation("softplus", sp.log(1 + sp.exp(X)))
+activation("softsign", _positive(X / (1 + X), X / (1 - X)))
+activation("elu", _positive(X, sp.exp(X) - 1), aliases=("ELU",))
+activation("selu", _positive(_SELU_SCALE * X, _SELU_SCALE * _SELU_ALPHA * (sp.exp(X) - 1)), aliases=("SELU",))
+activation("gelu", X * (1 + sp.erf(X / sp.sqrt(2))) / 2, aliases=("GELU",))
+activation("swish", X * _REGISTRY["sigmoid"].function(X), aliases=("silu", "SiLU", "Swish"))
+activation("linear", X, aliases=("identity", "id"))

@@ -1,0 +1,204 @@
+"""`Cell`: one recurrent system of equations, checked when it is made. Everything else is derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from rnnproof.equations import expressions
+from rnnproof.errors import EquationError
+
+
+@dataclass(frozen=True)
+class Equation:
+    """`symbol = expression`; `tex` is the equation as printed, `where` says where it stands (document and line)."""
+
+    symbol: Any
+    expression: Any
+    tex: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        shown = self.tex or f"{self.symbol} = {self.expression}"
+        return f"{shown} ({self.where})" if self.where else shown
+
+
+@dataclass(frozen=True)
+class State:
+    """A quantity carried from step to step: `new` is its value at this step, `old` at the step before (None: never read)."""
+
+    name: str
+    new: Any
+    old: Any | None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A learned array; `per_step` where it carries the index itself (W^{(l)}) and so has a value for each step."""
+
+    name: str
+    symbol: Any
+    per_step: bool = False
+
+
+@dataclass(frozen=True)
+class Body:
+    """The body of a function the equations leave open: `name(argument) = expression`."""
+
+    name: str
+    argument: Any
+    expression: Any
+    tex: str = ""
+
+
+@dataclass(frozen=True)
+class FrameworkLayer:
+    """The same cell in a framework: which layer and, for each of its weight arrays, our parameters stacked in its order."""
+
+    framework: str
+    layer: str
+    options: tuple[tuple[str, str], ...]
+    weights: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A system of equations with roles: inputs (at most one), states (the first is the output), parameters.
+
+    `equations` stand in order of evaluation. Sizes are SymPy symbols such as `hidden` and `input`. `notation` maps a symbol's
+    name to its LaTeX. Raises EquationError, naming the equation, for an unbound name, a symbol defined twice, shapes that do
+    not fit, or a state with no update.
+    """
+
+    name: str
+    equations: tuple[Equation, ...]
+    states: tuple[State, ...]
+    parameters: tuple[Parameter, ...] = ()
+    inputs: tuple[Any, ...] = ()
+    index: str = "t"
+    bodies: tuple[Body, ...] = ()
+    notation: tuple[tuple[str, str], ...] = ()
+    frameworks: tuple[FrameworkLayer, ...] = ()
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def tex(self) -> dict[str, str]:
+        """LaTeX of each symbol, by name."""
+        return dict(self.notation)
+
+    @property
+    def open_functions(self) -> tuple[str, ...]:
+        """Names of the functions that still have no body."""
+        bound = {body.name for body in self.bodies}
+        found: dict[str, Any] = {}
+        for expression in (*(e.expression for e in self.equations), *(b.expression for b in self.bodies)):
+            found.update(expressions.open_functions(expression))
+        return tuple(name for name in found if name not in bound)
+
+    @property
+    def sizes(self) -> tuple[Any, ...]:
+        """Every size symbol, the states' first."""
+        seen: dict[Any, None] = {}
+        for symbol in (*(s.new for s in self.states), *self.inputs, *(p.symbol for p in self.parameters)):
+            for size in getattr(symbol, "shape", ()):
+                for atom in sorted(size.free_symbols, key=str):
+                    seen[atom] = None
+        return tuple(seen)
+
+    @classmethod
+    def from_sympy(
+        cls,
+        name: str,
+        equations: Mapping[Any, Any] | Iterable[tuple[Any, Any]],
+        *,
+        previous: Mapping[Any, Any],
+        inputs: Iterable[Any] = (),
+        per_step: Iterable[Any] = (),
+        index: str = "t",
+    ) -> Cell:
+        """A Cell from SymPy: `equations` {symbol: expression} in any order, `previous` {state's new symbol: its old symbol}.
+
+        What is neither defined, an input nor an old state is a parameter.
+        """
+        pairs = tuple(equations.items()) if isinstance(equations, Mapping) else tuple(equations)
+        made = in_order(tuple(Equation(symbol, expression) for symbol, expression in pairs))
+        given = {*previous.values(), *inputs, *(e.symbol for e in made)}
+        used: dict[Any, None] = {}
+        for equation in made:
+            for symbol in sorted(expressions.symbols(equation.expression) - given, key=str):
+                used[symbol] = None
+        steps = set(per_step)
+        order = {e.symbol: position for position, e in enumerate(made)}
+        states = sorted(previous, key=lambda new: -order.get(new, 0))
+        return cls(
+            name=name,
+            equations=made,
+            states=tuple(State(str(new), new, previous[new]) for new in states),
+            parameters=tuple(Parameter(str(symbol), symbol, symbol in steps) for symbol in used),
+            inputs=tuple(inputs),
+            index=index,
+        )
+
+
+def in_order(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
+    """The equations in an order of evaluation, as near to the given one as it allows. Raises EquationError for a cycle."""
+    defined = {equation.symbol for equation in equations}
+    waiting, done, ordered = list(equations), set(), []
+    while waiting:
+        for equation in waiting:
+            if (expressions.symbols(equation.expression) & defined) <= done:
+                break
+        else:
+            raise EquationError(
+                f"{waiting[0]}: needs itself within one step; refer to the value of the step before to break the circle"
+            )
+        waiting.remove(equation)
+        done.add(equation.symbol)
+        ordered.append(equation)
+    return tuple(ordered)
+
+
+def _check(cell: Cell) -> None:
+    if len(cell.inputs) > 1:
+        listed = ", ".join(map(str, cell.inputs))
+        raise EquationError(f"cell {cell.name}: {len(cell.inputs)} inputs ({listed}); stack them into one vector")
+    if not cell.states:
+        raise EquationError(f"cell {cell.name}: no state; one equation must refer to the value of the step before")
+    known: dict[str, str] = {}
+    roles = [(s.old, f"the old state {s.name}") for s in cell.states if s.old is not None]
+    roles += [(x, "an input") for x in cell.inputs] + [(p.symbol, "a parameter") for p in cell.parameters]
+    for symbol, role in roles:
+        if symbol.name in known:
+            raise EquationError(f"cell {cell.name}: {symbol} is {known[symbol.name]} and {role}; rename one of them")
+        known[symbol.name] = role
+    for equation in cell.equations:
+        if equation.symbol.name in known:
+            what = known[equation.symbol.name]
+            raise EquationError(f"{equation}: {equation.symbol} is defined a second time (already {what}); keep one definition")
+        for symbol in sorted(expressions.symbols(equation.expression), key=str):
+            if symbol.name not in known:
+                raise EquationError(f"{equation}: {symbol} is not bound; define it above or make it a parameter or an input")
+        try:
+            shape, wanted = expressions.shape_of(equation.expression), expressions.shape_of(equation.symbol)
+        except EquationError as error:
+            raise EquationError(f"{equation}: shapes do not fit: {error}") from None
+        if shape != wanted:
+            raise EquationError(f"{equation}: {equation.symbol} has shape {wanted}, its right side {shape}")
+        known[equation.symbol.name] = "defined by an equation"
+    for body in cell.bodies:
+        for symbol in sorted(expressions.symbols(body.expression) - {body.argument}, key=str):
+            if symbol.name not in known:
+                raise EquationError(f"the body of {body.name}: {symbol} is not bound; make it a parameter")
+        expressions.shape_of(body.expression)
+    defined = {equation.symbol for equation in cell.equations}
+    for state in cell.states:
+        if state.new not in defined:
+            raise EquationError(f"cell {cell.name}: state {state.name} has no update; add an equation that defines {state.new}")
+        if state.old is not None and expressions.shape_of(state.old) != expressions.shape_of(state.new):
+            raise EquationError(f"cell {cell.name}: state {state.name} changes its shape from step to step")
