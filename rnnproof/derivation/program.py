@@ -1,0 +1,186 @@
+"""`Program`: a typed, single-assignment list of array operations. Everything after the equations reads it or makes it.
+
+A variable has a mathematical shape (() scalar, (n,) column, (m, n) matrix) and says along what it varies: over the steps
+(time or layers), over the samples of a batch, or neither (a parameter). One Program describes one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy as sp
+
+Shape = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Var:
+    """One array; `tex` is its printed symbol, empty for a value that has no name in the equations."""
+
+    name: str
+    shape: Shape
+    per_step: bool = False
+    per_sample: bool = False
+    tex: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Step:
+    """`target = op(args; attr)`; `rule` names the rule that made it, `tex` the equation it belongs to."""
+
+    target: Var
+    op: str
+    args: tuple[Var, ...]
+    attr: Any = None
+    rule: str = ""
+    tex: str = ""
+
+    def __str__(self) -> str:
+        attr = "" if self.attr is None else f"; {self.attr}"
+        return f"{self.target} = {self.op}({', '.join(map(str, self.args))}{attr})"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A value that enters or leaves: its role, the name it goes by there, and its variable.
+
+    Roles in: parameter, input, old (a state's value one step before), tape (a forward value), seed (the gradient a loss sends
+    to a state at this step), carry (the gradient arriving from the next step). Roles out: new (a state's value), carry (the
+    gradient handed to the step before), gradient (of a parameter, summed over steps and samples), input (gradient of it).
+    """
+
+    role: str
+    key: str
+    var: Var
+
+
+@dataclass(frozen=True)
+class Program:
+    """Inputs, steps, outputs; checked when made: every name is bound once, before it is used, and shapes fit."""
+
+    name: str
+    inputs: tuple[Port, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[Port, ...]
+
+    def __post_init__(self) -> None:
+        from rnnproof.derivation.operations import OPERATIONS
+
+        bound: dict[str, Var] = {}
+        for port in self.inputs:
+            _bind(bound, port.var, f"input {port.key}")
+        for step in self.steps:
+            for arg in step.args:
+                _require(bound, arg, str(step))
+            if step.op in OPERATIONS:
+                shape = OPERATIONS[step.op].shape(tuple(arg.shape for arg in step.args), step.attr)
+                if tuple(map(sp.expand, shape)) != tuple(map(sp.expand, step.target.shape)):
+                    raise AssertionError(f"{self.name}: {step}: shape {step.target.shape} should be {shape}")
+            _bind(bound, step.target, str(step))
+        for port in self.outputs:
+            _require(bound, port.var, f"output {port.key}")
+
+    def __str__(self) -> str:
+        lines = [f"program {self.name}"]
+        lines += [f"  in   {port.role} {port.key}: {port.var} {port.var.shape}" for port in self.inputs]
+        lines += [f"  {step}" for step in self.steps]
+        lines += [f"  out  {port.role} {port.key}: {port.var}" for port in self.outputs]
+        return "\n".join(lines)
+
+    def ports(self, role: str, *, out: bool = False) -> tuple[Port, ...]:
+        """The input (or output) ports of a role."""
+        return tuple(port for port in (self.outputs if out else self.inputs) if port.role == role)
+
+    def producer(self) -> dict[Var, Step]:
+        """The step that makes each variable."""
+        return {step.target: step for step in self.steps}
+
+    def users(self) -> dict[Var, list[Step]]:
+        """The steps that read each variable."""
+        found: dict[Var, list[Step]] = {}
+        for step in self.steps:
+            for arg in dict.fromkeys(step.args):
+                found.setdefault(arg, []).append(step)
+        return found
+
+    def with_steps(self, steps: Iterable[Step]) -> Program:
+        """The same Program with other steps."""
+        return replace(self, steps=tuple(steps))
+
+    def substitute(self, mapping: dict[Var, Var]) -> Program:
+        """Read `mapping[v]` wherever v was read, in steps and outputs."""
+
+        def now(var: Var) -> Var:
+            while var in mapping:
+                var = mapping[var]
+            return var
+
+        steps = tuple(replace(step, args=tuple(map(now, step.args))) for step in self.steps)
+        outputs = tuple(replace(port, var=now(port.var)) for port in self.outputs)
+        return replace(self, steps=steps, outputs=outputs)
+
+
+def _bind(bound: dict[str, Var], var: Var, where: str) -> None:
+    if var.name in bound:
+        raise AssertionError(f"{where}: {var.name} is bound twice")
+    bound[var.name] = var
+
+
+def _require(bound: dict[str, Var], var: Var, where: str) -> None:
+    if bound.get(var.name) != var:
+        raise AssertionError(f"{where}: {var.name} is not bound")
+
+
+def in_order(program: Program) -> Program:
+    """The steps sorted so that each comes after what it reads, otherwise as near to the given order as that allows."""
+    ready = {port.var for port in program.inputs}
+    producer = {step.target: step for step in program.steps}
+    ordered: list[Step] = []
+    done: set[Var] = set()
+
+    def visit(step: Step, path: tuple[Var, ...]) -> None:
+        if step.target in done:
+            return
+        if step.target in path:
+            raise AssertionError(f"{program.name}: {step.target} needs itself")
+        for arg in step.args:
+            if arg not in ready:
+                visit(producer[arg], (*path, step.target))
+        done.add(step.target)
+        ordered.append(step)
+
+    for step in program.steps:
+        visit(step, ())
+    return program.with_steps(ordered)
+
+
+def without_dead_steps(program: Program) -> Program:
+    """Drop the steps whose result reaches no output."""
+    live = {port.var for port in program.outputs}
+    kept: list[Step] = []
+    for step in reversed(program.steps):
+        if step.target in live:
+            live.update(step.args)
+            kept.append(step)
+    return program.with_steps(reversed(kept))
+
+
+class Names:
+    """Hands out names that are not taken yet."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+
+    def fresh(self, wanted: str) -> str:
+        """`wanted`, or `wanted_2`, `wanted_3` and so on."""
+        name, number = wanted, 1
+        while name in self._taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._taken.add(name)
+        return name
