@@ -1,0 +1,126 @@
+"""Central differences with a sweep of steps, and the complex step: derivatives from the module's own forward alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from rnnproof.verification.point import Array, Point
+from rnnproof.verification.reference import Reference, rounding
+from rnnproof.verification.subject import Subject
+
+# Richardson's extrapolation of two central differences has truncation error about h^4 and rounding error eps/h; the best step
+# is eps^(1/5) = 7e-4, so the sweep lies around it. Each step is half the one before, as the extrapolation needs. It goes on to
+# the finest only where a larger step crosses a kink; there the rounding error eps/h = 1e-11 is still below eps^(2/3) = 4e-11.
+STEPS = tuple(4e-3 / 2**k for k in range(9))
+USUAL = 4
+
+# Entries times time steps up to which every entry is differentiated; above that, random directions.
+FULL = 2500
+DIRECTIONS = 4
+
+# With h f'' extrapolated away, the difference of the two one-sided slopes is h^3 f''''/2 (6e-11 at h = 5e-4, times S) and
+# rounding eps/h (1e-11 at most); a kink leaves the jump of one activation's slope, of order one in a sum S of some hundreds.
+JUMP = 1e-7
+
+
+def directions(point: Point) -> dict[str, Array] | None:
+    """None where every entry is to be differentiated, else a few random directions (k, ...) for each label."""
+    leaves = point.leaves()
+    if sum(value.size for value in leaves.values()) * point.steps <= FULL:
+        return None
+    rng = np.random.default_rng(point.steps)
+    return {label: rng.standard_normal((DIRECTIONS, *value.shape)) / np.sqrt(value.size) for label, value in leaves.items()}
+
+
+def _moves(value: Array, along: Array | None) -> Iterator[tuple[Any, Array]]:
+    """(where the derivative goes, the direction) for each entry or each given direction."""
+    if along is not None:
+        yield from enumerate(along)
+        return
+    for index in np.ndindex(value.shape):
+        unit = np.zeros_like(value)
+        unit[index] = 1.0
+        yield index, unit
+
+
+def central(subject: Subject, point: Point) -> Reference:
+    """Per derivative, the step of the sweep with the smallest estimated error; kinks found by the jump of the slope.
+
+    The loss is known to eps S, S the sum of |d_states * states|. A plain central difference at its best step eps^(1/3) is known
+    to eps^(2/3) S, third derivatives being of the order of S; the extrapolation does better, so that is the tolerance.
+    """
+    along = directions(point)
+    trace = subject.forward(point)
+    scale = max(1.0, float(sum(np.sum(np.abs(seed * trace.states[name])) for name, seed in point.d_states.items())))
+    middle = float(subject.loss(point))
+    values: dict[str, Array] = {}
+    tolerances: dict[str, float] = {}
+    kinks: dict[str, str] = {}
+    allowed = float(np.finfo(np.float64).eps) ** (2 / 3) * scale
+    leaves = point.leaves()
+    for label, value in leaves.items():
+        slopes = np.zeros(value.shape if along is None else DIRECTIONS)
+        for index, direction in _moves(value, None if along is None else along[label]):
+            slope, jump = _sweep(lambda h, d=direction, k=label, v=value: _moved(subject, point, k, v + h * d), middle, scale)
+            slopes[index] = slope
+            if jump > JUMP * scale:
+                kinks[label] = f"the slope jumps by {jump:.1e} at entry {index}"
+        values[label] = slopes
+        tolerances[label] = allowed / max(float(np.max(np.abs(slopes), initial=0.0)), 1e-300)
+    return Reference(
+        values, allowed, "central differences, eps^(2/3) sum|d_states states| / max|gradient|", tolerances, along or {}, kinks
+    )
+
+
+def _moved(subject: Subject, point: Point, label: str, value: Array) -> Any:
+    return subject.loss(point.with_leaves({**point.leaves(), label: value}))
+
+
+def _sweep(loss: Any, middle: float, scale: float) -> tuple[float, float]:
+    """(best slope, jump of the slope at the point) of a function of one number; finer steps where the larger ones show a jump."""
+    noise = float(np.finfo(np.float64).eps) * scale
+    slopes: list[float] = []
+    bends: list[float] = []
+    jump = np.inf
+    for count, h in enumerate(STEPS, start=1):
+        up, down = float(loss(h)), float(loss(-h))
+        slopes.append((up - down) / (2 * h))
+        bends.append((up + down - 2 * middle) / h)
+        if count >= USUAL:
+            jump = max(abs(2 * fine - coarse) for coarse, fine in zip(bends[-3:], bends[-2:], strict=False))
+            if jump <= JUMP * scale:
+                break
+    extrapolated = [(4 * fine - coarse) / 3 for coarse, fine in zip(slopes, slopes[1:], strict=False)]
+    estimates = [
+        (abs(fine - coarse) + noise / h, fine)
+        for coarse, fine, h in zip(extrapolated, extrapolated[1:], STEPS[2:], strict=False)
+    ]
+    return min(estimates)[1], jump
+
+
+# Far below any rounding of the real part, far above the smallest number: the complex step has no subtraction to lose digits in.
+H = 1e-30
+
+
+def complex_step(subject: Subject, point: Point) -> Reference:
+    """Im loss(x + ih) / h: the truncation error h^2 vanishes, so only rounding is left."""
+    along = directions(point)
+    complex_point = point.cast(np.complex128)
+    values = {}
+    for label, value in complex_point.leaves().items():
+        slopes = np.zeros(value.shape if along is None else DIRECTIONS)
+        for index, direction in _moves(value, None if along is None else along[label]):
+            slopes[index] = np.imag(_moved(subject, complex_point, label, value + 1j * H * direction)) / H
+        values[label] = slopes
+    return Reference(values, **rounding(point), directions=along or {})
+
+
+def real_only(subject: Subject) -> str:
+    """Why the complex step cannot be taken: the module's forward loses the imaginary part; "" where it can."""
+    point = subject.layout.draw({"T": 1, "B": 1}, 0).cast(np.complex128)
+    states = subject.forward(point).states
+    real = [name for name in point.d_states if not np.iscomplexobj(states[name])]
+    return f"forward of complex128 gives a real state {real[0]}; keep the dtype of what comes in" if real else ""

@@ -1,0 +1,121 @@
+"""The answer of a check: one `Row` for each gradient, oracle, dtype and size, and `Evidence`, all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import overload
+
+from tabulate import tabulate
+
+COLUMNS = ("cell", "gradient", "oracle", "dtype", "sizes", "error", "tolerance", "basis", "verdict")
+
+# Verdicts that say nothing about the gradient; a row with one holds only where nobody asked for that oracle by name.
+SILENT = ("not installed", "does not apply")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: `error` is max |ours - theirs| / max |theirs| over the array, `ours` and `theirs` its worst entry.
+
+    `step` is the time step of that entry where the array has a time axis. Verdicts: "pass", "FAIL", "kink" (the point lies at
+    a kink, where there is no derivative to compare), "not installed", "does not apply".
+    """
+
+    cell: str
+    gradient: str
+    oracle: str
+    dtype: str
+    sizes: str
+    error: float
+    tolerance: float
+    basis: str
+    verdict: str
+    index: tuple[int, ...] = ()
+    step: int | None = None
+    ours: float = 0.0
+    theirs: float = 0.0
+    note: str = ""
+    required: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the row stands in nobody's way: it passed, or is silent and was not asked for by name."""
+        return self.verdict == "pass" or (self.verdict in SILENT and not self.required)
+
+    def __str__(self) -> str:
+        if self.verdict in SILENT:
+            return f"{self.cell}: oracle {self.oracle} {self.verdict}: {self.note}"
+        where = f"[{', '.join(map(str, self.index))}]" + (f" at time step {self.step}" if self.step is not None else "")
+        return (
+            f"{self.cell}: gradient {self.gradient}{where}: {self.verdict}: {self.ours!r} here, {self.theirs!r} "
+            f"by {self.oracle} ({self.dtype}, {self.sizes}); relative error {self.error:.2e}, tolerance {self.tolerance:.1e} ({self.basis})"
+            + (f"; {self.note}" if self.note else "")
+        )
+
+
+@dataclass(frozen=True)
+class Evidence(Sequence[Row]):
+    """All rows of a check; `ok` where every row is and at least one gradient was compared."""
+
+    rows: tuple[Row, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __add__(self, other: Evidence) -> Evidence:
+        return Evidence(self.rows + other.rows)
+
+    @property
+    def ok(self) -> bool:
+        return all(row.ok for row in self.rows) and any(row.verdict == "pass" for row in self.rows)
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The rows that are not ok."""
+        return tuple(row for row in self.rows if not row.ok)
+
+    def worst(self, *by: str) -> Evidence:
+        """The worst row of each group of equal columns `by`: a row that is not ok first, else that nearest to its tolerance."""
+        groups: dict[tuple[str, ...], Row] = {}
+        for row in self.rows:
+            key = tuple(getattr(row, column) for column in by)
+            if key not in groups or _badness(row) > _badness(groups[key]):
+                groups[key] = row
+        return Evidence(tuple(groups.values()))
+
+    def table(self, format: str = "simple", by: tuple[str, ...] = ()) -> str:
+        """A table in any format of tabulate ("simple" for terminals, "github"); with `by`, the worst row of each group."""
+        rows = self.worst(*by) if by else self
+        shown = [[_cell(getattr(row, column)) for column in COLUMNS] for row in rows]
+        return tabulate(shown, headers=COLUMNS, tablefmt=format, disable_numparse=True)
+
+    def json(self) -> str:
+        """Every row with all its fields; non-finite numbers become strings, as JSON has none."""
+        return json.dumps(
+            [{key: _plain(value) for key, value in asdict(row).items()} for row in self.rows], indent=1, allow_nan=False
+        )
+
+
+def _badness(row: Row) -> tuple[bool, float]:
+    return (not row.ok, row.error / row.tolerance if row.tolerance else 0.0)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.1e}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: object) -> object:
+    finite = not isinstance(value, float) or value - value == 0
+    return value if finite else str(value)

@@ -1,0 +1,167 @@
+"""Keras and torch layers as oracles, for the cells that say which layer they are (`Cell.frameworks`)."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnnproof.equations.cell import FrameworkLayer
+from rnnproof.verification.point import Array, Point
+from rnnproof.verification.reference import Reference, rounding
+from rnnproof.verification.subject import Subject
+
+_WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
+
+
+def layer_of(framework: str, subject: Subject) -> FrameworkLayer | None:
+    """The framework layer a subject's cell equals, or None."""
+    layers = subject.cell.frameworks if subject.cell is not None else ()
+    return next((layer for layer in layers if layer.framework == framework), None)
+
+
+def layer_missing(framework: str, subject: Subject) -> str:
+    """Why there is nothing to compare with, or ""."""
+    return "" if layer_of(framework, subject) else f"the cell names no {framework} layer it equals"
+
+
+def _layer(framework: str, subject: Subject) -> FrameworkLayer:
+    layer = layer_of(framework, subject)
+    if layer is None:
+        raise AssertionError(layer_missing(framework, subject))
+    return layer
+
+
+def options(layer: FrameworkLayer) -> dict[str, Any]:
+    """The layer's options; the words true, false and none are values."""
+    return {name: _WORDS.get(value.lower(), value) for name, value in layer.options}
+
+
+def rows_of(parts: tuple[str, ...]) -> list[list[str]]:
+    """Names stacked along the first axis, in rows separated by ";" (the two rows of a bias)."""
+    rows: list[list[str]] = [[]]
+    for part in parts:
+        if part == ";":
+            rows.append([])
+        else:
+            rows[-1].append(part)
+    return rows
+
+
+def stacked(parts: tuple[str, ...], params: Mapping[str, Array], hidden: int) -> Array:
+    """The framework's array in our layout: our parameters one below the other, "0" being a block of `hidden` zeros."""
+    rows = [np.concatenate([np.zeros(hidden) if p == "0" else params[p] for p in row]) for row in rows_of(parts)]
+    return rows[0] if len(rows) == 1 else np.stack(rows)
+
+
+def split(parts: tuple[str, ...], array: Array, params: Mapping[str, Array], hidden: int) -> dict[str, Array]:
+    """The inverse of `stacked` for gradients: each of our parameters' share, summed where it stands twice."""
+    found: dict[str, Array] = {}
+    rows = rows_of(parts)
+    for row, values in zip(rows, array if len(rows) > 1 else [array], strict=True):
+        start = 0
+        for part in row:
+            size = hidden if part == "0" else params[part].shape[0]
+            if part != "0":
+                found[part] = found.get(part, 0.0) + values[start : start + size]
+            start += size
+    return found
+
+
+def _transposed(parts: tuple[str, ...], array: Array) -> Array:
+    """Keras multiplies from the right: its matrices are ours transposed, its one- and two-row biases are not."""
+    return array.T if len(rows_of(parts)) == 1 else array
+
+
+Gradients = tuple[list[Array], Array, list[Array], Array]
+Run = Callable[[FrameworkLayer, list[Array], Point], Gradients]
+
+
+def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..., Array], run: Run) -> Reference:
+    """Map the weights there and the gradients back.
+
+    Frameworks give the output at every step but the other states only after the last: their seeds before it are zero.
+    """
+    layer = _layer(framework, subject)
+    output, *others = point.initial
+    last = {name: np.concatenate([np.zeros_like(point.d_states[name][:-1]), point.d_states[name][-1:]]) for name in others}
+    point = replace(point, d_states={output: point.d_states[output], **last})
+    hidden = point.initial[output].shape[1]
+    weights = [orient(parts, stacked(parts, point.params, hidden)) for _, parts in layer.weights]
+    d_weights, d_inputs, d_initial, outputs = run(layer, weights, point)
+    values: dict[str, Array] = {f"output {output}": outputs, "inputs": d_inputs}
+    for (_, parts), gradient in zip(layer.weights, d_weights, strict=True):
+        for name, share in split(parts, orient(parts, gradient), point.params, hidden).items():
+            values[name] = values.get(name, 0.0) + share
+    values.update({f"initial {name}": gradient for name, gradient in zip(point.initial, d_initial, strict=True)})
+    return Reference(values, **rounding(point), point=point)
+
+
+def keras(subject: Subject, point: Point) -> Reference:
+    """A Keras 3 layer on the TensorFlow backend in float64, differentiated by a GradientTape."""
+    return _compare("keras", subject, point, _transposed, _keras)
+
+
+def _keras(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradients:
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its notes about CPU features are no news to anyone here
+    tf: Any = importlib.import_module("tensorflow")
+    layers: Any = importlib.import_module("keras").layers
+    output, *others = point.initial
+    hidden = point.initial[output].shape[1]
+    made = getattr(layers, layer.layer)(hidden, return_sequences=True, return_state=True, dtype="float64", **options(layer))
+    xs = tf.Variable(np.swapaxes(point.xs, 0, 1))
+    initial = [tf.Variable(value) for value in point.initial.values()]
+    made.build(xs.shape)
+    made.set_weights(_in_order([name for name, _ in layer.weights], [weight.name for weight in made.weights], weights))
+    with tf.GradientTape() as tape:
+        tape.watch([xs, *initial])
+        sequence, *final = made(xs, initial_state=initial)
+        loss = tf.reduce_sum(np.swapaxes(point.d_states[output], 0, 1) * sequence)
+        for name, value in zip(others, final[1:], strict=True):
+            loss += tf.reduce_sum(point.d_states[name][-1] * value)
+    variables = [weight.value for weight in made.weights]
+    d_weights, d_xs, d_initial = tape.gradient(loss, [variables, xs, initial])
+    order = [weight.name for weight in made.weights]
+    back = _in_order(order, [name for name, _ in layer.weights], [value.numpy() for value in d_weights])
+    return back, np.swapaxes(d_xs.numpy(), 0, 1), [value.numpy() for value in d_initial], np.swapaxes(sequence.numpy(), 0, 1)
+
+
+def _in_order(names: list[str], wanted: list[str], values: list[Array]) -> list[Array]:
+    """`values`, which belong to `names`, in the order of `wanted`."""
+    by_name = dict(zip(names, values, strict=True))
+    return [by_name[name] for name in wanted]
+
+
+def torch(subject: Subject, point: Point) -> Reference:
+    """A torch layer in float64, differentiated by its own backward."""
+    return _compare("torch", subject, point, lambda parts, array: array, _torch)
+
+
+def _torch(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradients:
+    th: Any = importlib.import_module("torch")
+    output, *others = point.initial
+    made = getattr(th.nn, layer.layer)(
+        point.xs.shape[2] if point.xs is not None else 0,
+        point.initial[output].shape[1],
+        dtype=th.float64,
+        **options(layer),
+    )
+    own = dict(made.named_parameters())
+    names = [name for name, _ in layer.weights]
+    with th.no_grad():
+        for name, value in zip(names, weights, strict=True):
+            own[name].copy_(th.from_numpy(np.ascontiguousarray(value)))
+    xs = th.tensor(point.xs, requires_grad=True)
+    initial = [th.tensor(value[None], requires_grad=True) for value in point.initial.values()]
+    sequence, final = made(xs, tuple(initial) if others else initial[0])
+    loss = (th.from_numpy(point.d_states[output]) * sequence).sum()
+    for name, value in zip(others, final[1:] if others else (), strict=True):
+        loss = loss + (th.from_numpy(point.d_states[name][-1]) * value[0]).sum()
+    loss.backward()
+    d_weights = [own[name].grad.numpy() for name in names]
+    return d_weights, xs.grad.numpy(), [value.grad.numpy()[0] for value in initial], sequence.detach().numpy()

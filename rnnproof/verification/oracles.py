@@ -1,0 +1,139 @@
+"""The table of oracles: each finds the gradients at a `Point` in its own way and says how exactly.
+
+`autograd` and `jax` differentiate the interpreter of the equations; the others live in `differences` and `frameworks`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnnproof.errors import UsageError
+from rnnproof.verification import differences, frameworks
+from rnnproof.verification.interpreter import Interpreter, Namespace, erf
+from rnnproof.verification.point import Array, Point
+from rnnproof.verification.reference import Reference, rounding
+from rnnproof.verification.subject import Subject
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """`compute(subject, point)` gives a Reference; `applies(subject)` says "" or why it cannot; `needs` are packages."""
+
+    name: str
+    what: str
+    compute: Callable[[Subject, Point], Reference]
+    needs: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ("float64",)
+    applies: Callable[[Subject], str] = field(default=lambda subject: "")
+
+    def missing(self) -> str:
+        """The packages it needs that are not installed, or ""."""
+        return ", ".join(name for name in self.needs if importlib.util.find_spec(name) is None)
+
+
+def find(names: tuple[str, ...] | None) -> tuple[Oracle, ...]:
+    """The oracles of these names, or all. Raises UsageError for an unknown one."""
+    if names is None:
+        return tuple(ORACLES.values())
+    for name in names:
+        if name not in ORACLES:
+            raise UsageError(f"oracle {name!r} is not known; choose from {', '.join(ORACLES)}")
+    return tuple(ORACLES[name] for name in names)
+
+
+def _has_equations(subject: Subject) -> str:
+    return "" if subject.cell is not None else "there are no equations to interpret; give the Cell to compare with"
+
+
+def _run(interpreter: Interpreter, point: Point) -> dict[str, list[Any]]:
+    """Every state at every step, by a plain loop over time."""
+    states, history = dict(point.initial), {name: [] for name in point.initial}  # type: dict[str, Any], dict[str, list[Any]]
+    for t in range(point.steps):
+        states = interpreter.step(point.at(t), None if point.xs is None else point.xs[t], states)
+        for name, value in states.items():
+            history[name].append(value)
+    return history
+
+
+def _autograd(subject: Subject, point: Point) -> Reference:
+    autograd: Any = importlib.import_module("autograd")
+    anp: Any = importlib.import_module("autograd.numpy")
+    extend: Any = importlib.import_module("autograd.extend")
+    own_erf = extend.primitive(erf)
+    extend.defvjp(own_erf, lambda answer, x: lambda g: g * 2 / np.sqrt(np.pi) * anp.exp(-x * x))
+    interpreter = Interpreter(subject.cell, point.sizes, Namespace(anp, own_erf))
+    outputs: dict[str, Array] = {}
+
+    def loss(leaves: dict[str, Any]) -> Any:
+        total = 0.0
+        for name, values in _run(interpreter, point.with_leaves(leaves)).items():
+            outputs[f"output {name}"] = np.stack([getattr(value, "_value", value) for value in values])
+            total = total + sum(anp.sum(seed * value) for seed, value in zip(point.d_states[name], values, strict=True))
+        return total
+
+    with np.errstate(all="ignore"):
+        gradients = autograd.grad(loss)(point.leaves())
+    return Reference({**outputs, **gradients}, **rounding(point))
+
+
+@contextmanager
+def _x64() -> Iterator[None]:
+    jax: Any = importlib.import_module("jax")
+    home = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
+    with home.enable_x64(True):
+        yield
+
+
+def _jax(subject: Subject, point: Point) -> Reference:
+    """One compiled scan over time; 64-bit types are on inside only."""
+    with _x64():
+        jax: Any = importlib.import_module("jax")
+        jnp: Any = importlib.import_module("jax.numpy")
+        special: Any = importlib.import_module("jax.scipy.special")
+        dtype = next(iter(point.initial.values())).dtype
+        interpreter = Interpreter(subject.cell, point.sizes, Namespace(jnp, special.erf), dtype)
+
+        def loss(leaves: dict[str, Any]) -> Any:
+            at = point.with_leaves(leaves)
+            steps = {name: at.params[name] for name in at.per_step}
+
+            def step(states: dict[str, Any], now: Any) -> Any:
+                new = interpreter.step({**at.params, **now["params"]}, now["x"], states)
+                return new, new
+
+            _, history = jax.lax.scan(step, at.initial, {"params": steps, "x": at.xs}, length=point.steps)
+            return sum(jnp.sum(point.d_states[name] * history[name]) for name in history), history
+
+        (_, history), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(point.leaves())
+        answer = {**{f"output {name}": value for name, value in history.items()}, **gradients}
+        return Reference({label: np.asarray(value) for label, value in answer.items()}, **rounding(point))
+
+
+def _keras_backend(subject: Subject) -> str:
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        return f"KERAS_BACKEND is {backend!r}, and only the TensorFlow backend computes in float64"
+    return frameworks.layer_missing("keras", subject)
+
+
+ORACLES: dict[str, Oracle] = {
+    oracle.name: oracle
+    for oracle in (
+        Oracle("autograd", "HIPS autograd on the equations", _autograd, ("autograd",), applies=_has_equations),
+        Oracle("jax", "JAX on the equations", _jax, ("jax",), ("float64", "float32"), _has_equations),
+        Oracle("central", "central differences of the module's forward", differences.central),
+        Oracle("complex", "complex step through the module's forward", differences.complex_step, applies=differences.real_only),
+        Oracle("keras", "the Keras 3 layer (TensorFlow)", frameworks.keras, ("keras", "tensorflow"), applies=_keras_backend),
+        Oracle(
+            "torch", "the torch layer", frameworks.torch, ("torch",), applies=lambda s: frameworks.layer_missing("torch", s)
+        ),
+    )
+}

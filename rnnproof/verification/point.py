@@ -1,0 +1,147 @@
+"""Where gradients are compared: sizes, and a random `Point` of parameters, inputs, initial states and seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rnnproof.equations import expressions
+from rnnproof.equations.cell import Cell
+from rnnproof.errors import UsageError
+
+Array = Any
+Sizes = Mapping[str, int]
+
+# All sizes of a row differ, so that an exchanged axis cannot pass. At T = 1 and B = 1 code about time and batches
+# breaks; over 200 steps an error accumulates.
+DEFAULT_SIZES: tuple[dict[str, int], ...] = (
+    {"T": 5, "B": 3, "input": 4, "hidden": 6},
+    {"T": 1, "B": 2, "input": 3, "hidden": 5},
+    {"T": 4, "B": 1, "input": 3, "hidden": 2},
+    {"T": 9, "B": 7, "input": 13, "hidden": 17},
+    {"T": 200, "B": 2, "input": 4, "hidden": 3},
+)
+
+
+def measure(dimension: str, sizes: Sizes) -> int:
+    """A dimension such as "hidden", "3" or "2*hidden + input" as a number. Raises UsageError for an unknown name."""
+    total = 0
+    for term in str(dimension).split("+"):
+        product = 1
+        for factor in term.split("*"):
+            word = factor.strip()
+            if not word.isdecimal() and word not in sizes:
+                raise UsageError(
+                    f"size {word!r} of the shape entry {dimension!r} is not known; give it in sizes, e.g. {{{word!r}: 4}}"
+                )
+            product *= int(word) if word.isdecimal() else sizes[word]
+        total += product
+    return total
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shapes of what a cell takes, as tuples of dimension texts; a parameter with a value per step starts with "steps".
+
+    `inputs` is None for a recursion without input; `states` are without the batch.
+    """
+
+    parameters: dict[str, tuple[str, ...]]
+    states: dict[str, tuple[str, ...]]
+    inputs: tuple[str, ...] | None
+
+    @classmethod
+    def of_cell(cls, cell: Cell) -> Layout:
+        """The layout the equations ask for."""
+        parameters = {p.name: ("steps",) * p.per_step + _shape(p.symbol) for p in cell.parameters}
+        states = {s.name: _shape(s.new) or ("1",) for s in cell.states}
+        return cls(parameters, states, (_shape(cell.inputs[0]) or ("1",)) if cell.inputs else None)
+
+    def complete(self, sizes: Sizes) -> dict[str, int]:
+        """`sizes` with a number of its own for every size name it does not give."""
+        whole = {**DEFAULT_SIZES[0], **sizes}
+        texts = [*self.parameters.values(), *self.states.values(), self.inputs or ()]
+        for name in dict.fromkeys(re.findall(r"[^\W\d]\w*", " ".join(entry for shape in texts for entry in shape))):
+            if name not in whole and name != "steps":
+                whole[name] = max(whole["hidden"], whole["input"]) + 1 + sum(key not in DEFAULT_SIZES[0] for key in whole)
+        whole["steps"] = whole["T"]
+        return whole
+
+    def draw(self, sizes: Sizes, seed: int) -> Point:
+        """Random values for everything, reproducibly: matrices of spectral radius about 1/2, the rest of order one."""
+        whole = self.complete(sizes)
+        rng = np.random.default_rng(seed)
+        steps, batch = whole["T"], whole["B"]
+
+        def shape(entries: tuple[str, ...]) -> tuple[int, ...]:
+            return tuple(measure(entry, whole) for entry in entries)
+
+        def parameter(entries: tuple[str, ...]) -> Array:
+            # A matrix of n columns scaled by 1/(2 sqrt(n)) keeps 200 steps from exploding, so the error stays measurable.
+            inner = shape(entries)[-1] if len([e for e in entries if e != "steps"]) == 2 else 1
+            return rng.standard_normal(shape(entries)) * 0.5 / np.sqrt(inner)
+
+        params = {name: parameter(entries) for name, entries in self.parameters.items()}
+        xs = None if self.inputs is None else rng.standard_normal((steps, batch, *shape(self.inputs)))
+        initial = {name: rng.standard_normal((batch, *shape(entries))) for name, entries in self.states.items()}
+        seeds = {name: rng.standard_normal((steps, batch, *shape(entries))) for name, entries in self.states.items()}
+        per_step = frozenset(name for name, entries in self.parameters.items() if entries[:1] == ("steps",))
+        return Point(whole, params, xs, initial, seeds, per_step)
+
+
+def _shape(symbol: Any) -> tuple[str, ...]:
+    if not getattr(symbol, "is_Matrix", False):
+        return ()
+    rows, columns = expressions.shape_of(symbol)
+    return (str(rows),) if columns == 1 else (str(rows), str(columns))
+
+
+@dataclass(frozen=True)
+class Point:
+    """Values to differentiate at. The loss is the sum over states and time of d_states * states, with random d_states.
+
+    `xs` (T, B, input) or None; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing state meaning zero.
+    """
+
+    sizes: dict[str, int]
+    params: dict[str, Array]
+    xs: Array | None
+    initial: dict[str, Array]
+    d_states: dict[str, Array]
+    per_step: frozenset[str] = frozenset()
+
+    @property
+    def steps(self) -> int:
+        return self.sizes["T"]
+
+    @property
+    def label(self) -> str:
+        """Sizes as printed in a row."""
+        return " ".join(f"{name}={size}" for name, size in self.sizes.items() if name != "steps")
+
+    def at(self, t: int) -> dict[str, Array]:
+        """The parameters of one step."""
+        return {name: value[t] if name in self.per_step else value for name, value in self.params.items()}
+
+    def leaves(self) -> dict[str, Array]:
+        """What there is a gradient for, by its label: parameters, "inputs", "initial STATE"."""
+        inputs = {} if self.xs is None else {"inputs": self.xs}
+        return {**self.params, **inputs, **{f"initial {name}": value for name, value in self.initial.items()}}
+
+    def with_leaves(self, leaves: Mapping[str, Array]) -> Point:
+        """The same point with other values; the inverse of `leaves`."""
+        return replace(
+            self,
+            params={name: leaves[name] for name in self.params},
+            xs=None if self.xs is None else leaves["inputs"],
+            initial={name: leaves[f"initial {name}"] for name in self.initial},
+        )
+
+    def cast(self, dtype: Any) -> Point:
+        """The same point, rounded to a dtype."""
+        moved = self.with_leaves({label: value.astype(dtype) for label, value in self.leaves().items()})
+        return replace(moved, d_states={name: seed.astype(dtype) for name, seed in self.d_states.items()})

@@ -1,0 +1,139 @@
+"""What is checked: a module with `forward` and `backward` of the contract, with or without the Cell it should agree with."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnproof.equations.cell import Cell
+from rnnproof.errors import BindError, UsageError
+from rnnproof.verification.point import Array, Layout, Point
+
+_CONTRACT = ("PARAMETERS", "STATES", "forward", "backward")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module under test; `cell` is None where there are no equations to compare it with."""
+
+    name: str
+    module: Any
+    cell: Cell | None
+    layout: Layout
+
+    def forward(self, point: Point) -> Any:
+        """The module's trace of a point."""
+        return self.module.forward(point.params, point.steps if point.xs is None else point.xs, point.initial)
+
+    def loss(self, point: Point) -> Any:
+        """Sum over states and time of d_states * states, from the module's forward alone."""
+        states = self.forward(point).states
+        return sum(np.sum(seed * states[name]) for name, seed in point.d_states.items())
+
+    def gradients(self, point: Point) -> dict[str, Array]:
+        """Everything the module computes, by label: "output STATE", parameters, "inputs", "initial STATE".
+
+        Raises UsageError where the module's answer is not of the contract.
+        """
+        trace = self.forward(point)
+        found = self.module.backward(trace, point.d_states)
+        try:
+            answer = {f"output {name}": trace.states[name] for name in self.layout.states}
+            answer.update({name: found.params[name] for name in point.params})
+            answer.update({f"initial {name}": found.initial[name] for name in point.initial})
+            if point.xs is not None:
+                answer["inputs"] = found.inputs
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{self.name}: backward's answer lacks {error}; "
+                "return an object with .params[name], .inputs and .initial[state]"
+            ) from error
+        return answer
+
+
+def load_module(path: str | Path) -> Any:
+    """A person's own module from an explicit `.py` path, imported (that is, run). Raises UsageError for any other file."""
+    file = Path(path)
+    if file.suffix != ".py" or not file.is_file():
+        raise UsageError(f"{path}: not a Python file; give the path of a .py file with forward and backward")
+    spec = importlib.util.spec_from_file_location(f"rnnproof_user_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: cannot be imported; give the path of a .py file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{path}: importing it raised {type(error).__name__}: {error}; mend the file") from error
+    return module
+
+
+def subject(thing: Any, against: Cell | str | None = None) -> Subject:
+    """A Subject from a Cell (its module is built), a catalogue name or its module, or an object of the contract.
+
+    Raises BindError for a cell with an open function and UsageError for what is none of these.
+    """
+    cell = load_cell(against) if isinstance(against, str) else against
+    if isinstance(thing, str):
+        return Subject(thing, _committed(thing), cell or load_cell(thing), Layout.of_cell(cell or load_cell(thing)))
+    if isinstance(thing, Cell):
+        if thing.open_functions:
+            name = thing.open_functions[0]
+            raise BindError(
+                f"cell {thing.name}: {name} is open; give it a body: rnnproof.bind(cell, {name}=r'\\tanh(W o + b)')"
+            )
+        generation = importlib.import_module("rnnproof.generation")
+        return Subject(thing.name, generation.build(thing), cell or thing, Layout.of_cell(cell or thing))
+    missing = [name for name in _CONTRACT if not hasattr(thing, name)]
+    if missing:
+        raise UsageError(
+            f"{thing!r} has no {', '.join(missing)}; give a Cell, a catalogue name or a module that has {', '.join(_CONTRACT)}"
+        )
+    package, _, name = getattr(thing, "__name__", type(thing).__name__).rpartition(".")
+    if package == "rnnproof.cells" and cell is None:
+        cell = load_cell(name)
+    layout = Layout.of_cell(cell) if cell else layout_of_module(thing)
+    _same_parameters(name, layout, thing)
+    return Subject(name, thing, cell, layout)
+
+
+def load_cell(name: str) -> Cell:
+    """A cell of the catalogue by its name."""
+    cell: Cell = importlib.import_module("rnnproof.equations.catalogue").load(name)
+    return cell
+
+
+def _committed(name: str) -> Any:
+    try:
+        return importlib.import_module(f"rnnproof.cells.{name}")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"no cell {name!r} in rnnproof.cells; see `rnnproof cells` for what there is") from error
+
+
+def _same_parameters(name: str, layout: Layout, module: Any) -> None:
+    ours, theirs = set(layout.parameters), set(module.PARAMETERS)
+    if ours != theirs:
+        raise UsageError(
+            f"{name}: PARAMETERS has {', '.join(sorted(theirs - ours)) or 'nothing'} that the equations lack, and lacks "
+            f"{', '.join(sorted(ours - theirs)) or 'nothing'} of theirs; name the parameters as the equations do"
+        )
+
+
+def layout_of_module(module: Any) -> Layout:
+    """The layout a module states in PARAMETERS and STATES; states are "hidden" unless its optional STATE_SHAPES says otherwise.
+
+    It takes inputs unless every parameter is per step and none has a dimension "input".
+    """
+    parameters = {name: tuple(map(str, shape)) for name, shape in module.PARAMETERS.items()}
+    shapes: Mapping[str, Any] = getattr(module, "STATE_SHAPES", {})
+    states = {name: tuple(map(str, shapes.get(name, ("hidden",)))) for name in module.STATES}
+    mentioned = {entry for shape in parameters.values() for entry in shape}
+    if "input" in mentioned:
+        return Layout(parameters, states, ("input",))
+    recursion = bool(parameters) and all(shape[:1] == ("steps",) for shape in parameters.values())
+    return Layout(parameters, states, None if recursion else next(iter(states.values())))
