@@ -50,7 +50,8 @@ class Row:
         where = f"[{', '.join(map(str, self.index))}]" + (f" at time step {self.step}" if self.step is not None else "")
         return (
             f"{self.cell}: gradient {self.gradient}{where}: {self.verdict}: {self.ours!r} here, {self.theirs!r} "
-            f"by {self.oracle} ({self.dtype}, {self.sizes}); relative error {self.error:.2e}, tolerance {self.tolerance:.1e} ({self.basis})"
+            f"by {self.oracle} ({self.dtype}, {self.sizes}); "
+            f"relative error {self.error:.2e}, tolerance {self.tolerance:.1e} ({self.basis})"
             + (f"; {self.note}" if self.note else "")
         )
 
@@ -99,7 +100,7 @@ class Evidence(Sequence[Row]):
         """A table in any format of tabulate ("simple" for terminals, "github"); with `by`, the worst row of each group."""
         rows = self.worst(*by) if by else self
         shown = [[_cell(getattr(row, column)) for column in COLUMNS] for row in rows]
-        return tabulate(shown, headers=COLUMNS, tablefmt=format, disable_numparse=True)
+        return str(tabulate(shown, headers=COLUMNS, tablefmt=format, disable_numparse=True))
 
     def json(self) -> str:
         """Every row with all its fields; non-finite numbers become strings, as JSON has none."""

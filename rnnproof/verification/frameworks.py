@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnproof.equations.cell import FrameworkLayer
+from rnnproof.errors import UsageError
 from rnnproof.verification.point import Array, Point
 from rnnproof.verification.reference import Reference, rounding
 from rnnproof.verification.subject import Subject
@@ -27,13 +28,6 @@ def layer_of(framework: str, subject: Subject) -> FrameworkLayer | None:
 def layer_missing(framework: str, subject: Subject) -> str:
     """Why there is nothing to compare with, or ""."""
     return "" if layer_of(framework, subject) else f"the cell names no {framework} layer it equals"
-
-
-def _layer(framework: str, subject: Subject) -> FrameworkLayer:
-    layer = layer_of(framework, subject)
-    if layer is None:
-        raise AssertionError(layer_missing(framework, subject))
-    return layer
 
 
 def options(layer: FrameworkLayer) -> dict[str, Any]:
@@ -86,10 +80,13 @@ def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..
 
     Frameworks give the output at every step but the other states only after the last: their seeds before it are zero.
     """
-    layer = _layer(framework, subject)
+    layer = layer_of(framework, subject)
+    if layer is None or point.xs is None:
+        raise UsageError(f"{subject.name}: {layer_missing(framework, subject)}; name one in the cell's frameworks")
     output, *others = point.initial
-    last = {name: np.concatenate([np.zeros_like(point.d_states[name][:-1]), point.d_states[name][-1:]]) for name in others}
-    point = replace(point, d_states={output: point.d_states[output], **last})
+    seeds = {name: point.d_states.get(name, np.zeros((point.steps, *value.shape))) for name, value in point.initial.items()}
+    last = {name: np.concatenate([np.zeros_like(seeds[name][:-1]), seeds[name][-1:]]) for name in others}
+    point = replace(point, d_states={output: seeds[output], **last})
     hidden = point.initial[output].shape[1]
     weights = [orient(parts, stacked(parts, point.params, hidden)) for _, parts in layer.weights]
     d_weights, d_inputs, d_initial, outputs = run(layer, weights, point)
@@ -108,13 +105,15 @@ def keras(subject: Subject, point: Point) -> Reference:
 
 def _keras(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradients:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its notes about CPU features are no news to anyone here
+    # Plain kernels round the same everywhere; and what TensorFlow says about the processor is no news to anyone here.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     tf: Any = importlib.import_module("tensorflow")
     layers: Any = importlib.import_module("keras").layers
     output, *others = point.initial
     hidden = point.initial[output].shape[1]
     made = getattr(layers, layer.layer)(hidden, return_sequences=True, return_state=True, dtype="float64", **options(layer))
-    xs = tf.Variable(np.swapaxes(point.xs, 0, 1))
+    xs = tf.Variable(np.swapaxes(np.asarray(point.xs), 0, 1))
     initial = [tf.Variable(value) for value in point.initial.values()]
     made.build(xs.shape)
     made.set_weights(_in_order([name for name, _ in layer.weights], [weight.name for weight in made.weights], weights))
@@ -145,8 +144,9 @@ def torch(subject: Subject, point: Point) -> Reference:
 def _torch(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradients:
     th: Any = importlib.import_module("torch")
     output, *others = point.initial
+    xs = th.tensor(point.xs, requires_grad=True)
     made = getattr(th.nn, layer.layer)(
-        point.xs.shape[2] if point.xs is not None else 0,
+        xs.shape[2],
         point.initial[output].shape[1],
         dtype=th.float64,
         **options(layer),
@@ -156,7 +156,6 @@ def _torch(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradien
     with th.no_grad():
         for name, value in zip(names, weights, strict=True):
             own[name].copy_(th.from_numpy(np.ascontiguousarray(value)))
-    xs = th.tensor(point.xs, requires_grad=True)
     initial = [th.tensor(value[None], requires_grad=True) for value in point.initial.values()]
     sequence, final = made(xs, tuple(initial) if others else initial[0])
     loss = (th.from_numpy(point.d_states[output]) * sequence).sum()

@@ -69,14 +69,15 @@ def _autograd(subject: Subject, point: Point) -> Reference:
     extend: Any = importlib.import_module("autograd.extend")
     own_erf = extend.primitive(erf)
     extend.defvjp(own_erf, lambda answer, x: lambda g: g * 2 / np.sqrt(np.pi) * anp.exp(-x * x))
-    interpreter = Interpreter(subject.cell, point.sizes, Namespace(anp, own_erf))
+    interpreter = Interpreter(subject.equations, point.sizes, Namespace(anp, own_erf))
     outputs: dict[str, Array] = {}
 
     def loss(leaves: dict[str, Any]) -> Any:
         total = 0.0
         for name, values in _run(interpreter, point.with_leaves(leaves)).items():
             outputs[f"output {name}"] = np.stack([getattr(value, "_value", value) for value in values])
-            total = total + sum(anp.sum(seed * value) for seed, value in zip(point.d_states[name], values, strict=True))
+            seeds = point.d_states.get(name, ())
+            total = total + sum(anp.sum(seed * value) for seed, value in zip(seeds, values, strict=False))
         return total
 
     with np.errstate(all="ignore"):
@@ -99,7 +100,7 @@ def _jax(subject: Subject, point: Point) -> Reference:
         jnp: Any = importlib.import_module("jax.numpy")
         special: Any = importlib.import_module("jax.scipy.special")
         dtype = next(iter(point.initial.values())).dtype
-        interpreter = Interpreter(subject.cell, point.sizes, Namespace(jnp, special.erf), dtype)
+        interpreter = Interpreter(subject.equations, point.sizes, Namespace(jnp, special.erf), dtype)
 
         def loss(leaves: dict[str, Any]) -> Any:
             at = point.with_leaves(leaves)
@@ -110,7 +111,7 @@ def _jax(subject: Subject, point: Point) -> Reference:
                 return new, new
 
             _, history = jax.lax.scan(step, at.initial, {"params": steps, "x": at.xs}, length=point.steps)
-            return sum(jnp.sum(point.d_states[name] * history[name]) for name in history), history
+            return sum(jnp.sum(point.d_states[name] * history[name]) for name in point.d_states), history
 
         (_, history), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(point.leaves())
         answer = {**{f"output {name}": value for name, value in history.items()}, **gradients}

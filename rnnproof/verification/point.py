@@ -89,8 +89,16 @@ class Layout:
         xs = None if self.inputs is None else rng.standard_normal((steps, batch, *shape(self.inputs)))
         initial = {name: rng.standard_normal((batch, *shape(entries))) for name, entries in self.states.items()}
         seeds = {name: rng.standard_normal((steps, batch, *shape(entries))) for name, entries in self.states.items()}
+        for name in self._unseeded(steps, batch):
+            del seeds[name]
         per_step = frozenset(name for name, entries in self.parameters.items() if entries[:1] == ("steps",))
         return Point(whole, params, xs, initial, seeds, per_step)
+
+    def _unseeded(self, steps: int, batch: int) -> tuple[str, ...]:
+        """States left without a seed, which `backward` takes as zero: all but the output at B = 1, the output at T = 1."""
+        output, *others = self.states
+        left_out = others if batch == 1 else [output] if steps == 1 and others else []
+        return tuple(left_out)
 
 
 def _shape(symbol: Any) -> tuple[str, ...]:

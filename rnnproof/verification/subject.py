@@ -27,6 +27,13 @@ class Subject:
     cell: Cell | None
     layout: Layout
 
+    @property
+    def equations(self) -> Cell:
+        """The Cell; raises UsageError where there is none."""
+        if self.cell is None:
+            raise UsageError(f"{self.name}: there are no equations to compare with; give the Cell with against=cell")
+        return self.cell
+
     def forward(self, point: Point) -> Any:
         """The module's trace of a point."""
         return self.module.forward(point.params, point.steps if point.xs is None else point.xs, point.initial)

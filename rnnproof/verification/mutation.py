@@ -1,0 +1,194 @@
+"""The tester tested: how many planted faults in a cell's backward pass do the oracles of `check` catch?"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from rnnproof.verification.checking import draw, relative_error
+from rnnproof.verification.mutants import Mutant, Shapes, mutants
+from rnnproof.verification.oracles import ORACLES
+from rnnproof.verification.point import Array, Point
+from rnnproof.verification.reference import Reference
+from rnnproof.verification.subject import Subject, load_cell, subject
+
+# As in `check`: all sizes differ, one step, one sequence; and a second draw of the first, so that no verdict hangs on one draw.
+SIZES: tuple[dict[str, int], ...] = (
+    {"T": 5, "B": 3, "input": 4, "hidden": 6},
+    {"T": 1, "B": 2, "input": 3, "hidden": 5},
+    {"T": 4, "B": 1, "input": 3, "hidden": 2},
+    {"T": 2, "B": 4, "input": 3, "hidden": 5},
+)
+
+# Two orders of the same sum differ by a few units of rounding; a mutant that does no more than that changes nothing.
+SAME = 1e-14
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one mutant: "caught", "equivalent" or "survived", and why."""
+
+    mutant: Mutant
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MutationReport:
+    """The score of one cell: all verdicts; `ok` where nothing survived and something was caught."""
+
+    cell: str
+    verdicts: tuple[Verdict, ...]
+
+    def having(self, outcome: str) -> tuple[Verdict, ...]:
+        """The verdicts with an outcome."""
+        return tuple(verdict for verdict in self.verdicts if verdict.outcome == outcome)
+
+    @property
+    def caught(self) -> int:
+        return len(self.having("caught"))
+
+    @property
+    def equivalent(self) -> tuple[Verdict, ...]:
+        return self.having("equivalent")
+
+    @property
+    def survived(self) -> tuple[Verdict, ...]:
+        return self.having("survived")
+
+    @property
+    def ok(self) -> bool:
+        return self.caught > 0 and not self.survived
+
+    @property
+    def summary(self) -> tuple[object, ...]:
+        """cell, mutants, caught, equivalent, survived, score."""
+        relevant = len(self.verdicts) - len(self.equivalent)
+        score = f"{100 * self.caught / max(1, relevant):.1f} %"
+        return (self.cell, len(self.verdicts), self.caught, len(self.equivalent), len(self.survived), score)
+
+    def table(self, format: str = "simple") -> str:
+        """The score, then every mutant that was not caught with the reason."""
+        text = score_table([self], format)
+        rest = [(v.outcome, v.mutant.line, v.mutant.description, v.reason) for v in self.verdicts if v.outcome != "caught"]
+        if rest:
+            text += "\n\n" + tabulate(
+                rest, headers=("outcome", "line", "mutant", "why"), tablefmt=format, disable_numparse=True
+            )
+        return text
+
+
+def score_table(reports: list[MutationReport], format: str = "simple") -> str:
+    """One row for each cell."""
+    headers = ("cell", "mutants", "caught", "equivalent", "survived", "score")
+    return str(tabulate([report.summary for report in reports], headers=headers, tablefmt=format))
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A point with what the oracle and the unmutated module say there."""
+
+    point: Point
+    reference: Reference
+    original: dict[str, Array]
+
+
+def score(cell: Any, *, source: str | None = None, progress: Callable[[int, int, str], None] | None = None) -> MutationReport:
+    """Mutate a cell's generated backward pass in every way and see whether the oracles notice.
+
+    `cell` is a Cell or a catalogue name; `source` is the module's text where it is not generated from the cell. A mutant is
+    caught where `check` would fail: an exception, a wrong shape or dtype, or an error over the oracle's tolerance. It is
+    equivalent where it agrees with the original to 1e-14 in every gradient at every point.
+    """
+    if source is None:
+        source = importlib.import_module("rnnproof.generation").generate(load_cell(cell) if isinstance(cell, str) else cell)
+    original = module_of(source)
+    under_test = replace(subject(original, against=cell), name=cell if isinstance(cell, str) else cell.name)
+    cases = _cases(under_test)
+    found = mutants(source, shapes_seen(under_test, cases[0].point))
+    verdicts = []
+    for done, mutant in enumerate(found):
+        if progress is not None:
+            progress(done, len(found), under_test.name)
+        verdicts.append(_judge(under_test, mutant, cases))
+    return MutationReport(under_test.name, tuple(verdicts))
+
+
+def module_of(source: str, name: str = "mutant") -> Any:
+    """A module from our own generated text; a user's text never comes here."""
+    module = types.ModuleType(name)
+    # The generated module may declare dataclasses, which look their module up by name.
+    sys.modules[name] = module
+    try:
+        exec(compile(source, f"<{name}>", "exec"), vars(module))
+    finally:
+        del sys.modules[name]
+    return module
+
+
+def _cases(under_test: Subject) -> list[_Case]:
+    cases = []
+    for number, sizes in enumerate(SIZES):
+        point, _ = draw(under_test, sizes, 100 + number, "float64")
+        reference = ORACLES["autograd"].compute(under_test, point)
+        cases.append(_Case(point, reference, under_test.gradients(point)))
+    return cases
+
+
+def shapes_seen(under_test: Subject, point: Point) -> Shapes:
+    """(shape, dtype) of every array variable of the module's functions during one backward pass."""
+    seen: dict[str, dict[str, tuple[Any, ...]]] = {}
+    trace = under_test.forward(point)
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "return" and frame.f_globals is vars(under_test.module):
+            kinds = seen.setdefault(frame.f_code.co_name, {})
+            for name, value in frame.f_locals.items():
+                if isinstance(value, np.ndarray):
+                    kinds[name] = (value.shape, str(value.dtype))
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        under_test.module.backward(trace, point.d_states)
+    finally:
+        sys.setprofile(before)
+    return seen
+
+
+def _judge(under_test: Subject, mutant: Mutant, cases: list[_Case]) -> Verdict:
+    """Run a mutant at every point until one catches it."""
+    module = types.ModuleType("mutant")
+    vars(module).update(vars(under_test.module))
+    largest = 0.0
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            # Our own generated text with our own fault in it, in the original's names; forward stays the original's.
+            exec(compile(mutant.tree, "<mutant>", "exec"), vars(module))
+            subject_ = Subject(under_test.name, module, under_test.cell, under_test.layout)
+            for case in cases:
+                answer = subject_.gradients(case.point)
+                for label, theirs in case.reference.values.items():
+                    ours = np.asarray(answer[label])
+                    if ours.shape != theirs.shape or ours.dtype != case.original[label].dtype:
+                        return Verdict(mutant, "caught", f"{label}: shape {ours.shape}, dtype {ours.dtype}")
+                    error, index = relative_error(ours, theirs)
+                    if error > case.reference.tolerance:
+                        return Verdict(mutant, "caught", f"{label}{list(index)}: error {error:.1e} at {case.point.label}")
+                    largest = max(largest, relative_error(ours, np.asarray(case.original[label]))[0])
+        except Exception as error:  # any exception at all: that is what a person would see, too
+            return Verdict(mutant, "caught", f"{type(error).__name__}: {error}")
+    if largest <= SAME:
+        changed = "bit-identical" if largest == 0 else f"equal within {largest:.0e}"
+        return Verdict(mutant, "equivalent", f"{changed} in every gradient at {len(cases)} points")
+    return Verdict(mutant, "survived", f"differs by {largest:.1e}, within the oracle's tolerance")
