@@ -51,24 +51,32 @@ def adjoint(forward: Program) -> Program:
 
 
 def _name_copies(program: Program) -> Program:
-    """Where `d_x` is nothing but one unnamed value, give that value the name instead of copying it."""
+    """Where `d_x` is nothing but another value, give that value the name, or read it under its own name."""
     producer = program.producer()
     names: dict[Var, Var] = {}
-    dropped = set()
+    aliases: dict[Var, Var] = {}
+    kept = set(producer)
     for step in program.steps:
-        if step.op == "add" and step.attr == (1,):
-            (value,) = step.args
-            if value in producer and not value.tex and value not in names and producer[value].op != "add":
-                names[value] = step.target
-                dropped.add(step.target)
+        if step.op != "add" or step.attr != (1,) or not step.target.name.startswith("d_"):
+            continue
+        (value,) = step.args
+        fresh = value in producer and not value.name.startswith("d_") and value not in names
+        if fresh and value.shape == step.target.shape:
+            names[value] = step.target
+            kept.discard(step.target)
+        elif not step.target.tex and not any(port.var == step.target for port in program.outputs):
+            aliases[step.target] = value
+            kept.discard(step.target)
 
     def named(var: Var) -> Var:
+        while var in aliases:
+            var = aliases[var]
         return names.get(var, var)
 
     steps = tuple(
         replace(step, target=named(step.target), args=tuple(map(named, step.args)))
         for step in program.steps
-        if step.target not in dropped
+        if step.target in kept
     )
     return replace(program, steps=steps)
 
@@ -113,8 +121,6 @@ class _Builder:
         """The adjoint of `of`: what its uses contribute, added up, under the name d_<name>."""
         self.rule, self.tex = "sum of the uses", ""
         tex = rf"\bar{{{of.tex}}}" if of.tex else ""
-        if len(contributions) == 1 and not tex:
-            return contributions[0]
         target = Var(self.names.fresh(f"d_{of.name}"), of.shape, of.per_step, of.per_sample, tex)
         ones = (sp.S.One,) * len(contributions)
         return self._append(("add", target), Step(target, "add", tuple(contributions), ones, self.rule, ""))

@@ -97,7 +97,9 @@ class _Flattener:
             number, rest = _split_number(term)
             factors.append(number)
             args.append(self.value(rest))
-        return self.emit("add", *args, attr=tuple(factors), name=name or "sum", tex=tex)
+        complement = len(args) == 2 and args[0].name.startswith("constant") and factors == [1, -1]
+        label = f"one_minus_{args[1].name}" if complement else "partial"
+        return self.emit("add", *args, attr=tuple(factors), name=name or label, tex=tex)
 
     def product(self, node: Any, name: str, tex: str) -> Var:
         number, rest = _split_number(node)
@@ -122,11 +124,12 @@ class _Flattener:
         result = args[0]
         for position, arg in enumerate(args[1:], start=2):
             final = position == len(args)
-            result = self.emit(op, result, arg, name=name if final else "", tex=tex if final else "")
+            label = f"{result.name}_{arg.name}"
+            result = self.emit(op, result, arg, name=name if final and name else label, tex=tex if final else "")
         return result
 
     def hadamard(self, node: Any, name: str, tex: str) -> Var:
-        return self.fold("hadamard", [self.value(factor) for factor in node.args], name or "product", tex)
+        return self.fold("hadamard", [self.value(factor) for factor in node.args], name, tex)
 
     def transpose(self, node: Any, name: str, tex: str) -> Var:
         inner = self.value(node.arg)

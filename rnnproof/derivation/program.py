@@ -136,10 +136,11 @@ def _require(bound: dict[str, Var], var: Var, where: str) -> None:
         raise AssertionError(f"{where}: {var.name} is not bound")
 
 
-def in_order(program: Program) -> Program:
-    """The steps sorted so that each comes after what it reads, otherwise as near to the given order as that allows."""
+def in_order(program: Program, steps: Iterable[Step]) -> Program:
+    """The Program with these steps, sorted so that each comes after what it reads, else as near to the given order as can be."""
+    given = tuple(steps)
     ready = {port.var for port in program.inputs}
-    producer = {step.target: step for step in program.steps}
+    producer = {step.target: step for step in given}
     ordered: list[Step] = []
     done: set[Var] = set()
 
@@ -154,7 +155,7 @@ def in_order(program: Program) -> Program:
         done.add(step.target)
         ordered.append(step)
 
-    for step in program.steps:
+    for step in given:
         visit(step, ())
     return program.with_steps(ordered)
 

@@ -1,0 +1,48 @@
+"""Generated text as an imported module, without a file."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import linecache
+from importlib.abc import SourceLoader
+from types import ModuleType
+
+from rnnproof.equations.cell import Cell
+from rnnproof.generation.module import generate
+
+_numbers = itertools.count(1)
+
+
+class _TextLoader(SourceLoader):
+    """Loads a module from text, so that tracebacks show its lines."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name, self._text = name, text
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self._text.encode()
+
+    def get_filename(self, fullname: str) -> str:
+        return f"<{self._name}>"
+
+
+def build(cell: Cell) -> ModuleType:
+    """The module `generate` describes, imported. Raises what `generate` raises."""
+    return load_text(cell.name, generate(cell))
+
+
+def load_text(name: str, text: str) -> ModuleType:
+    """Import the text of a generated module."""
+    full = f"rnnproof_built_{name}_{next(_numbers)}"
+    spec = importlib.util.spec_from_loader(full, _TextLoader(full, text))
+    if spec is None or spec.loader is None:
+        raise AssertionError("a loader was given")
+    module = importlib.util.module_from_spec(spec)
+    linecache.cache[f"<{full}>"] = (len(text), None, text.splitlines(keepends=True), f"<{full}>")
+    # dataclasses look their module up while the module is being made
+    import sys
+
+    sys.modules[full] = module
+    spec.loader.exec_module(module)
+    return module

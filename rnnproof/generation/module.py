@@ -1,0 +1,260 @@
+"""Cell -> the text of a standalone NumPy module (DESIGN.md's contract), reproducible byte for byte."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from rnnproof.derivation.adjoint import adjoint
+from rnnproof.derivation.flatten import flatten
+from rnnproof.derivation.program import Port, Program, Var
+from rnnproof.equations.cell import Cell
+from rnnproof.errors import BindError
+from rnnproof.generation.lower import lower
+from rnnproof.generation.passes import BACKWARD_PASSES, optimise
+from rnnproof.generation.printer import Body, Printer, expression, identifier, plain
+from rnnproof.generation.schedule import Schedule, schedule
+from rnnproof.generation.storage import Layout, assign
+from rnnproof.generation.template import TEMPLATE
+
+
+def generate(cell: Cell) -> str:
+    """Source text of a module with PARAMETERS, STATES, prepare, forward, backward and step.
+
+    Raises BindError where a function is left open, GenerationError for what NumPy code cannot express.
+    """
+    if cell.open_functions:
+        name = cell.open_functions[0]
+        raise BindError(
+            f"cell {cell.name}: the function {name} is left open, and code needs its body; give it one with "
+            rf"rnnproof.bind(cell, {name}=r'\tanh(W o + b)') or --bind '{name}=\tanh(W o + b)'"
+        )
+    return _Module(cell).text()
+
+
+class _Module:
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        forward = optimise(flatten(cell))
+        backward = adjoint(forward)
+        for change in BACKWARD_PASSES:
+            backward = change(backward)
+        constants = tuple(step for step in forward.steps if step.op == "constant")
+        backward = lower(backward, constants)
+        read = {arg for step in backward.steps for arg in step.args} | {port.var for port in backward.outputs}
+        self.tape = [port.var for port in backward.ports("tape") if port.var in read]
+        kept = tuple(Port("tape", var.name, var) for var in self.tape)
+        inputs = {port.var for port in forward.inputs}
+        made = replace(forward, outputs=(*forward.outputs, *(port for port in kept if port.var not in inputs)))
+        self.forward = schedule(lower(made))
+        self.backward = schedule(backward)
+        self.forward_layout = assign(self.forward, [var for var in self.tape if var.per_sample])
+        self.backward_layout = assign(self.backward, [])
+
+    def text(self) -> str:
+        forward, backward = self._forward(), self._backward()
+        packed = self._packed(forward + backward)
+        name = self.cell.inputs[0].name if self.cell.inputs else None
+        values = {
+            "CELL": self.cell.name,
+            "EQUATIONS": "\n".join(f"    {plain(equation.tex or str(equation))}" for equation in self._printed()),
+            "PARAMETERS": "".join(f'    "{p.name}": {_tuple(_shape(p))},\n' for p in self.cell.parameters),
+            "STATES": _tuple([state.name for state in self.cell.states]),
+            "STATE_SIZES": "".join(f'    "{s.name}": "{_size(s.new.shape[0])}",\n' for s in self.cell.states),
+            "READ_STATES": _tuple([state.name for state in self.cell.states if state.old is not None]),
+            "INPUT": f'"{_size(self.cell.inputs[0].shape[0])}"' if name else "None",
+            "XS": self._xs_doc(),
+            "PACK": _indent(packed),
+            "FORWARD": _indent(forward),
+            "BACKWARD": _indent(backward),
+            "STEP_X": "x[np.newaxis]" if name else "1",
+            "ERF": _ERF if "_erf(" in "\n".join(forward + backward) else "",
+        }
+        text = TEMPLATE
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", value)
+        helpers = {"_rows": "def _rows", "_columns": "def _columns", "_total": "def _total"}
+        for call, definition in helpers.items():
+            if text.count(f"{call}(") == 1:
+                text = re.sub(rf"{definition}\(.*?(?=\n\n\n)\n\n\n", "", text, flags=re.S)
+        return text
+
+    def _printed(self) -> list[Any]:
+        bodies = [body for body in self.cell.bodies if body.tex]
+        return [*self.cell.equations, *bodies]
+
+    def _xs_doc(self) -> str:
+        if self.cell.inputs:
+            return f"`xs` (T, B, {_size(self.cell.inputs[0].shape[0])})"
+        return "`xs` the number of steps (an int; this cell has no input), `initial` needed"
+
+    def _forward(self) -> list[str]:
+        given = {}
+        lines = []
+        for port in self.forward.program.ports("input"):
+            given[port.var.name] = f"{identifier(port.var.name)}_seq"
+            lines.append(f"{identifier(port.var.name)}_seq = xs.swapaxes(1, 2)")
+        for state in self.cell.states:
+            if state.old is not None:
+                array = f"{identifier(state.name)}_seq"
+                size = f"n_{_size(state.new.shape[0])}"
+                lines.append(f"{array} = np.empty((steps + 1, {size}, batch), dtype)")
+                lines.append(f'{array}[0] = first["{state.name}"]')
+                given[state.old.name] = f"{array}[:-1]"
+                given[f"new {state.name}"] = f"{array}[1:]"
+        printer = Printer(self.forward, self.forward_layout, given)
+        body = printer.run()
+        lines += self._assemble(printer, body, backward=False)
+        states = []
+        for port in self.forward.program.ports("new", out=True):
+            recurrent = f"new {port.key}" in given
+            array = given[f"new {port.key}"] if recurrent else printer.sequence(port.var)
+            states.append(f'"{port.key}": {array}.swapaxes(1, 2)')
+        tape = [f'"{var.name}": {printer.sequence(var)}' for var in self.tape if var.per_sample]
+        lines = [*lines, *self._late(printer, body)]
+        return [
+            *self._unpack(lines + states + tape),
+            *lines,
+            *_dict("states", states),
+            *_dict("tape", tape),
+            "return Trace(states, packed, tape)",
+        ]
+
+    def _backward(self) -> list[str]:
+        given, lines = {}, []
+        for var in self.tape:
+            if var.per_sample:
+                given[var.name] = f"{identifier(var.name)}_seq"
+                lines.append(f'{identifier(var.name)}_seq = tape["{var.name}"]')
+        used = {arg for step in self.backward.steps for arg in step.args} | {p.var for p in self.backward.program.outputs}
+        used |= {var for var, _ in self.backward_layout.copies}
+        for port in self.backward.program.ports("seed"):
+            if port.var in used:
+                given[port.var.name] = f"{identifier(port.var.name)}_seq"
+                lines.append(f'{identifier(port.var.name)}_seq = seeds["{port.key}"]')
+        for port in self.backward.program.ports("carry"):
+            given[port.var.name] = identifier(port.var.name)
+            size = f"n_{_size(port.var.shape[0])}"
+            lines.append(f"{identifier(port.var.name)} = np.zeros(({size}, batch), dtype)")
+        printer = Printer(self.backward, self.backward_layout, given, "back through ")
+        body = printer.run()
+        lines += self._assemble(printer, body, backward=True)
+        outputs = self.backward.program.outputs
+        found = {port.key: port.var for port in outputs if port.role == "gradient"}
+        gradients = []
+        for parameter in self.cell.parameters:
+            rank = len(_shape(parameter))
+            value = printer.parameter(found[parameter.name]) if parameter.name in found else None
+            shape = "".join("[..., 0]" for _ in range((3 if parameter.per_step else 2) - rank))
+            zero = f'np.zeros_like(packed.given["{parameter.name}"])'
+            gradients.append(f'"{parameter.name}": {value + shape if value else zero}')
+        inputs = [printer.sequence(port.var) for port in outputs if port.role == "input"]
+        initial = []
+        for state in self.cell.states:
+            carry = next((p.var for p in self.backward.program.ports("carry") if p.key == state.name), None)
+            size = f"n_{_size(state.new.shape[0])}"
+            value = f"{identifier(carry.name)}.T" if carry else f"np.zeros((batch, {size}), dtype)"
+            initial.append(f'"{state.name}": {value}')
+        lines = [*lines, *self._late(printer, body)]
+        given_input = "None" if not self.cell.inputs else f"{inputs[0]}.swapaxes(1, 2)" if inputs else _ZERO_INPUT
+        lines += [*_dict("parameters", gradients), *_dict("initial", initial)]
+        lines += [f"return Gradients(parameters, {given_input}, initial)"]
+        return [*self._unpack(lines), *lines]
+
+    def _assemble(self, printer: Printer, body: Body, *, backward: bool) -> list[str]:
+        if not body.loop:
+            return body.before
+        loop = [f"    {line}" for line in body.loop]
+        return [*body.before, *printer.header(backward), *loop]
+
+    def _late(self, printer: Printer, body: Body) -> list[str]:
+        return body.after
+
+    def _unpack(self, lines: list[str]) -> list[str]:
+        """Bring in the packed arrays and the sizes that the lines use."""
+        text = "\n".join(lines)
+        arrays = [name for name in self._array_names() if _uses(text, name)]
+        packed = [f'{name} = packed.arrays["{name}"]' for name in arrays]
+        sizes = [f'n_{size} = sizes["{size}"]' for size in self._sizes() if _uses(text, f"n_{size}")]
+        return [*sizes, *packed]
+
+    def _sizes(self) -> list[str]:
+        return [str(size) for size in self.cell.sizes]
+
+    def _pack_steps(self) -> list[Any]:
+        steps = {step.target: step for plan in (self.forward, self.backward) for step in plan.of("pack")}
+        return list(steps.values())
+
+    def _array_names(self) -> list[str]:
+        given = [port.var for port in self.forward.program.ports("parameter")]
+        return list(dict.fromkeys(_array(var) for var in (*given, *(step.target for step in self._pack_steps()))))
+
+    def _packed(self, users: list[str]) -> list[str]:
+        """The body of prepare: the arrays that forward and backward ask for."""
+        asked = set(re.findall(r'packed\.arrays\["(\w+)"\]', "\n".join(users)))
+        wanted, kept = set(asked), []
+        for step in reversed(self._pack_steps()):
+            if _array(step.target) in wanted:
+                kept.append(step)
+                wanted.update(_array(arg) for arg in step.args)
+        lines = []
+        for port in self.forward.program.ports("parameter"):
+            if _array(port.var) in wanted:
+                missing = 2 - len(port.var.shape)
+                column = f".reshape(*given[{port.key!r}].shape{', 1' * missing})".replace("'", '"') if missing else ""
+                lines.append(f'{_array(port.var)} = given["{port.key}"]{column}')
+        lines += [f"{_array(step.target)} = {expression(step, _array)}" for step in reversed(kept)]
+        text = "\n".join(lines)
+        sizes = [f'n_{size} = sizes["{size}"]' for size in self._sizes() if _uses(text, f"n_{size}")]
+        arrays = [f'"{name}": {name}' for name in self._array_names() if name in asked]
+        kind = ["dtype = np.result_type(*given.values())"] if _uses(text, "dtype") else []
+        return [*sizes, *kind, *lines, *_dict("arrays", arrays)]
+
+
+_ZERO_INPUT = "np.zeros((steps, batch, sizes[INPUT]), dtype)"
+_ERF = '''
+def _erf(x: Array) -> Array:
+    """The error function by 40-point Gauss-Legendre quadrature of its integral; NumPy has none."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    x = np.minimum(np.maximum(x, -6.0), 6.0)  # beyond, erf is +-1 to the last digit
+    result = np.zeros_like(x)
+    for node, weight in zip((nodes + 1) / 2, weights / np.sqrt(np.pi), strict=True):
+        result += float(weight) * np.exp(-np.square(float(node) * x))
+    result *= x
+    return result
+
+'''
+
+
+def _array(var: Var) -> str:
+    return f"{identifier(var.name)}_seq" if var.per_step else identifier(var.name)
+
+
+def _uses(text: str, name: str) -> bool:
+    text = re.sub(r"#.*", "", text)
+    return re.search(rf"(?<![\w\".]){re.escape(name)}(?![\w\"])", text) is not None
+
+
+def _size(size: Any) -> str:
+    return str(size).replace(" ", "")
+
+
+def _shape(parameter: Any) -> list[str]:
+    shape = getattr(parameter.symbol, "shape", ())
+    sizes = [_size(size) for size in (shape[:1] if shape and shape[1] == 1 else shape)]
+    return ["steps", *sizes] if parameter.per_step else sizes
+
+
+def _tuple(items: list[str]) -> str:
+    inner = ", ".join(f'"{item}"' for item in items)
+    return f"({inner},)" if len(items) == 1 else f"({inner})"
+
+
+def _dict(name: str, entries: list[str]) -> list[str]:
+    one = f"{name} = {{{', '.join(entries)}}}"
+    return [one] if len(one) <= 110 else [f"{name} = {{", *(f"    {entry}," for entry in entries), "}"]
+
+
+def _indent(lines: list[str]) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in lines)

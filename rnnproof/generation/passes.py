@@ -1,0 +1,342 @@
+"""Passes: each is one function from Program to Program that changes the schedule and no result.
+
+The forward Program is optimised first and then transposed, so the fused products and stacked gates of the backward pass come
+out of the same adjoint rules as everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import sympy as sp
+
+from rnnproof.derivation.operations import OPERATIONS
+from rnnproof.derivation.program import Names, Program, Step, Var, in_order, without_dead_steps
+
+Pass = Callable[[Program], Program]
+
+
+def optimise(program: Program) -> Program:
+    """All forward passes, in order."""
+    for change in FORWARD_PASSES:
+        program = change(program)
+    return program
+
+
+def without_aliases(program: Program) -> Program:
+    """`y = x` needs no step: read x instead (a state keeps a step of its own, because it is stored)."""
+    stored = {port.var for port in program.outputs}
+    mapping = {
+        step.target: step.args[0]
+        for step in program.steps
+        if step.op == "add" and step.attr == (1,) and step.target not in stored
+    }
+    kept = (step for step in program.steps if step.target not in mapping)
+    return program.with_steps(kept).substitute(mapping)
+
+
+def split_concatenations(program: Program) -> Program:
+    """A [a; b] becomes A_1 a + A_2 b, so that the part that does not wait for the state can be computed ahead."""
+    producer = program.producer()
+    write = _Writer(program)
+    for step in program.steps:
+        source = producer.get(step.args[1]) if step.op == "matmul" else None
+        if source is None or source.op != "concat" or step.args[0].per_sample:
+            write.keep(step)
+            continue
+        start, products = sp.S.Zero, []
+        for part in source.args:
+            stop = start + part.shape[0]
+            block = write("slice", step.args[0], attr=(1, start, stop), name=f"{step.args[0].name}_{part.name}", like=step)
+            products.append(write("matmul", block, part, name=f"{block.name}_{part.name}", like=step))
+            start = stop
+        write.keep(replace(step, op="add", args=tuple(products), attr=(sp.S.One,) * len(products)))
+    return without_dead_steps(write.program())
+
+
+def flatten_sums(program: Program) -> Program:
+    """A sum used once, inside another sum, is merged into it."""
+    producer, users = program.producer(), program.users()
+    stored = {port.var for port in program.outputs}
+    merged: dict[Var, Step] = {}
+    for step in program.steps:
+        if step.op != "add":
+            continue
+        args: list[Var] = []
+        factors: list[Any] = []
+        for arg, factor in zip(step.args, step.attr, strict=True):
+            inner = merged.get(arg) or producer.get(arg)
+            if inner is not None and inner.op == "add" and len(users[arg]) == 1 and arg not in stored:
+                args += inner.args
+                factors += [factor * inner_factor for inner_factor in inner.attr]
+            else:
+                args.append(arg)
+                factors.append(factor)
+        merged[step.target] = replace(step, args=tuple(args), attr=tuple(factors))
+    return without_dead_steps(program.with_steps(merged.get(step.target, step) for step in program.steps))
+
+
+def share_products(program: Program) -> Program:
+    """Products with the same right operand become one: the matrices are stacked, the results are its parts."""
+    groups: dict[tuple[Any, ...], list[Step]] = {}
+    for step in program.steps:
+        if step.op == "matmul" and len(step.args[1].shape) == 1 and not step.args[0].per_sample:
+            left, right = step.args
+            groups.setdefault((right, left.shape, left.per_step), []).append(step)
+    write = _Writer(program)
+    replaced: set[Step] = set()
+    rank = _gate_order(program)
+    for (right, _, _), members in groups.items():
+        if len(members) < 2:
+            continue
+        members = sorted(members, key=lambda step: rank[step.target])
+        stacked = write("concat", *(step.args[0] for step in members), attr=0, name=_common(s.args[0] for s in members))
+        product = write("matmul", stacked, right, name=f"{stacked.name}_{right.name}")
+        write.parts(product, members)
+        replaced.update(members)
+    for step in program.steps:
+        if step not in replaced:
+            write.keep(step)
+    return write.program()
+
+
+def stack_elementwise(program: Program) -> Program:
+    """The same elementwise step on neighbouring parts becomes one step on the stack of them."""
+    while (changed := _stack_once(program)) is not None:
+        program = changed
+    return program
+
+
+def hoist_sums(program: Program) -> Program:
+    """In a sum, what does not wait for the state of the step before is added up first, ahead of the loop."""
+    waiting = descendants(program, {port.var for port in program.ports("old")})
+    write = _Writer(program)
+    for step in program.steps:
+        ahead = [position for position, arg in enumerate(step.args) if arg not in waiting]
+        if step.op != "add" or len(ahead) < 2 or len(ahead) == len(step.args):
+            write.keep(step)
+            continue
+        rest = [position for position in range(len(step.args)) if position not in ahead]
+        early = write(
+            "add",
+            *(step.args[p] for p in ahead),
+            attr=tuple(step.attr[p] for p in ahead),
+            name=f"{step.target.name}_ahead",
+            like=replace(step, tex=""),
+        )
+        args = (early, *(step.args[p] for p in rest))
+        write.keep(replace(step, args=args, attr=(sp.S.One, *(step.attr[p] for p in rest))))
+    return write.program()
+
+
+def gather_parts(program: Program) -> Program:
+    """A sum of parts put into zeros that together tile the whole is their concatenation."""
+    producer = program.producer()
+    write = _Writer(program)
+    for step in program.steps:
+        places = [producer[arg] for arg in step.args if arg in producer and producer[arg].op == "place"]
+        if step.op != "add" or not places or any(factor != 1 for factor in step.attr):
+            write.keep(step)
+            continue
+        axis = places[0].attr[0]
+        parts: dict[Any, list[Var]] = {}
+        for place in places:
+            parts.setdefault(place.attr[1], []).append(place.args[0])
+        reached, pieces = sp.S.Zero, []
+        while reached in parts:
+            pieces.append(parts.pop(reached))
+            reached = sp.expand(reached + pieces[-1][0].shape[axis])
+        tiled = not parts and sp.expand(reached - step.target.shape[axis]) == 0
+        if not tiled or any(piece.shape != group[0].shape for group in pieces for piece in group):
+            write.keep(step)
+            continue
+        sums = [
+            group[0] if len(group) == 1 else write("add", *group, attr=(sp.S.One,) * len(group), name="d_part", like=step)
+            for group in pieces
+        ]
+        others = [arg for arg in step.args if producer.get(arg) not in places]
+        if not others:
+            write.keep(replace(step, op="concat", args=tuple(sums), attr=axis))
+            continue
+        whole = write("concat", *sums, attr=axis, name=f"{step.target.name}_parts", like=step)
+        write.keep(replace(step, args=(whole, *others), attr=(sp.S.One,) * (1 + len(others))))
+    return without_dead_steps(write.program())
+
+
+FORWARD_PASSES: tuple[Pass, ...] = (
+    without_aliases,
+    split_concatenations,
+    flatten_sums,
+    share_products,
+    stack_elementwise,
+    hoist_sums,
+)
+BACKWARD_PASSES: tuple[Pass, ...] = (gather_parts, without_aliases)
+
+
+def descendants(program: Program, roots: set[Var]) -> set[Var]:
+    """Everything that is computed from `roots`, they included."""
+    found = set(roots)
+    for step in program.steps:
+        if not found.isdisjoint(step.args):
+            found.add(step.target)
+    return found
+
+
+class _Writer:
+    """Collects the steps of a changed Program."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._names = Names([port.var.name for port in program.inputs] + [step.target.name for step in program.steps])
+        self._steps: list[Step] = []
+
+    def __call__(self, op: str, *args: Var, attr: Any = None, name: str, like: Step | None = None) -> Var:
+        shape = OPERATIONS[op].shape(tuple(arg.shape for arg in args), attr)
+        varies = any(arg.per_step for arg in args), any(arg.per_sample for arg in args)
+        target = Var(self._names.fresh(name), shape, *varies)
+        rule, tex = (like.rule, like.tex) if like is not None else ("", "")
+        self._steps.append(Step(target, op, args, attr, rule, tex))
+        return target
+
+    def keep(self, step: Step) -> None:
+        self._steps.append(step)
+
+    def parts(self, whole: Var, members: Iterable[Step]) -> None:
+        """Each member's target becomes its part of `whole`, in order."""
+        start = sp.S.Zero
+        for member in members:
+            stop = start + member.target.shape[0]
+            self._steps.append(replace(member, op="slice", args=(whole,), attr=(0, sp.expand(start), sp.expand(stop))))
+            start = stop
+
+    def program(self) -> Program:
+        return in_order(self._program, self._steps)
+
+
+def _gate_order(program: Program) -> dict[Var, tuple[int, int]]:
+    """Sorts products by the activation they end in, so that gates with the same one become neighbours."""
+    users = program.users()
+    kinds: dict[Any, int] = {}
+    order = {}
+    for step in program.steps:
+        var, place = step.target, program.steps.index(step)
+        while len(users.get(var, [])) == 1 and users[var][0].op == "add":
+            var = users[var][0].target
+        following = users.get(var, [])
+        kind = following[0].attr if len(following) == 1 and following[0].op == "map" else None
+        if kind is not None:
+            place = program.steps.index(following[0])
+        order[step.target] = (kinds.setdefault(kind, len(kinds)), place)
+    return order
+
+
+def _common(variables: Iterable[Var]) -> str:
+    """W for W_i, W_f, W_o; otherwise the names joined."""
+    names = [var.name for var in variables]
+    heads = {name.split("_")[0] for name in names}
+    return heads.pop() if len(heads) == 1 else "_".join(dict.fromkeys(name.split("_")[0] for name in names))
+
+
+def _stack_once(program: Program) -> Program | None:
+    producer = program.producer()
+    runs: dict[tuple[Any, ...], list[Step]] = {}
+    for step in program.steps:
+        step = _sorted_terms(step, producer)
+        signature, starts = _signature(step, producer)
+        if signature is not None:
+            runs.setdefault(signature, []).append(step)
+    for members in runs.values():
+        for run in _neighbours(members, producer):
+            if len(run) > 1 and not _depend(program, run):
+                return _merge(program, run, producer)
+    return None
+
+
+def _sorted_terms(step: Step, producer: dict[Var, Step]) -> Step:
+    """A sum with its terms in an order that does not depend on how the equation was printed."""
+    if step.op != "add":
+        return step
+
+    def key(position: int) -> tuple[str, int]:
+        source = producer.get(step.args[position])
+        return (source.args[0].name if source is not None and source.op == "slice" else "", position)
+
+    order = sorted(range(len(step.args)), key=key)
+    return replace(step, args=tuple(step.args[p] for p in order), attr=tuple(step.attr[p] for p in order))
+
+
+def _signature(step: Step, producer: dict[Var, Step]) -> tuple[tuple[Any, ...] | None, list[Any]]:
+    """What members of a stack share: operation, attribute, shape, and for each argument where it comes from."""
+    if not OPERATIONS[step.op].elementwise or len(step.target.shape) != 1:
+        return None, []
+    kinds: list[Any] = []
+    starts: list[Any] = []
+    for arg in step.args:
+        source = producer.get(arg)
+        if source is not None and source.op == "slice" and source.attr[0] == 0:
+            kinds.append(("part", source.args[0]))
+            starts.append(source.attr[1])
+        elif not arg.per_sample:
+            kinds.append(("shared", arg.per_step))
+        else:
+            return None, []
+    if not starts:
+        return None, []
+    return (step.op, step.attr, step.target.shape, tuple(kinds)), starts
+
+
+def _neighbours(members: list[Step], producer: dict[Var, Step]) -> Iterable[list[Step]]:
+    """Runs of members whose parts follow one another in every argument."""
+    members = sorted(members, key=lambda step: [sp.default_sort_key(start) for start in _signature(step, producer)[1]])
+    ordered = {tuple(_signature(step, producer)[1]): step for step in members}
+    begun: set[tuple[Any, ...]] = set()
+    size = members[0].target.shape[0]
+    follows = {tuple(sp.expand(start + size) for start in starts) for starts in ordered}
+    for starts in ordered:
+        if starts in follows or starts in begun:
+            continue
+        run, here = [], starts
+        while here in ordered:
+            run.append(ordered[here])
+            begun.add(here)
+            here = tuple(sp.expand(start + size) for start in here)
+        yield run
+
+
+def _depend(program: Program, run: list[Step]) -> bool:
+    """Whether one member is computed from another."""
+    return any(not descendants(program, {step.target}).isdisjoint(other.args) for step in run for other in run)
+
+
+def _merge(program: Program, run: list[Step], producer: dict[Var, Step]) -> Program:
+    write = _Writer(program)
+    args = []
+    for column in zip(*(step.args for step in run), strict=True):
+        source = producer.get(column[0])
+        if source is not None and source.op == "slice" and source.attr[0] == 0:
+            base, start, stop = source.args[0], source.attr[1], producer[column[-1]].attr[2]
+            whole = start == 0 and sp.expand(stop - base.shape[0]) == 0
+            args.append(base if whole else write("slice", base, attr=(0, start, stop), name=_joined(column)))
+        elif len(set(column)) == 1 and column[0].shape == ():
+            args.append(column[0])
+        else:
+            args.append(write("concat", *column, attr=0, name=_common(column)))
+    tex = "\n".join(dict.fromkeys(step.tex for step in run))
+    merged = write(run[0].op, *args, attr=run[0].attr, name=_joined(s.target for s in run), like=replace(run[0], tex=tex))
+    write.parts(merged, run)
+    targets = {step.target for step in run}
+    for step in program.steps:
+        if step.target not in targets:
+            write.keep(step)
+    return without_dead_steps(write.program())
+
+
+def _joined(variables: Iterable[Var]) -> str:
+    names = [var.name for var in variables]
+    heads = [name.rsplit("_", 1)[0] for name in names]
+    if len(set(heads)) == 1 and all("_" in name for name in names):
+        return "_".join([heads[0], *(name.rsplit("_", 1)[1] for name in names)])
+    return "_".join(names)

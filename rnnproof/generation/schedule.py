@@ -1,0 +1,86 @@
+"""When each step runs: while packing parameters, for the whole sequence ahead of the loop, inside it, or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.generation.passes import descendants
+
+PHASES = ("pack", "before", "loop", "after")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A lowered Program with a phase for each step; `steps` stand in the order in which they run."""
+
+    program: Program
+    phase: dict[Var, str]
+    steps: tuple[Step, ...]
+
+    def of(self, phase: str) -> tuple[Step, ...]:
+        """The steps of a phase."""
+        return tuple(step for step in self.steps if self.phase[step.target] == phase)
+
+
+def schedule(program: Program) -> Schedule:
+    """Only what the next step waits for stays in the loop; products that can be made for all steps at once leave it.
+
+    In a forward Program the loop carries the states, in a backward one their adjoints. What is only handed on to the next step is
+    computed last, so that it can take the place of what arrived.
+    """
+    carried_in = {port.var for role in ("old", "carry") for port in program.ports(role)}
+    carried_keys = {port.key for role in ("old", "carry") for port in program.ports(role)}
+    carried_out = {port.var for port in program.outputs if port.role in ("new", "carry") and port.key in carried_keys}
+    waiting = descendants(program, carried_in)
+    wanted = _ancestors(program, carried_out)
+    data = descendants(program, {port.var for port in program.inputs if port.var.per_sample})
+    users = program.users()
+    phase: dict[Var, str] = {}
+    for step in reversed(program.steps):
+        target = step.target
+        later = {phase[user.target] for user in users.get(target, [])}
+        if target not in data:
+            phase[target] = "pack"
+        elif target in waiting or target in carried_out:
+            phase[target] = "loop" if target in wanted else "after"
+        elif "loop" not in later and "before" not in later:
+            phase[target] = "after" if program.ports("carry") else "before"
+        elif "before" in later or step.op == "matmul" or not program.ports("carry"):
+            phase[target] = "before"
+        else:
+            phase[target] = "loop"
+    handed_on = {var for var in carried_out if not users.get(var)}
+    place = {step.target: (PHASES.index(phase[step.target]), step.target in handed_on) for step in program.steps}
+    ordered = sorted(_views_first(program.steps), key=lambda step: place[step.target])
+    return Schedule(program, phase, tuple(ordered))
+
+
+def _views_first(steps: Iterable[Step]) -> list[Step]:
+    """Parts are views and cost nothing: each stands right behind what it is a part of."""
+    views: dict[Var, list[Step]] = {}
+    given = tuple(steps)
+    made = {step.target for step in given}
+    for step in given:
+        if step.op == "slice" and step.args[0] in made:
+            views.setdefault(step.args[0], []).append(step)
+    ordered: list[Step] = []
+
+    def place(step: Step) -> None:
+        ordered.append(step)
+        for view in views.get(step.target, []):
+            place(view)
+
+    for step in given:
+        if not (step.op == "slice" and step.args[0] in made):
+            place(step)
+    return ordered
+
+
+def _ancestors(program: Program, goals: Iterable[Var]) -> set[Var]:
+    found = set(goals)
+    for step in reversed(program.steps):
+        if step.target in found:
+            found.update(step.args)
+    return found

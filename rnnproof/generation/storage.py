@@ -1,0 +1,205 @@
+"""Where each value lives: a stored sequence (steps, rows, batch), a scratch array (rows, batch), or rows of one of them.
+
+An elementwise step overwrites an argument that nobody reads any more; the parts of a stack are written straight into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
+
+import sympy as sp
+
+from rnnproof.derivation.program import Step, Var
+from rnnproof.generation.schedule import Schedule
+
+IN_PLACE = {"ufunc", "select", "erf", "copy", "fill"}
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """`kind`: sequence, scratch, given (a caller's array), state (all steps of a state), carry (an adjoint between steps)."""
+
+    name: str
+    kind: str
+    rows: Any
+
+
+@dataclass(frozen=True)
+class Region:
+    """Rows start..stop of a buffer."""
+
+    buffer: Buffer
+    start: Any
+    stop: Any
+
+    def overlaps(self, other: Region) -> bool:
+        """False only where the rows are surely disjoint."""
+        if self.buffer != other.buffer:
+            return False
+        gaps = (other.start - self.stop, self.start - other.stop)
+        return not any(sp.expand(gap).is_nonnegative for gap in gaps)
+
+    def part(self, start: Any, stop: Any) -> Region:
+        """Rows start..stop of this region."""
+        return replace(self, start=sp.expand(self.start + start), stop=sp.expand(self.start + stop))
+
+    @property
+    def whole(self) -> bool:
+        return self.start == 0 and sp.expand(self.stop - self.buffer.rows) == 0
+
+
+@dataclass
+class Layout:
+    """The region of every data variable, and the copies the loop must end with (from, to)."""
+
+    regions: dict[Var, Region] = field(default_factory=dict)
+    copies: list[tuple[Var, Region]] = field(default_factory=list)
+
+
+def rows_of(var: Var) -> Any:
+    """Rows of a value as an array: a scalar has one."""
+    return var.shape[0] if var.shape else sp.S.One
+
+
+def assign(plan: Schedule, kept: Iterable[Var]) -> Layout:
+    """Give every data variable a region; what is in `kept`, or is read after the loop, gets a stored sequence."""
+    return _Assigner(plan, set(kept)).run()
+
+
+class _Assigner:
+    def __init__(self, plan: Schedule, kept: set[Var]) -> None:
+        self.plan, self.program = plan, plan.program
+        self.layout = Layout()
+        self.preferred: dict[Var, Region] = {}
+        self.pool: list[Buffer] = []
+        self.position = {step.target: number for number, step in enumerate(plan.steps)}
+        users = self.program.users()
+        self.last: dict[Var, float] = {}
+        self.stored: set[Var] = set()
+        outputs = {port.var for port in self.program.outputs if port.role != "carry"}
+        for var in (*(port.var for port in self.program.inputs), *(step.target for step in plan.steps)):
+            reads = [self.position[user.target] for user in users.get(var, [])]
+            self.last[var] = inf if var in kept or var in outputs else max(reads, default=-1)
+            later = {plan.phase[user.target] for user in users.get(var, [])}
+            if var in kept or var in outputs or "after" in later or plan.phase.get(var) in ("before", "after"):
+                self.stored.add(var)
+
+    def run(self) -> Layout:
+        for port in self.program.inputs:
+            kind = {"old": "state", "carry": "carry"}.get(port.role, "given")
+            if port.var.per_sample:
+                buffer = Buffer(port.var.name, kind, rows_of(port.var))
+                self.layout.regions[port.var] = Region(buffer, sp.S.Zero, buffer.rows)
+        self.carry = {port.key: self.layout.regions[port.var] for port in self.program.ports("carry")}
+        self._prefer_states()
+        self._prefer_stacks()
+        for step in self.plan.steps:
+            if step.target.per_sample:
+                self.layout.regions[step.target] = self._region(step)
+        self._carry_copies()
+        return self.layout
+
+    def _prefer_states(self) -> None:
+        """A state's new value is written where all its steps are stored; where that can't be, the loop ends with a copy."""
+        recurrent = {port.key for port in self.program.ports("old")}
+        producer = self.program.producer()
+        for port in self.program.ports("new", out=True):
+            if port.key not in recurrent:
+                continue
+            buffer = Buffer(f"new {port.key}", "state", rows_of(port.var))
+            region = Region(buffer, sp.S.Zero, buffer.rows)
+            step = producer.get(port.var)
+            fits = step is not None and step.op not in ("slice", "concat") and self.plan.phase[port.var] == "loop"
+            if fits and port.var not in self.preferred:
+                self.preferred[port.var] = region
+            else:
+                self.layout.copies.append((port.var, region))
+
+    def _prefer_stacks(self) -> None:
+        producer = self.program.producer()
+        for step in reversed(self.plan.steps):
+            if step.op != "concat" or not step.target.per_sample or self.plan.phase[step.target] != "loop":
+                continue
+            buffer = Buffer(step.target.name, "sequence" if step.target in self.stored else "scratch", rows_of(step.target))
+            region = self.preferred.setdefault(step.target, Region(buffer, sp.S.Zero, buffer.rows))
+            start = sp.S.Zero
+            for arg in step.args:
+                stop = start + rows_of(arg)
+                made = producer.get(arg)
+                if made is not None and made.op != "slice" and self.plan.phase[arg] == "loop" and step.args.count(arg) == 1:
+                    self.preferred.setdefault(arg, region.part(start, stop))
+                start = stop
+
+    def _region(self, step: Step) -> Region:
+        target, regions = step.target, self.layout.regions
+        if step.op == "slice":
+            _, start, stop = step.attr
+            return regions[step.args[0]].part(start, stop)
+        if target in self.preferred:
+            return self.preferred[target]
+        for port in self.program.ports("carry", out=True):
+            mine = port.var == target and port.key in self.carry and target not in self.stored
+            if mine and self._free(self.carry[port.key], step):
+                if sum(other.var == target for other in self.program.ports("carry", out=True)) == 1:
+                    return self.carry[port.key]
+        if step.op in IN_PLACE:
+            for arg in sorted(step.args, key=lambda arg: self._kind(arg) != "sequence"):
+                if self._may_overwrite(arg, step):
+                    return regions[arg]
+        return self._fresh(target)
+
+    def _kind(self, var: Var) -> str:
+        return self.layout.regions[var].buffer.kind if var in self.layout.regions else ""
+
+    def _may_overwrite(self, arg: Var, step: Step) -> bool:
+        kind = self._kind(arg)
+        if arg.shape != step.target.shape or kind not in ("sequence", "scratch", "carry"):
+            return False
+        if arg.tex or (kind != "sequence" and step.target in self.stored):
+            return False
+        if kind == "carry" and not any(self.carry[p.key] == self.layout.regions[arg] for p in self._carried_out()):
+            return False
+        return self._free(self.layout.regions[arg], step)
+
+    def _carried_out(self) -> list[Any]:
+        return [port for port in self.program.ports("carry", out=True) if port.key in self.carry]
+
+    def _free(self, region: Region, step: Step) -> bool:
+        """Nobody reads these rows after `step`, and `step` itself at most elementwise, in the same rows."""
+        now = self.position[step.target]
+        for var, other in self.layout.regions.items():
+            if region.overlaps(other):
+                if self.last[var] > now:
+                    return False
+                if self.last[var] == now and (step.op not in IN_PLACE or other != region or var.shape != step.target.shape):
+                    return False
+        return True
+
+    def _fresh(self, var: Var) -> Region:
+        """A stored sequence, a scratch array of its own for a named value, or one from the pool for a nameless one."""
+        if var in self.stored:
+            buffer = Buffer(var.name, "sequence", rows_of(var))
+            return Region(buffer, sp.S.Zero, buffer.rows)
+        if var.tex:
+            buffer = Buffer(var.name, "scratch", rows_of(var))
+            return Region(buffer, sp.S.Zero, buffer.rows)
+        for buffer in self.pool:
+            region = Region(buffer, sp.S.Zero, buffer.rows)
+            if self._idle(region, var):
+                return region
+        self.pool.append(Buffer(f"work_{len(self.pool) + 1}", "scratch", rows_of(var)))
+        return Region(self.pool[-1], sp.S.Zero, rows_of(var))
+
+    def _idle(self, region: Region, var: Var) -> bool:
+        if var not in self.position or sp.expand(region.buffer.rows - rows_of(var)) != 0:
+            return False
+        now = self.position[var]
+        return all(self.last[other] < now for other, used in self.layout.regions.items() if region.overlaps(used))
+
+    def _carry_copies(self) -> None:
+        for port in self._carried_out():
+            if self.layout.regions[port.var] != self.carry[port.key]:
+                self.layout.copies.append((port.var, self.carry[port.key]))
