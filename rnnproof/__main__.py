@@ -1,0 +1,7 @@
+"""`python -m rnnproof`."""
+
+import sys
+
+from rnnproof.cli import main
+
+sys.exit(main())

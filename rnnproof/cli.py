@@ -1,0 +1,240 @@
+"""The command line. Everything heavy is imported inside the subcommand that needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rnnproof import __version__
+from rnnproof.cli_input import Selection, select
+from rnnproof.cli_output import WRONG, Progress, status
+from rnnproof.errors import UsageError
+
+_bind = click.option(
+    "--bind", "binds", multiple=True, metavar="NAME=BODY", help="Give a function the equations leave open its body; repeatable."
+)
+_only = click.option("--cell", "only", metavar="NAME", help="Only this one of a document's cells.")
+_several = click.argument("cells", nargs=-1, metavar="[CELL]...")
+_one = click.argument("cell", metavar="CELL")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+
+    def command() -> object:
+        # not cli.main, which turns a closed pipe into status 1
+        with cli.make_context("rnnproof", sys.argv[1:] if arguments is None else arguments) as context:
+            return cli.invoke(context)
+
+    return status(command)
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def cli() -> None:
+    """Gradients of recurrent cells, from the equations a paper prints: derived, proved, generated, checked.
+
+    A CELL is the name of a catalogue cell (see `rnnproof cells`) or the path of a Markdown or TeX document; a document may
+    hold several. Exit status: 0 where everything asked for holds, 1 where a check found a wrong gradient or a proof failed,
+    2 where the input is at fault.
+
+    \b
+    Example: rnnproof derive lstm
+    """
+
+
+@cli.command("cells")
+def cells_() -> None:
+    """List the cells of the catalogue.
+
+    \b
+    Example: rnnproof cells
+    """
+    from rnnproof.reporting import tables
+
+    click.echo(tables.cells(found.cell for found in select(()).cells))
+
+
+@cli.command()
+@_one
+@_only
+@_bind
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "latex"]), default="text", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of to the terminal.")
+def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, output: Path | None) -> None:
+    """Derive the gradients of a cell: every step, its rule, the gradient of each parameter, the Jacobians.
+
+    Functions the equations leave open stay open. Mathematics of a document that is no equation of a cell is listed on stderr.
+
+    \b
+    Example: rnnproof derive gru --format markdown --output gru.md
+    """
+    from rnnproof.derivation.derivation import derive as derived
+    from rnnproof.reporting import files
+
+    selection = select([cell], binds, only)
+    texts = [getattr(derived(found.cell), form)() for found in selection.cells]
+    _report_passed_over(selection)
+    text = "\n\n".join(text.rstrip("\n") for text in texts) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        files.write({output: text})
+        click.echo(f"wrote {output}", err=True)
+
+
+@cli.command()
+@_one
+@_only
+@_bind
+@click.option("--output", metavar="FILE|DIR/", help="A file, or a folder that gets NAME.py for each cell.")
+def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | None) -> None:
+    """Generate a cell's standalone NumPy module: forward over a sequence, backward in time.
+
+    A folder for --output is one that exists or ends with a slash.
+
+    \b
+    Example: rnnproof generate notes.md --bind 'f=\\tanh(W o + b)' --output cells/
+    """
+    from rnnproof.generation import generate as generated
+    from rnnproof.reporting import files
+
+    selection = select([cell], binds, only).closed()
+    texts = {found.cell.name: generated(found.cell) for found in selection.cells}
+    folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    if len(texts) > 1 and not folder:
+        raise UsageError(f"{cell} holds {len(texts)} cells ({', '.join(texts)}); pick one with --cell or give --output DIR/")
+    if output is None:
+        click.echo("".join(texts.values()), nl=False)
+        return
+    written = {Path(output, f"{name}.py") if folder else Path(output): text for name, text in texts.items()}
+    files.write(written)
+    click.echo("\n".join(f"wrote {path}" for path in written), err=True)
+
+
+@cli.command()
+@_several
+@_only
+@_bind
+@click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Only this oracle; repeatable. All by default.")
+@click.option("--module", metavar="FILE.py", help="Check this module of your own, against CELL where one is given.")
+@click.option("--every", is_flag=True, help="A row for every gradient instead of one for each oracle.")
+@click.option("--json", "as_json", is_flag=True, help="Every comparison as JSON.")
+@click.option("--mutation", is_flag=True, help="Test the check instead: plant faults in the backward pass, count those caught.")
+def check(
+    cells: tuple[str, ...],
+    only: str | None,
+    binds: tuple[str, ...],
+    oracles: tuple[str, ...],
+    module: str | None,
+    every: bool,
+    as_json: bool,
+    mutation: bool,
+) -> int:
+    """Compare every gradient of the cells' code with every oracle; all catalogue cells by default.
+
+    --module imports, and so runs, the file it names.
+
+    \b
+    Example: rnnproof check lstm gru --oracle jax --oracle complex
+    """
+    if mutation and (oracles or module or every or as_json):
+        raise UsageError("--mutation stands alone: it takes no --oracle, --module, --every or --json")
+    if mutation:
+        return _mutation(select(cells, binds, only).closed())
+    from rnnproof.reporting import tables
+    from rnnproof.verification.evidence import SILENT, Evidence
+
+    evidence = Evidence(tuple(row for part in _evidence(cells, only, binds, oracles, module) for row in part))
+    if as_json:
+        click.echo(evidence.json())
+    elif every:
+        click.echo(evidence.table(by=("cell", "gradient", "oracle", "dtype")))
+    else:
+        click.echo(tables.summary(evidence))
+    unheard = [str(row) for row in evidence.failures if row.verdict in SILENT]
+    wrong = [str(row) for row in evidence.failures if row.verdict not in SILENT]
+    click.echo("".join(f"{line}\n" for line in wrong), nl=False, err=True)
+    if wrong:
+        return WRONG
+    if unheard:
+        raise UsageError("; ".join(unheard) + "; install it, or ask for another oracle")
+    return 0
+
+
+def _evidence(
+    cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], oracles: tuple[str, ...], module: str | None
+) -> list[Any]:
+    """The Evidence of each cell, or of the one module."""
+    from rnnproof.verification import check as checked
+    from rnnproof.verification import load_module
+
+    asked = oracles or None
+    with Progress() as progress:
+        if module is None:
+            chosen = select(cells, binds, only).closed().cells
+            return [checked(found.subject, oracles=asked, progress=progress) for found in chosen]
+        chosen = select(cells, binds, only).closed().cells if cells else ()
+        if len(chosen) > 1:
+            names = ", ".join(found.cell.name for found in chosen)
+            raise UsageError(f"--module is compared with one cell, and there are {len(chosen)} ({names}); pick one with --cell")
+        against = chosen[0].cell if chosen else None
+        return [checked(load_module(module), against=against, oracles=asked, progress=progress)]
+
+
+def _mutation(selection: Selection) -> int:
+    from rnnproof.verification.mutation import score, score_table
+
+    with Progress() as progress:
+        reports = [score(found.subject, progress=progress) for found in selection.cells]
+    for report in reports:
+        click.echo(report.table() + "\n")
+    click.echo(score_table(reports))
+    return 0 if all(report.ok for report in reports) else WRONG
+
+
+@cli.command()
+@_several
+@_only
+@_bind
+@click.option("--rules", is_flag=True, help="Prove the rules of the adjoint table (alone, where no CELL is given).")
+def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rules: bool) -> int:
+    """Prove the derived gradients exactly; without CELL, the rules and every cell of the catalogue.
+
+    \b
+    Example: rnnproof prove lstm
+    """
+    from rnnproof.proofs import prove as proved
+    from rnnproof.proofs import prove_rules
+
+    with Progress() as progress:
+        reports = [prove_rules()] if rules or not cells else []
+        if cells or not rules:
+            reports += [proved(found.cell, progress=progress) for found in select(cells, binds, only).cells]
+    click.echo("\n\n".join(report.table() for report in reports))
+    return 0 if all(report.ok for report in reports) else WRONG
+
+
+@cli.command()
+@click.option("--output", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, metavar="DIR")
+def report(output: Path) -> int:
+    """Write the derivation of every catalogue cell, the proofs and the checks as Markdown.
+
+    \b
+    Example: rnnproof report --output reports
+    """
+    from rnnproof.reporting.report import write
+
+    with Progress() as progress:
+        written = write(output, progress)
+    click.echo("\n".join(written.lines))
+    return 0 if written.ok else WRONG
+
+
+def _report_passed_over(selection: Selection) -> None:
+    for document, line, tex, reason in selection.passed_over:
+        click.echo(f"passed over: {document}:{line}: {tex}: {reason}", err=True)

@@ -1,0 +1,98 @@
+"""What the words of a command line name: cells, bodies of functions, modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnproof.errors import BindError, UsageError
+
+if TYPE_CHECKING:
+    from rnnproof.equations.cell import Cell
+
+
+@dataclass(frozen=True)
+class Found:
+    """A cell and the catalogue name it came by ("" for a document or a cell --bind changed)."""
+
+    cell: Cell
+    catalogue: str = ""
+
+    @property
+    def subject(self) -> Cell | str:
+        """What `check` takes: a catalogue cell by its name, so that the committed module is what is checked."""
+        return self.catalogue or self.cell
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The cells a command works on, and what its documents hold besides: (document, line, TeX, reason)."""
+
+    cells: tuple[Found, ...]
+    passed_over: tuple[tuple[str, int, str, str], ...] = ()
+
+    def closed(self) -> Selection:
+        """The same selection. Raises BindError where a function is open, naming --bind."""
+        for found in self.cells:
+            for name in found.cell.open_functions:
+                raise BindError(
+                    f"cell {found.cell.name}: the function {name} is left open, and code needs its body; "
+                    rf"give it one with --bind '{name}=\tanh(W o + b)'"
+                )
+        return self
+
+
+def select(words: Sequence[str], binds: Sequence[str] = (), only: str | None = None) -> Selection:
+    """The cells that catalogue names and paths of documents name; no word at all is the whole catalogue.
+
+    `binds` are "NAME=BODY", applied to every selected cell that leaves NAME open; `only` picks one cell by its name. Raises
+    UsageError for an unknown name, an unknown `only` and a bind no cell needs.
+    """
+    from rnnproof.equations import catalogue
+
+    names = catalogue.names()
+    found: list[Found] = []
+    passed_over: list[tuple[str, int, str, str]] = []
+    for word in words or names:
+        if word in names:
+            found.append(Found(catalogue.load(word), word))
+        else:
+            cells, rest = _document(word, names)
+            found += [Found(cell) for cell in cells]
+            passed_over += rest
+    if only is not None:
+        there = ", ".join(f.cell.name for f in found)
+        found = [f for f in found if f.cell.name == only]
+        if not found:
+            raise UsageError(f"--cell {only}: there is no such cell; there is {there}")
+    return Selection(_bound(found, binds), tuple(passed_over))
+
+
+def _document(word: str, names: Sequence[str]) -> tuple[Sequence[Cell], list[tuple[str, int, str, str]]]:
+    from rnnproof.equations import reader
+
+    path = Path(word)
+    if not path.exists():
+        listed = ", ".join(names)
+        raise UsageError(f"{word}: neither a file nor a cell of the catalogue; give a document's path or one of {listed}")
+    reading = reader.read_report(path)
+    return reading.cells, [(path.name, *entry) for entry in reading.passed_over]
+
+
+def _bound(found: Sequence[Found], binds: Sequence[str]) -> tuple[Found, ...]:
+    from rnnproof.equations.binding import bind
+
+    cells = list(found)
+    for text in binds:
+        name, equals, body = (part.strip() for part in text.partition("="))
+        if not equals or not name or not body:
+            raise UsageError(rf"--bind {text!r}: give a function and its body, such as --bind 'f=\tanh(W o + b)'")
+        fitting = [at for at, one in enumerate(cells) if name in one.cell.open_functions]
+        if not fitting:
+            opened = ", ".join(sorted({n for one in cells for n in one.cell.open_functions})) or "none"
+            raise UsageError(f"--bind {text!r}: no selected cell leaves {name} open (left open: {opened})")
+        for at in fitting:
+            cells[at] = Found(bind(cells[at].cell, **{name: body}))
+    return tuple(cells)

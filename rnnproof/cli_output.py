@@ -1,0 +1,85 @@
+"""Where a command's words go: progress to a terminal, one message for a fault, an exit status for everything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+
+import click
+
+from rnnproof.errors import RnnproofError
+
+WRONG, FAULT, INTERNAL, INTERRUPTED, PIPE = 1, 2, 70, 130, 141
+
+# A line that comes and goes within a second only flickers.
+PATIENCE = 1.0
+
+
+class Progress:
+    """One line on a terminal's stderr that says how far a long command is; silent elsewhere and for the first second."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._drawn = False
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        if self._shown and time.monotonic() - self._started > PATIENCE:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write("\r\x1b[K" + f"{done}/{total} {what}"[:width])
+            sys.stderr.flush()
+            self._drawn = True
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def status(command: Callable[[], object]) -> int:
+    """Run a command to its exit status; a person's fault becomes one message on stderr, without traceback.
+
+    1: a check found a wrong gradient or a proof failed. 2: the input is at fault. 70: rnnproof itself is. 130: interrupted.
+    141: whoever read the output stopped reading.
+    """
+    try:
+        if sys.stdout is None:
+            return _say("there is no standard output to write to; open one", FAULT)
+        result = command()
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except RnnproofError as error:
+        return _say(str(error), FAULT)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        help_ = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "rnnproof"
+        return _say(f"{error.format_message()} See `{help_} --help`.", FAULT)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Python flushes stdout once more as it leaves; what cannot be written goes nowhere instead.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else "output: "
+        if not error.filename:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _say(f"{where}{error.strerror or error}; check the path and the room left", FAULT)
+    except Exception:
+        traceback.print_exc()
+        return _say("this is a fault in rnnproof, not in what it was given; please report it with the lines above", INTERNAL)
+
+
+def _say(message: str, code: int) -> int:
+    if sys.stderr is not None:
+        print(f"rnnproof: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,44 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from rnnproof.errors import UsageError
+
+
+def write(texts: Mapping[Path, str]) -> None:
+    """Write every text to its path, making folders; each is written beside its place and then renamed.
+
+    No file is renamed before all are written. Raises UsageError for a place that cannot be written, leaving what was there.
+    """
+    waiting: list[tuple[str, Path]] = []
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise UsageError(f"{path}: is a directory, and a file is to stand there; give another path")
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            waiting.append((temporary, path))
+            with open(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            os.chmod(temporary, _mode(path))
+        for temporary, path in waiting:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); give another path") from None
+    finally:
+        for temporary, _ in waiting:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int:
+    """The file's own mode, or that of a new file: mkstemp's would shut everybody else out."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
