@@ -47,7 +47,21 @@ def adjoint(forward: Program) -> Program:
             if port.var in contributions:
                 outputs.append(Port(role_out, port.key, builder.sum(port.var, contributions[port.var])))
     program = Program(f"{forward.name}, backward", (*tape, *arriving), tuple(builder.steps), tuple(outputs))
-    return _name_copies(without_dead_steps(program))
+    return _name_copies(_name_adjoints(without_dead_steps(program), builder))
+
+
+def _name_adjoints(program: Program, builder: _Builder) -> Program:
+    """Call an unnamed value that is the adjoint of an unnamed x `d_x`, as on paper."""
+    names = {
+        step.target: replace(step.target, name=builder.names.fresh(f"d_{builder.adjoint_of[step.target].name}"))
+        for step in program.steps
+        if step.target in builder.adjoint_of
+    }
+    steps = tuple(
+        replace(step, target=names.get(step.target, step.target), args=tuple(names.get(arg, arg) for arg in step.args))
+        for step in program.steps
+    )
+    return replace(program, steps=steps)
 
 
 def _name_copies(program: Program) -> Program:
@@ -88,6 +102,7 @@ class _Builder:
         self.names = names
         self.steps: list[Step] = []
         self.rule = self.tex = ""
+        self.adjoint_of: dict[Var, Var] = {}
         self._known: dict[tuple[Any, ...], Var] = {}
 
     def __call__(self, op: str, *args: Var, attr: Any = None, name: str = "") -> Var:

@@ -34,6 +34,7 @@ class _Flattener:
         self.names = Names()
         self.steps: list[Step] = []
         self.env: dict[Any, Var] = {}
+        self.known: dict[tuple[Any, ...], Var] = {}
         self.equation_tex = ""
         self.bodies: dict[str, Body] = {body.name: body for body in cell.bodies}
         self.inputs: list[Port] = []
@@ -64,6 +65,9 @@ class _Flattener:
         return without_dead_steps(Program(self.cell.name, tuple(self.inputs), tuple(self.steps), outputs))
 
     def emit(self, op: str, *args: Var, attr: Any = None, name: str = "", tex: str = "") -> Var:
+        key = (op, args, attr)
+        if not tex and key in self.known:  # written once, its adjoint is one sum
+            return self.known[key]
         shape = OPERATIONS[op].shape(tuple(arg.shape for arg in args), attr)
         target = Var(
             name if tex else self.names.fresh(name or "v"),
@@ -73,6 +77,7 @@ class _Flattener:
             tex,
         )
         self.steps.append(Step(target, op, args, attr, "equation", self.equation_tex))
+        self.known.setdefault(key, target)
         return target
 
     def value(self, node: Any, name: str = "", tex: str = "") -> Var:
