@@ -46,6 +46,10 @@ class Dot(sp.Expr):
     def __new__(cls, left: Any, right: Any) -> Any:
         return sp.Basic.__new__(cls, left, right)
 
+    def _latex(self, printer: Any) -> str:
+        left, right = (printer.parenthesize(arg, 60) for arg in self.args)
+        return rf"{left}^{{\top}} {right}"
+
 
 def apply(function: Any, argument: Any) -> Any:
     """`function` elementwise; a plain SymPy application where the argument is a scalar."""
@@ -143,9 +147,7 @@ def shape_of(node: Any) -> tuple[Any, Any]:
     if isinstance(node, sp.BlockMatrix):
         return (sp.Add(*(rows for rows, _ in shapes)), shapes[0][1])
     if isinstance(node, sp.MatMul):
-        matrices = [
-            shape for shape, child in zip(shapes, node.args, strict=True) if getattr(child, "is_Matrix", False)
-        ]
+        matrices = [shape for shape, child in zip(shapes, node.args, strict=True) if getattr(child, "is_Matrix", False)]
         for (_, inner), (rows, _) in zip(matrices, matrices[1:], strict=False):
             if inner != rows:
                 raise EquationError(f"in {node}: a matrix with {inner} columns meets {rows} rows")

@@ -195,7 +195,9 @@ class _Lowering:
         for recognise, write in _PATTERNS:
             if recognise(node):
                 return write(self, node, env, like, target)
-        raise GenerationError(f"the activation's expression {node} has no NumPy form; write it with exp, log, tanh or Piecewise")
+        raise GenerationError(
+            f"the activation's expression {node} has no NumPy form; write it with exp, log, tanh or Piecewise"
+        )
 
 
 def _shortest(node: Any) -> Any:

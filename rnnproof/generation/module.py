@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import replace
 from typing import Any
 
@@ -58,7 +59,7 @@ class _Module:
         name = self.cell.inputs[0].name if self.cell.inputs else None
         values = {
             "CELL": self.cell.name,
-            "EQUATIONS": "\n".join(f"    {plain(equation.tex or str(equation))}" for equation in self._printed()),
+            "EQUATIONS": "\n".join(_equation(equation.tex or str(equation)) for equation in self._printed()),
             "PARAMETERS": "".join(f'    "{p.name}": {_tuple(_shape(p))},\n' for p in self.cell.parameters),
             "STATES": _tuple([state.name for state in self.cell.states]),
             "STATE_SIZES": "".join(f'    "{s.name}": "{_size(s.new.shape[0])}",\n' for s in self.cell.states),
@@ -214,6 +215,7 @@ class _Module:
 
 _ZERO_INPUT = "np.zeros((steps, batch, sizes[INPUT]), dtype)"
 _ERF = '''
+
 def _erf(x: Array) -> Array:
     """The error function by 40-point Gauss-Legendre quadrature of its integral; NumPy has none."""
     nodes, weights = np.polynomial.legendre.leggauss(40)
@@ -223,8 +225,11 @@ def _erf(x: Array) -> Array:
         result += float(weight) * np.exp(-np.square(float(node) * x))
     result *= x
     return result
-
 '''
+
+
+def _equation(tex: str) -> str:
+    return textwrap.fill(plain(tex), 120, initial_indent="    ", subsequent_indent="        ", break_long_words=False)
 
 
 def _array(var: Var) -> str:

@@ -33,8 +33,8 @@ def without_aliases(program: Program) -> Program:
         for step in program.steps
         if step.op == "add" and step.attr == (1,) and step.target not in stored
     }
-    kept = (step for step in program.steps if step.target not in mapping)
-    return program.with_steps(kept).substitute(mapping)
+    read = program.substitute(mapping)
+    return read.with_steps(step for step in read.steps if step.target not in mapping)
 
 
 def split_concatenations(program: Program) -> Program:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,11 @@ def size_text(size: Any) -> str:
 def number(text: str) -> str:
     """1.0 -> 1.0, 0.5 -> 0.5; the shortest text of a literal."""
     return repr(float(text))
+
+
+def comment(text: str) -> list[str]:
+    """A comment, in as many lines as it needs."""
+    return [f"# {line}" for line in textwrap.wrap(text, 112, subsequent_indent="  ")]
 
 
 @dataclass
@@ -159,7 +165,7 @@ class Printer:
                 written = self._step(step)
                 if written and self.place != "before":
                     said = [line for line in step.tex.split("\n") if line and line not in self.said]
-                    lines += [f"# {self.says}{plain(line)}" for line in said]
+                    lines += [part for line in said for part in comment(f"{self.says}{plain(line)}")]
                     self.said.update(said)
                 lines += written
             if self.place == "loop":
@@ -218,7 +224,14 @@ class Printer:
         line = f"for {names} in zip({', '.join(values)}, strict=True):"
         if len(line) <= 110:
             return [line]
-        return ["for (", *(f"    {name}," for name, _ in pairs), ") in zip(", *(f"    {v}," for v in values), "    strict=True,", "):"]
+        return [
+            "for (",
+            *(f"    {name}," for name, _ in pairs),
+            ") in zip(",
+            *(f"    {v}," for v in values),
+            "    strict=True,",
+            "):",
+        ]
 
 
 def _operands(step: Step, args: list[str]) -> list[str]:

@@ -33,6 +33,7 @@ def schedule(program: Program) -> Schedule:
     carried_in = {port.var for role in ("old", "carry") for port in program.ports(role)}
     carried_keys = {port.key for role in ("old", "carry") for port in program.ports(role)}
     carried_out = {port.var for port in program.outputs if port.role in ("new", "carry") and port.key in carried_keys}
+    passing = {port.var for port in program.ports("carry")}  # overwritten at each step, so read only inside the loop
     waiting = descendants(program, carried_in)
     wanted = _ancestors(program, carried_out)
     data = descendants(program, {port.var for port in program.inputs if port.var.per_sample})
@@ -43,6 +44,8 @@ def schedule(program: Program) -> Schedule:
         later = {phase[user.target] for user in users.get(target, [])}
         if target not in data:
             phase[target] = "pack"
+        elif not passing.isdisjoint(step.args):
+            phase[target] = "loop"
         elif target in waiting or target in carried_out:
             phase[target] = "loop" if target in wanted else "after"
         elif "loop" not in later and "before" not in later:

@@ -1,0 +1,106 @@
+"""A Program, evaluated directly: one step, one sample, plain NumPy, no schedule, no buffers. Slow and easy to believe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.equations import activations
+from rnnproof.equations.activations import X
+
+SIZES = {"hidden": 3, "input": 2, "k": 4}
+
+
+def size(expression: Any) -> int:
+    return int(sp.sympify(expression).subs({s: SIZES[s.name] for s in sp.sympify(expression).free_symbols}))
+
+
+def evaluate(program: Program, env: dict[Var, Any]) -> dict[Var, Any]:
+    """All values of a Program, from its inputs' values."""
+    values = dict(env)
+    for step in program.steps:
+        values[step.target] = MEANING[step.op](step, *(values[arg] for arg in step.args))
+    return values
+
+
+def draw(program: Program, seed: int) -> dict[Var, Any]:
+    """Random values of the inputs; the same for the same role and key whatever else a Program reads."""
+    values = {}
+    for port in program.inputs:
+        rng = np.random.default_rng([seed, *f"{port.role} {port.key}".encode()])
+        values[port.var] = rng.normal(size=[size(s) for s in port.var.shape])
+    return values
+
+
+def _function(function: Any, x: Any) -> Any:
+    definition = activations.of(function).definition
+    return np.vectorize(lambda value: float(definition.subs(X, value).evalf()), otypes=[float])(x)
+
+
+def _slope(function: Any, x: Any) -> Any:
+    slope = sp.diff(activations.of(function).definition, X)
+    return np.vectorize(lambda value: float(slope.subs(X, value).evalf()), otypes=[float])(x)
+
+
+def _constant(step: Step) -> Any:
+    kind, shape = step.attr
+    if kind == "identity":
+        return np.eye(size(shape[0]))
+    return np.full([size(s) for s in shape], {"one": 1.0, "zero": 0.0}[kind] if isinstance(kind, str) else float(kind))
+
+
+def _slice(step: Step, x: Any) -> Any:
+    axis, start, stop = step.attr
+    return np.take(x, range(size(start), size(stop)), axis=axis)
+
+
+def _place(step: Step, x: Any) -> Any:
+    axis, start, total = step.attr
+    shape = list(x.shape)
+    shape[axis] = size(total)
+    out = np.zeros(shape)
+    out[(slice(None),) * axis + (slice(size(start), size(start) + x.shape[axis]),)] = x
+    return out
+
+
+def _ufunc(step: Step, *args: Any) -> Any:
+    name, spec = step.attr
+    return getattr(np, name)(*(args[item] if isinstance(item, int) else float(item) for item in spec))
+
+
+def _select(step: Step, *args: Any) -> Any:
+    relation, threshold, spec = step.attr
+    tests = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
+    return np.where(
+        tests[relation](args[0], float(threshold)), *(args[item] if isinstance(item, int) else float(item) for item in spec)
+    )
+
+
+MEANING: dict[str, Any] = {
+    "matmul": lambda step, a, b: a @ b,
+    "transpose": lambda step, a: a.T,
+    "add": lambda step, *args: sum(float(k) * a for k, a in zip(step.attr, args, strict=True)),
+    "scale": lambda step, s, x: s * x,
+    "hadamard": lambda step, a, b: a * b,
+    "map": lambda step, x: _function(step.attr, x),
+    "slope": lambda step, x, y: _slope(step.attr, x),
+    "concat": lambda step, *args: np.concatenate(args, axis=step.attr),
+    "slice": _slice,
+    "place": _place,
+    "dot": lambda step, a, b: np.sum(a * b),
+    "outer": lambda step, a, b: np.outer(a, b),
+    "total": lambda step, a: a,
+    "constant": _constant,
+    "ufunc": _ufunc,
+    "select": _select,
+    "fill": lambda step, a: np.full(a.shape, float(step.attr)),
+    "copy": lambda step, a: a,
+    "sum": lambda step, a: a.sum(),
+    "erf": lambda step, a: np.vectorize(__import__("math").erf, otypes=[float])(a),
+    "batch_total": lambda step, a, b: np.outer(a, b),
+    "rows": lambda step, a: a[:, None],
+    "columns": lambda step, a: a[None, :],
+}

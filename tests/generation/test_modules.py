@@ -1,0 +1,251 @@
+"""Generated modules: gradients by the complex step, dtypes, doors, reproducibility, life without SymPy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnproof.errors import BindError
+from rnnproof.generation import build, generate
+from tests import zoo
+from tests.generation.cells import CELLS
+
+# Complex step: no cancellation, so only the roundings of some hundred operations remain, 1e-16 each.
+TOLERANCE = 1e-12
+SHAPES = ({"T": 4, "B": 3, "hidden": 5, "input": 2, "k": 6}, {"T": 1, "B": 1, "hidden": 2, "input": 3, "k": 4})
+
+
+@cache
+def module(name: str) -> ModuleType:
+    return build(CELLS[name]())
+
+
+def problem(mod: ModuleType, sizes: dict[str, int], dtype: Any = np.float64) -> tuple[Any, Any, Any, Any]:
+    """Random parameters, inputs (or a number of steps), initial states and gradients of the states."""
+    rng = np.random.default_rng([sizes["T"], sizes["B"]])
+    length = {**sizes, "steps": sizes["T"]}
+
+    def draw(shape: tuple[str, ...], scale: float) -> Any:
+        lengths = [sum(length[part] for part in size.split("+")) for size in shape]
+        return (rng.normal(size=lengths) * scale).astype(dtype)
+
+    params = {key: draw(shape, 0.4) for key, shape in mod.PARAMETERS.items()}
+    xs = sizes["T"] if mod.INPUT is None else draw(("T", "B", mod.INPUT), 0.8)
+    initial = {state: draw(("B", mod.STATE_SIZES[state]), 0.5) for state in mod.STATES}
+    seeds = {state: draw(("T", "B", mod.STATE_SIZES[state]), 1.0) for state in mod.STATES}
+    return params, xs, initial, seeds
+
+
+def loss(mod: ModuleType, params: Any, xs: Any, initial: Any, seeds: Any) -> Any:
+    states = mod.forward(params, xs, initial).states
+    return sum((states[state] * seeds[state]).sum() for state in mod.STATES)
+
+
+def complex_step(array: Any, function: Any) -> Any:
+    out = np.zeros(np.shape(array))
+    for index in np.ndindex(out.shape):
+        moved = np.array(array, complex)
+        moved[index] += 1e-30j
+        out[index] = function(moved).imag / 1e-30
+    return out
+
+
+def close(actual: Any, expected: Any, what: str) -> None:
+    size = max(np.abs(expected).max(initial=0.0), 1e-3)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * size, err_msg=what)
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=["sequence", "one step"])
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_gradients(name: str, sizes: dict[str, int]) -> None:
+    mod = module(name)
+    params, xs, initial, seeds = problem(mod, sizes)
+    gradients = mod.backward(mod.forward(params, xs, initial), seeds)
+    for key in params:
+        expected = complex_step(params[key], lambda v, key=key: loss(mod, {**params, key: v}, xs, initial, seeds))
+        close(gradients.params[key], expected, key)
+    for state in initial:
+        expected = complex_step(initial[state], lambda v, s=state: loss(mod, params, xs, {**initial, s: v}, seeds))
+        close(gradients.initial[state], expected, f"initial {state}")
+    if mod.INPUT is not None:
+        close(gradients.inputs, complex_step(xs, lambda v: loss(mod, params, v, initial, seeds)), "inputs")
+
+
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_float32_stays_and_is_near_float64(name: str) -> None:
+    mod = module(name)
+    params, xs, initial, seeds = problem(mod, SHAPES[0])
+
+    def single(value: Any) -> Any:
+        return {k: v.astype(np.float32) for k, v in value.items()} if isinstance(value, dict) else value
+
+    short = xs if mod.INPUT is None else xs.astype(np.float32)
+    exact = mod.backward(mod.forward(params, xs, initial), seeds)
+    trace = mod.forward(single(params), short, single(initial))
+    rounded = mod.backward(trace, single(seeds))
+    assert all(values.dtype == np.float32 for values in trace.states.values())
+    for found, expected in [
+        *((rounded.params[key], exact.params[key]) for key in params),
+        *((rounded.initial[key], exact.initial[key]) for key in initial),
+        *([] if exact.inputs is None else [(rounded.inputs, exact.inputs)]),
+    ]:
+        assert found.dtype == np.float32
+        # a few hundred float32 roundings (6e-8 each) on values of size one, amplified over 4 steps
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1.0, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_step_prepare_and_repeated_calls_agree(name: str) -> None:
+    mod = module(name)
+    params, xs, initial, seeds = problem(mod, SHAPES[0])
+    trace = mod.forward(params, xs, initial)
+    packed = mod.prepare(params)
+    for _ in range(2):  # a second pass over the same arrays gives the same bits: nothing of the caller's is overwritten
+        again = mod.forward(packed, xs, initial)
+        for state in mod.STATES:
+            np.testing.assert_array_equal(again.states[state], trace.states[state])
+        first, second = mod.backward(trace, seeds), mod.backward(again, seeds)
+        for key in params:
+            np.testing.assert_array_equal(first.params[key], second.params[key])
+    now = initial
+    for t in range(SHAPES[0]["T"]):
+        own = {key: v[t] if mod.PARAMETERS[key][:1] == ("steps",) else v for key, v in params.items()}
+        now = mod.step(own, None if mod.INPUT is None else xs[t], now)
+    for state in mod.STATES:
+        np.testing.assert_allclose(now[state], trace.states[state][-1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_text_is_reproducible(name: str) -> None:
+    assert generate(CELLS[name]()) == generate(CELLS[name]())
+
+
+def test_text_passes_ruff(tmp_path: Path) -> None:
+    for name, make in CELLS.items():
+        (tmp_path / f"{name}.py").write_text(generate(make()))
+    options = ["--line-length", "128", "--target-version", "py311"]
+    select = ["--isolated", "--select", "E,F,I,B,UP"]
+    checked = subprocess.run([sys.executable, "-m", "ruff", "check", *options, *select, "."], cwd=tmp_path, capture_output=True)
+    assert checked.returncode == 0, checked.stdout.decode()
+    formatted = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", *options, "."], cwd=tmp_path, capture_output=True
+    )
+    assert formatted.returncode == 0, formatted.stdout.decode()
+
+
+def test_runs_where_nothing_but_numpy_can_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "cell.py").write_text(generate(CELLS["lstm"]()))
+    script = """
+import sys
+for name in ("sympy", "lark", "autograd", "rnnproof", "tabulate", "scipy"):
+    sys.modules[name] = None
+import numpy as np
+import cell
+rng = np.random.default_rng(0)
+sizes = {"hidden": 3, "input": 2}
+params = {k: rng.normal(size=[sizes[s] for s in v]) for k, v in cell.PARAMETERS.items()}
+trace = cell.forward(params, rng.normal(size=(4, 5, 2)))
+print(cell.backward(trace, {"h": np.ones((4, 5, 3))}).inputs.shape)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.stdout.strip() == "(4, 5, 2)", ran.stderr
+
+
+def test_an_open_function_is_an_error_that_names_bind() -> None:
+    with pytest.raises(BindError, match=r"bind\(cell, f="):
+        generate(zoo.shortcut(bound=False))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p, x, i: ({k: v for k, v in p.items() if k != "b"}, x, i), "parameter 'b' is missing"),
+        (lambda p, x, i: ({**p, "b": p["b"][:-1]}, x, i), "'b' has shape"),
+        (lambda p, x, i: ({**p, "b": p["b"][:, None]}, x, i), "'b' has shape"),
+        (lambda p, x, i: ({**p, "nonsense": p["b"]}, x, i), "unknown parameter 'nonsense'"),
+        (lambda p, x, i: ({**p, "b": np.array(["a"] * 5)}, x, i), "should hold real or complex"),
+        (lambda p, x, i: (p, x[0], i), "xs has shape"),
+        (lambda p, x, i: (p, x[..., :-1], i), "xs has shape"),
+        (lambda p, x, i: (p, x, {"h": i["h"][:-1]}), "initial state 'h' has shape"),
+        (lambda p, x, i: (p, x, {"g": i["h"]}), "unknown state 'g'"),
+    ],
+)
+def test_the_door_of_forward(change: Any, message: str) -> None:
+    mod = module("simple_rnn")
+    params, xs, initial, _ = problem(mod, SHAPES[0])
+    with pytest.raises(ValueError, match=message):
+        mod.forward(*change(params, xs, initial))
+
+
+def test_the_doors_of_backward_and_of_layers() -> None:
+    mod = module("simple_rnn")
+    params, xs, initial, seeds = problem(mod, SHAPES[0])
+    trace = mod.forward(params, xs, initial)
+    with pytest.raises(ValueError, match="unknown state"):
+        mod.backward(trace, {"q": seeds["h"]})
+    with pytest.raises(ValueError, match="has shape"):
+        mod.backward(trace, {"h": seeds["h"][:-1]})
+    layers = module("shortcut")
+    params, steps, initial, _ = problem(layers, SHAPES[0])
+    with pytest.raises(ValueError, match="initial is missing"):
+        layers.forward(params, steps)
+    with pytest.raises(ValueError, match="number of steps"):
+        layers.forward(params, np.zeros((4, 3, 5)), initial)
+    with pytest.raises(ValueError, match="4 steps, xs has 5"):
+        layers.forward(params, 5, initial)
+
+
+def test_missing_states_and_seeds_mean_zero() -> None:
+    mod = module("lstm")
+    params, xs, initial, seeds = problem(mod, SHAPES[0])
+    zero = {state: np.zeros_like(value) for state, value in initial.items()}
+    np.testing.assert_array_equal(mod.forward(params, xs).states["h"], mod.forward(params, xs, zero).states["h"])
+    trace = mod.forward(params, xs, {"h": initial["h"]})
+    alone = mod.backward(trace, {"h": seeds["h"]})
+    both = mod.backward(trace, {"h": seeds["h"], "c": np.zeros_like(seeds["c"])})
+    np.testing.assert_array_equal(alone.params["W_i"], both.params["W_i"])
+
+
+def test_not_a_number_and_infinity_pass_through() -> None:
+    mod = module("lstm")
+    params, xs, initial, seeds = problem(mod, SHAPES[0])
+    xs[2, 1, 0] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's own word on nan and inf
+        states = mod.forward(params, xs, initial).states["h"]
+        assert np.isnan(states[2:, 1]).all() and np.isfinite(states[:2]).all() and np.isfinite(states[:, [0, 2]]).all()
+        xs[2, 1, 0] = np.inf
+        trace = mod.forward(params, xs, initial)
+        assert np.isfinite(trace.states["h"]).all()  # saturated, as tanh and the sigmoid are
+        mod.backward(trace, seeds)
+
+
+def test_large_arguments_do_not_overflow() -> None:
+    for name in ("rnn_sigmoid", "rnn_softplus", "rnn_elu", "rnn_selu", "rnn_swish", "rnn_softsign", "rnn_gelu"):
+        mod = module(name)
+        params, xs, initial, seeds = problem(mod, {**SHAPES[0], "T": 1}, np.float32)
+        for scale in (-1e4, 1e4):
+            trace = mod.forward({**params, "b": np.full_like(params["b"], scale)}, xs, initial)
+            assert np.isfinite(trace.states["h"]).all(), name
+            assert np.isfinite(mod.backward(trace, seeds).params["W"]).all(), name
+
+
+def test_memory_is_linear_in_the_number_of_steps() -> None:
+    mod = module("lstm")
+
+    def held(steps: int) -> int:
+        params, xs, initial, _ = problem(mod, {**SHAPES[0], "T": steps})
+        trace = mod.forward(params, xs, initial)
+        owners = {id(a if a.base is None else a.base): (a if a.base is None else a.base) for a in trace.tape.values()}
+        return sum(array.nbytes for array in owners.values())
+
+    short, long = held(100), held(400)
+    assert 3.9 < long / short < 4.0
