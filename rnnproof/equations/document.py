@@ -1,0 +1,226 @@
+"""Find the mathematics of a Markdown or TeX document and cut it into equations, every character keeping its place.
+
+What does not count (code, comments, labels, spacing) is blanked out with spaces of the same length, so that an offset into the
+cleaned text is an offset into the document and every error can show its line and a caret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from rnnproof.errors import EquationError
+
+MAX_TEXT = 1_000_000
+MAX_EQUATIONS = 500
+MAX_LENGTH = 4_000
+MAX_DEPTH = 50
+
+_SPLITTING = (
+    r"(?:eqnarray|align|aligned|alignat|alignedat|flalign|gather|gathered|equation|split|multline|cases|dcases|array)\*?"
+)
+_CODE = re.compile(
+    r"^[ ]{0,3}(?P<fence>`{3,}|~{3,})(?!\s*math\b)[^\n]*\n.*?(?:^[ ]{0,3}(?P=fence)[^\n]*$|\Z)"
+    r"|<!--.*?(?:-->|\Z)|(?<![`\\])(?P<tick>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=tick)(?!`)",
+    re.M | re.S,
+)
+_TEX_CODE = re.compile(r"\\begin\{(verbatim|lstlisting|minted)\*?\}.*?(?:\\end\{\1\*?\}|\Z)|\\verb\*?(\W).*?\2", re.S)
+_TEX_COMMENT = re.compile(r"(?<!\\)%[^\n]*")
+_MATH = re.compile(
+    r"^[ ]{0,3}`{3,}\s*math\b[^\n]*\n(?P<fenced>.*?)^[ ]{0,3}`{3,}[^\n]*$"
+    r"|(?P<escaped>\\\$|\\\\)"
+    r"|\$\$(?P<dollars>.*?)(?<!\\)\$\$"
+    r"|\\\[(?P<brackets>.*?)\\\]"
+    r"|\\\((?P<parentheses>.*?)\\\)"
+    rf"|(?P<bare>\\begin\{{(?P<name>{_SPLITTING})\}}.*?\\end\{{(?P=name)\}})"
+    rf"|(?P<unclosed>\$\$|\\\[|\\begin\{{{_SPLITTING}\}})"
+    r"|\$(?P<inline>(?:[^$\\\n]|\\.|\n(?![ \t]*\n))+)\$",
+    re.M | re.S,
+)
+_DISPLAYED = ("fenced", "dollars", "brackets", "bare")
+_NOISE = re.compile(
+    r"(?P<keep>\\\\|\\%)"
+    r"|%[^\n]*|\\(?:label|tag|hspace|vspace)\*?\s*\{[^{}]*\}"
+    r"|\\(?:left|right)(?![A-Za-z])\s*\.?|\\(?:middle|[bB]igg?[lrm]?)(?![A-Za-z])"
+    r"|\\(?:nonumber|notag|displaystyle|textstyle|limits|nolimits|bf|rm|it|sf|boldmath|hfill|allowbreak)(?![A-Za-z])"
+    r"|\\[,;:!> \n]|[~&]"
+)
+_QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
+_NUMBERED = re.compile(r"\\q?quad\s*(?:\(\s*[\d.]+[a-z]?\s*\)|\\text\s*\{[^{}]*\})\s*$")
+_END = re.compile(r"(?:[\s.,;:、。，．]|\\q?quad(?![A-Za-z]))+$")
+_BREAK = re.compile(
+    r"\\\\(?:\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]|\*)?"
+    rf"|\\(?P<edge>begin|end)\{{(?:(?P<rows>{_SPLITTING})|(?P<matrix>[a-zA-Z]*matrix))\}}|\\[{{}}]|[{{}}]"
+)
+_ARGUMENT = re.compile(r"\s*(?:\[[a-z]\]|\{[lcr|@{}\s\d]*\})")
+_RELATION = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq|in)(?![A-Za-z])|[←≔≡≜∈]")
+_CARRIES_ON = re.compile(r"^\s*(?:[-+*)\]/−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z])|\\[}\]])")
+_OPENS, _CLOSES = "([{", ")]}"
+
+
+@dataclass(frozen=True)
+class Printed:
+    """One equation as it stands in the document: cleaned text of the same length as the original, from `offset` on."""
+
+    tex: str
+    offset: int
+    display: bool
+
+    @property
+    def is_relation(self) -> bool:
+        return _RELATION.search(self.tex) is not None
+
+    @property
+    def shown(self) -> str:
+        """The text with its spaces squeezed."""
+        return " ".join(self.tex.split())
+
+
+@dataclass(frozen=True)
+class Page:
+    """A document's name and text; turns offsets into lines and errors."""
+
+    name: str
+    text: str
+
+    def line(self, offset: int) -> int:
+        return self.text.count("\n", 0, offset) + 1
+
+    def where(self, offset: int) -> str:
+        return f"{self.name}:{self.line(offset)}"
+
+    def explain(self, offset: int, message: str) -> str:
+        """`document:line: message`, the line, and a caret under the place; long lines are cut around it."""
+        offset = min(offset, len(self.text))
+        start = self.text.rfind("\n", 0, offset) + 1
+        end = self.text.find("\n", offset)
+        source = self.text[start : end if end >= 0 else len(self.text)]
+        column = offset - start
+        cut = max(0, column - 60)
+        shown = source[cut : cut + 120].replace("\t", " ")
+        return f"{self.where(offset)}: {message}\n    {shown}\n    {' ' * (column - cut)}^"
+
+    def fault(self, offset: int, message: str) -> NoReturn:
+        """Raise EquationError pointing at the offset."""
+        raise EquationError(self.explain(offset, message))
+
+
+def equations(page: Page, whole: bool = False) -> list[Printed]:
+    """Every piece of mathematics, in order; `whole` reads a text without any delimiter as equations, one a line.
+
+    Raises EquationError where a bound (size, depth, length, number) is broken or a delimiter never closes.
+    """
+    if len(page.text) > MAX_TEXT:
+        raise EquationError(f"{page.name}: {len(page.text)} characters, at most {MAX_TEXT} are read; cut the document")
+    segments = list(_segments(page))
+    if not segments and whole:
+        starts = [0, *(match.end() for match in re.finditer("\n", page.text))]
+        segments = [(start, page.text[start:].split("\n", 1)[0], True) for start in starts]
+    found: list[Printed] = []
+    for start, tex, display in segments:
+        _depth(page, start, tex)
+        found += _cut(page, start, tex, display)
+        if sum(printed.is_relation for printed in found[MAX_EQUATIONS:]) and len(found) > MAX_EQUATIONS:
+            relations = sum(printed.is_relation for printed in found)
+            if relations > MAX_EQUATIONS:
+                page.fault(start, f"more than {MAX_EQUATIONS} equations; split the document")
+    return found
+
+
+def clean(tex: str) -> str:
+    """The same text with comments, labels, sizes of brackets and spacing blanked out."""
+    return _QUAD.sub(_blank, _NOISE.sub(lambda found: found[0] if found["keep"] else _blank(found), tex))
+
+
+def _blank(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found[0])
+
+
+def _segments(page: Page) -> Iterator[tuple[int, str, bool]]:
+    text = page.text
+    if page.name.endswith(".tex") or r"\documentclass" in text:
+        text = _TEX_COMMENT.sub(_blank, _TEX_CODE.sub(_blank, text))
+    else:
+        text = _CODE.sub(_blank, text)
+    for found in _MATH.finditer(text):
+        if found["unclosed"]:
+            page.fault(found.start(), f"{found['unclosed']} is never closed; close it")
+        for kind in (*_DISPLAYED, "parentheses", "inline"):
+            if found[kind] is not None:
+                yield found.start(kind), found[kind], kind in _DISPLAYED
+
+
+def _depth(page: Page, start: int, tex: str) -> None:
+    depth = 0
+    for position, character in enumerate(tex):
+        if character in _OPENS:
+            depth += 1
+            if depth > MAX_DEPTH:
+                page.fault(start + position, f"nested deeper than {MAX_DEPTH} brackets; write the equation in steps")
+        elif character in _CLOSES:
+            depth -= 1
+
+
+def _cut(page: Page, start: int, tex: str, display: bool) -> Iterator[Printed]:
+    """The equations of one segment: cut at row breaks, joined again where a row only carries the one before on."""
+    tex = _NOISE.sub(lambda found: found[0] if found["keep"] else _blank(found), tex)
+    rows: list[list[int]] = [[0, 0]]
+    blanked = list(tex)
+    depth = 0
+    for found in _BREAK.finditer(tex):
+        kind = found[0]
+        if kind in ("{", "}") or found["matrix"]:
+            depth += 1 if kind == "{" or found["edge"] == "begin" else -1
+            continue
+        if kind in (r"\{", r"\}") or (depth > 0 and not found["edge"]):
+            continue
+        if found["rows"] and found["edge"] == "begin" and tex[rows[-1][0] : found.start()].strip(" \n\t{\\"):
+            continue  # text before it on its row: a definition by cases, which is not a list of equations
+        stop = found.end()
+        if found["rows"] and found["edge"] == "begin":
+            while argument := _ARGUMENT.match(tex, stop):
+                stop = argument.end()
+        blanked[found.start() : stop] = re.sub(r"[^\n]", " ", tex[found.start() : stop])
+        rows[-1][1] = found.start()
+        rows.append([stop, stop])
+    rows[-1][1] = len(tex)
+    text = "".join(blanked)
+    joined: list[list[int]] = []
+    for begin, end in rows:
+        piece = text[begin:end]
+        if not piece.strip(" \n\t{\\"):
+            continue
+        if joined and display and (_CARRIES_ON.match(_QUAD.sub("", piece)) or _is_open(text[joined[-1][0] : joined[-1][1]])):
+            joined[-1][1] = end
+        else:
+            joined.append([begin, end])
+    for begin, end in joined:
+        for left, right in _at_quads(text, begin, end):
+            piece = text[left:right]
+            while (shorter := _END.sub("", _NUMBERED.sub("", piece))) != piece:
+                piece = shorter
+            piece = _QUAD.sub(_blank, piece)
+            lead = len(piece) - len(piece.lstrip())
+            if not piece.strip():
+                continue
+            if len(piece) > MAX_LENGTH:
+                page.fault(
+                    start + left, f"an equation of {len(piece)} characters, at most {MAX_LENGTH} are read; write it in steps"
+                )
+            yield Printed(piece[lead:], start + left + lead, display)
+
+
+def _is_open(piece: str) -> bool:
+    return sum(piece.count(c) for c in "([") > sum(piece.count(c) for c in ")]")
+
+
+def _at_quads(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut `a = b, \\quad c = d` where both sides are relations."""
+    for found in _QUAD.finditer(text, begin, end):
+        left, right = text[begin : found.start()], text[found.end() : end]
+        if _RELATION.search(left) and _RELATION.search(right.split(r"\quad")[0]):
+            yield begin, found.start()
+            begin = found.end()
+    yield begin, end

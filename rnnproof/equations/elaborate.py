@@ -1,0 +1,320 @@
+"""One system of parsed equations -> `Cell`: kinds, roles and sizes put together, SymPy objects built by hand from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+
+from rnnproof.equations import expressions, kinds, notation, roles, system
+from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_order
+from rnnproof.equations.document import Page, Printed
+from rnnproof.equations.kinds import MATRIX, NUMBER, SCALAR, VECTOR
+from rnnproof.equations.shapes import ONE, Size, Sizes, Typed
+from rnnproof.equations.syntax import Declaration, Fault, Number, blame
+from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
+
+_RESERVED = {"steps"}
+
+
+def elaborate(
+    page: Page, name: str, definitions: Sequence[Definition], declarations: Sequence[tuple[Printed, Declaration]]
+) -> Cell:
+    """The Cell of one system. Raises Fault with the equation at fault, or EquationError from the Cell's own checks."""
+    letters = system.movers(definitions)
+    if len(letters) > 1:
+        fault = Fault(0, f"two indices move ({', '.join(sorted(letters))}); write the recurrence along one of them")
+        fault.source = definitions[0]
+        raise fault
+    letter = min(letters)
+    resolver = Resolver(definitions, letters)
+    statements = state(resolver, definitions)
+    roles.check_steps(resolver, letter)
+    declare(resolver, declarations)
+    for quantity in resolver.quantities.values():
+        if roles.is_state(quantity):
+            if quantity.kind in (SCALAR, MATRIX):
+                raise roles.fault_at(quantity, f"the state {quantity.tex} is declared a {quantity.kind}; states are vectors")
+            quantity.kind = VECTOR
+    found = settle(resolver, statements)
+    sorted_roles = roles.sort(resolver, statements, found)
+    sizes = Sizes(found)
+    typed = measure(sizes, statements)
+    namer = SizeNames()
+    _name_sizes(namer, resolver, statements, sorted_roles)
+    build = Builder(namer)
+    return _cell(page, name, letter, resolver, statements, typed, sorted_roles, build)
+
+
+def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Statement]:
+    """The resolved equations. Raises Fault for two different definitions of one symbol."""
+    kept: dict[Any, Definition] = {}
+    for one in definitions:
+        key, shift = notation.identify(one.target, resolver.letters)
+        if key in kept:
+            if notation.fingerprint(kept[key].relation) == notation.fingerprint(one.relation):
+                continue
+            fault = Fault(one.target.at, f"two updates of {one.target.printed}; keep one of them or rename the other")
+            fault.source = one
+            raise fault
+        kept[key] = one
+        resolver.source = one
+        with blame(one):
+            if one.argument is None:
+                quantity = resolver.quantity(one.target)
+                quantity.defined, quantity.defined_at = True, shift
+                quantity.tex, quantity.at, quantity.source = one.target.printed, one.target.at, one
+    made = []
+    for key, one in kept.items():
+        resolver.source = one
+        with blame(one):
+            if one.argument is None:
+                made.append(Statement(one, resolver.quantities[key], resolver.tree(one.right)))
+                continue
+            function = resolver.quantity(one.target, resolver.functions)
+            inner = notation.identify(one.argument, resolver.letters)
+            argument = Quantity(
+                inner[0], f"{function.name}_{inner[0].name}", one.argument.printed, one.argument.at, VECTOR, one
+            )
+            made.append(Statement(one, function, resolver.tree(one.right, {inner: argument}), argument))
+    for function in resolver.functions.values():
+        function.kind = VECTOR
+    return made
+
+
+def declare(resolver: Resolver, declarations: Sequence[tuple[Printed, Declaration]]) -> None:
+    """Give declared quantities their kind and the names of their sizes."""
+    named: dict[str, Size] = {}
+    for printed, declaration in declarations:
+        with blame(printed):
+            _declare(resolver, declaration, named)
+
+
+def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size]) -> None:
+    sizes = []
+    for entry in declaration.extent:
+        if isinstance(entry, Number):
+            if entry.text != "1":
+                raise Fault(entry.at, f"the size {entry.text} is a number; sizes are symbols, such as n")
+            sizes.append(ONE)
+        else:
+            text = notation.identify(entry, ())[0].name  # type: ignore[arg-type]
+            sizes.append(named.setdefault(text, Size(text, declared=text)))
+    for symbol in declaration.symbols:
+        if not isinstance(symbol, system.Symbol):
+            raise Fault(symbol.at, "a declaration names plain symbols; write them without products or transposes")
+        quantity = resolver.quantities.get(notation.identify(symbol, resolver.letters)[0])
+        if quantity is None:
+            continue
+        rows, columns = [*sizes, ONE, ONE][:2]
+        if len(sizes) > 2 or (rows is ONE and columns is not ONE):
+            raise Fault(symbol.at, f"{symbol.printed} is declared as neither a column nor a matrix; write R^n for a vector")
+        quantity.kind = MATRIX if columns is not ONE else VECTOR if rows is not ONE else SCALAR
+        quantity.size = (rows, columns)
+
+
+def settle(resolver: Resolver, statements: Sequence[Statement]) -> kinds.Kinds:
+    """All kinds known, or a Fault that says what to declare."""
+
+    def assume() -> bool:
+        for quantity in resolver.quantities.values():
+            if quantity.defined and quantity.kind is None:
+                quantity.kind = VECTOR
+                return True
+        return False
+
+    found = kinds.settle(statements, assume)
+    if fault := roles.ambiguous(resolver):
+        raise fault
+    return found
+
+
+def measure(sizes: Sizes, statements: Sequence[Statement]) -> list[Typed]:
+    """Every equation measured, its shapes unified."""
+    made = []
+    for statement in statements:
+        with blame(statement.source):
+            if statement.argument is None:
+                made.append(sizes.equation(statement.target, statement.right))
+                continue
+            rows, columns = sizes.function(statement.target)
+            statement.argument.size = (columns, ONE)
+            typed = sizes.measure(statement.right, VECTOR)
+            sizes.same(typed, rows, ONE, statement.right.at)
+            made.append(typed)
+    return made
+
+
+class SizeNames:
+    """Gives each size still open a name of its own, and turns sizes into SymPy."""
+
+    def __init__(self, taken: Sequence[Any] = ()) -> None:
+        self._named: dict[int, tuple[Size, Any]] = {}
+        self._taken = {*_RESERVED, *map(str, taken)}
+
+    def name(self, size: Size, wanted: str) -> None:
+        """Names every open leaf of a size (a declared one by its declaration)."""
+        for leaf in size.leaves():
+            if leaf.fixed is None and id(leaf) not in self._named:
+                text = wanted if wanted in ("hidden", "input") else leaf.declared or wanted
+                while text in self._taken or not text.isidentifier():
+                    text += "_size" if text in _RESERVED else "_"
+                self._taken.add(text)
+                self._named[id(leaf)] = (leaf, sp.Symbol(text, integer=True, positive=True))
+
+    def sympy(self, size: Size) -> Any:
+        leaves = list(size.leaves())
+        for leaf in leaves:
+            self.name(leaf, "size")
+        return sp.Add(*(leaf.fixed if leaf.fixed is not None else self._named[id(leaf)][1] for leaf in leaves))
+
+
+def _name_sizes(namer: SizeNames, resolver: Resolver, statements: Sequence[Statement], found: roles.Roles) -> None:
+    """hidden, input, then the other states', the intermediates', the parameters'."""
+    order = _evaluation(statements)
+    recurrent = [q for q in order if roles.is_state(q)]
+    for place, quantity in enumerate(reversed(recurrent)):
+        namer.name(_rows(quantity), "hidden" if place == 0 else f"{quantity.name}_size")
+    if found.input is not None:
+        namer.name(_rows(found.input), "input")
+    for quantity in (*order, *found.parameters, *resolver.functions.values()):
+        rows, columns = quantity.size or (ONE, ONE)
+        namer.name(rows, f"{quantity.name}_size" if quantity.kind == VECTOR else f"{quantity.name}_rank")
+        namer.name(columns, f"{quantity.name}_rank" if quantity.kind == MATRIX else f"{quantity.name}_input")
+
+
+def _rows(quantity: Quantity) -> Size:
+    return quantity.size[0] if quantity.size else ONE
+
+
+def _evaluation(statements: Sequence[Statement]) -> list[Quantity]:
+    """The defined quantities in order of evaluation."""
+    targets = {s.target: sp.Symbol(f"q{place}") for place, s in enumerate(statements) if s.argument is None}
+    reads: list[Equation] = []
+    for s in (s for s in statements if s.argument is None):
+        now = [r.quantity for r in _references(s.right) if r.quantity.defined and r.shift == r.quantity.defined_at]
+        expression = sp.Add(*(targets[q] for q in dict.fromkeys(now)))
+        reads.append(Equation(targets[s.target], expression, s.source.printed.shown))
+    back = {symbol: quantity for quantity, symbol in targets.items()}
+    return [back[equation.symbol] for equation in in_order(tuple(reads))]
+
+
+def _references(node: Any) -> list[Any]:
+    if isinstance(node, system.Ref):
+        return [node]
+    return [found for child in notation.children(node) for found in _references(child)]
+
+
+class Builder:
+    """Typed trees -> SymPy."""
+
+    def __init__(self, names: SizeNames) -> None:
+        self.names = names
+
+    def shape(self, typed: Typed) -> tuple[Any, Any]:
+        return self.names.sympy(typed.rows), self.names.sympy(typed.columns)
+
+    def symbol(self, quantity: Quantity, suffix: str = "") -> Any:
+        """The quantity's SymPy symbol: given from outside, or made of its name and size."""
+        if quantity.given is not None:
+            return quantity.given
+        if quantity.kind == SCALAR:
+            return sp.Symbol(quantity.name + suffix, real=True)
+        rows, columns = quantity.size or (ONE, ONE)
+        return sp.MatrixSymbol(quantity.name + suffix, self.names.sympy(rows), self.names.sympy(columns))
+
+    def build(self, typed: Typed) -> Any:
+        return _BUILDS[typed.op](self, typed, [self.build(argument) for argument in typed.args])
+
+    def reference(self, typed: Typed, args: list[Any]) -> Any:
+        quantity, shift = typed.data
+        old = quantity.defined and shift is not None and shift == (quantity.defined_at or 0) - 1
+        return self.symbol(quantity, "_prev" if old else "")
+
+    def spread(self, typed: Typed, args: list[Any]) -> Any:
+        rows, columns = self.shape(typed)
+        if args[0] == 0:
+            return sp.ZeroMatrix(rows, columns)
+        ones = sp.OneMatrix(rows, columns)
+        return ones if args[0] == 1 else expressions.multiply(args[0], ones)
+
+    def sum(self, typed: Typed, args: list[Any]) -> Any:
+        if typed.kind in (SCALAR, NUMBER):
+            return sp.Add(*(sign * arg for sign, arg in zip(typed.data, args, strict=True)))
+        return expressions.add(*(arg if sign > 0 else _negative(arg) for sign, arg in zip(typed.data, args, strict=True)))
+
+    def multiply(self, typed: Typed, args: list[Any]) -> Any:
+        return sp.Mul(*args) if typed.kind in (SCALAR, NUMBER) else expressions.multiply(*_flat(args))
+
+    def open(self, typed: Typed, args: list[Any]) -> Any:
+        return expressions.OpenFunction(typed.data.name, args[0], self.names.sympy(typed.rows))
+
+
+def _negative(arg: Any) -> Any:
+    return expressions.multiply(sp.S.NegativeOne, *_flat([arg]))
+
+
+def _flat(args: list[Any]) -> list[Any]:
+    """Products inside a product dissolved: they act from the right in any case."""
+    return [factor for arg in args for factor in (arg.args if isinstance(arg, sp.MatMul) else (arg,))]
+
+
+_BUILDS: dict[str, Any] = {
+    "symbol": Builder.reference,
+    "number": lambda self, typed, args: sp.Rational(typed.data.numerator, typed.data.denominator),
+    "identity": lambda self, typed, args: sp.Identity(self.shape(typed)[0]),
+    "spread": Builder.spread,
+    "sum": Builder.sum,
+    "multiply": Builder.multiply,
+    "inverse": lambda self, typed, args: sp.Pow(args[0], -1),
+    "hadamard": lambda self, typed, args: expressions.hadamard(*args),
+    "transpose": lambda self, typed, args: sp.Transpose(args[0]),
+    "dot": lambda self, typed, args: expressions.Dot(*args),
+    "apply": lambda self, typed, args: expressions.apply(typed.data, args[0]),
+    "open": Builder.open,
+    "column": lambda self, typed, args: expressions.concatenate(*args),
+}
+
+
+def _cell(
+    page: Page,
+    name: str,
+    letter: str,
+    resolver: Resolver,
+    statements: Sequence[Statement],
+    typed: Sequence[Typed],
+    found: roles.Roles,
+    build: Builder,
+) -> Cell:
+    built = [build.build(tree) for tree in typed]
+    equations, bodies, tex = [], [], {}
+    for statement, expression in zip(statements, built, strict=True):
+        printed = statement.source.printed
+        if statement.argument is None:
+            equations.append(Equation(build.symbol(statement.target), expression, printed.shown, page.where(printed.offset)))
+            continue
+        argument = build.symbol(statement.argument)
+        tex[argument.name] = statement.argument.tex
+        bodies.append(Body(statement.target.name, argument, expression, printed.shown))
+    read = {q for s in statements for q in (r.quantity for r in _references(s.right))}
+    states = []
+    for quantity in reversed(_evaluation(statements)):
+        recurrent = roles.is_state(quantity)
+        if recurrent or (quantity not in read and quantity.carries_index):
+            states.append(State(quantity.name, build.symbol(quantity), build.symbol(quantity, "_prev") if recurrent else None))
+        if recurrent:
+            tex[f"{quantity.name}_prev"] = quantity.shifts[(quantity.defined_at or 0) - 1][1]
+    for quantity in (*resolver.quantities.values(), *resolver.functions.values()):
+        tex[quantity.name] = quantity.tex
+    return Cell(
+        name=name,
+        equations=in_order(tuple(equations)),
+        states=tuple(states),
+        parameters=tuple(Parameter(q.name, build.symbol(q), q.carries_index) for q in found.parameters),
+        inputs=(build.symbol(found.input),) if found.input is not None else (),
+        index=letter,
+        bodies=tuple(bodies),
+        notation=tuple(tex.items()),
+        source=page.name,
+    )

@@ -1,0 +1,201 @@
+"""Read documents: text -> equations -> systems -> `Cell`s. What is no definition is passed over and listed, never guessed at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rnnproof.equations import document, notation, system
+from rnnproof.equations.cell import Cell
+from rnnproof.equations.document import Page, Printed
+from rnnproof.equations.elaborate import elaborate
+from rnnproof.equations.syntax import Declaration, Fault, parse
+from rnnproof.equations.system import Definition
+from rnnproof.errors import EquationError, UsageError
+
+_IN = re.compile(r"\\in(?![A-Za-z])|∈")
+_EQUAL = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq)(?![A-Za-z])|[←≔≡≜]")
+_CUSTOMARY = frozenset("tnkl")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a document holds: its cells, and (line, tex, reason) for all mathematics that is part of none."""
+
+    cells: tuple[Cell, ...]
+    passed_over: tuple[tuple[int, str, str], ...]
+
+
+def read(path: str | Path) -> list[Cell]:
+    """Every system of equations in a Markdown or TeX document. Raises EquationError (what, where, cure), UsageError."""
+    return list(read_report(path).cells)
+
+
+def read_text(text: str, name: str = "cell") -> list[Cell]:
+    """Every system of equations in a text; one without any delimiter is equations, one a line. Raises EquationError."""
+    return list(read_page(Page(name, text), name, whole=True).cells)
+
+
+def read_report(path: str | Path) -> Reading:
+    """Like `read`, with the mathematics that was passed over."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > 4 * document.MAX_TEXT:  # no character takes more than four bytes
+            raise EquationError(f"{path}: {size} bytes, at most {document.MAX_TEXT} characters are read; cut the document")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); give the path of a Markdown or TeX document") from None
+    except UnicodeDecodeError as error:
+        raise EquationError(f"{path}: is not UTF-8 (byte {error.start}); save the document as UTF-8") from None
+    return read_page(Page(path.name, text), identifier(path.stem))
+
+
+def identifier(text: str) -> str:
+    """The text as an identifier."""
+    made = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "cell"
+    return made if made[0].isalpha() else f"cell_{made}"
+
+
+def read_page(page: Page, name: str, whole: bool = False) -> Reading:
+    """The cells of a page and what is passed over. Raises EquationError."""
+    reader = _Reader(page)
+    reader.parse(document.equations(page, whole))
+    cells = reader.cells(identifier(name))
+    if not cells:
+        reader.fail()
+    over = sorted(reader.over, key=lambda entry: entry[0].offset)
+    return Reading(tuple(cells), tuple((page.line(printed.offset), printed.shown, reason) for printed, reason in over))
+
+
+class _Reader:
+    """One reading: definitions, declarations and what is passed over."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.definitions: list[Definition] = []
+        self.declarations: list[tuple[Printed, Declaration]] = []
+        self.over: list[tuple[Printed, str]] = []
+
+    def parse(self, printed: Sequence[Printed]) -> None:
+        """Sort the mathematics into definitions, declarations and the rest; a display that ought to be readable is an error."""
+        failed: list[tuple[Printed, Fault]] = []
+        for one in printed:
+            equal = _EQUAL.search(one.tex)
+            if not equal and not _IN.search(one.tex):
+                self.over.append((one, "no definition"))
+                continue
+            try:
+                self.take(one, parse(one.tex, "equation" if equal else "declaration"))
+            except Fault as fault:
+                failed.append((one, fault))
+        letters = system.movers(self.definitions) | _CUSTOMARY
+        for one, fault in failed:
+            if one.display and self.meant(one, letters):
+                self.page.fault(one.offset + fault.at, fault.message)
+            self.over.append((one, fault.message))
+
+    def take(self, printed: Printed, tree: Any) -> None:
+        if isinstance(tree, Declaration):
+            self.declarations.append((printed, tree))
+        elif made := system.definition(printed, tree):
+            self.definitions.append(made)
+        else:
+            self.over.append((printed, "its left side is not a single symbol"))
+
+    def meant(self, printed: Printed, letters: set[str] | frozenset[str]) -> bool:
+        """Whether an unreadable display was meant as a definition: an index on its left side, or braces that do not balance."""
+        left = (_EQUAL.split(printed.tex) or [""])[0]
+        index = re.search(
+            rf"[_^]\s*\{{?[^{{}}]*?(?<![A-Za-z\\])[{''.join(x for x in letters if len(x) == 1)}](?![A-Za-z])", left
+        )
+        unbalanced = printed.tex.replace(r"\{", "").count("{") != printed.tex.replace(r"\}", "").count("}")
+        return (index is not None or unbalanced) and _EQUAL.search(printed.tex) is not None
+
+    def cells(self, name: str) -> list[Cell]:
+        definitions = self.displayed_first(self.definitions)
+        for one in system.unread(definitions):
+            self.pass_over([one], "defines nothing that another equation reads")
+            definitions = [other for other in definitions if other is not one]
+        groups = []
+        for group in system.together(definitions):
+            if system.movers(group):
+                groups.append(group)
+            else:
+                self.pass_over(group, "no recurrence: nothing is read at the step before")
+        made: list[Cell] = []
+        failed: list[tuple[list[Definition], EquationError]] = []
+        for group in groups:
+            try:
+                made.append(self.cell(f"{name}_{len(made)}" if len(groups) > 1 else name, group))
+            except EquationError as error:
+                failed.append((group, error))
+        for group, error in failed:
+            if any(one.printed.display for one in group) or not made:
+                raise error
+            self.pass_over(group, str(error).split("\n")[0])
+        if len(made) == 1:
+            return [_renamed(made[0], name)]
+        return [_renamed(cell, label) for cell, label in zip(made, _labels(name, made), strict=True)]
+
+    def cell(self, name: str, group: list[Definition]) -> Cell:
+        letters = system.movers(group)
+        keys = {notation.identify(s, letters)[0] for one in group for s in notation.symbols(one.relation)}
+        mine = []
+        for printed, declaration in self.declarations:
+            if any(isinstance(s, system.Symbol) and notation.identify(s, letters)[0] in keys for s in declaration.symbols):
+                mine.append((printed, declaration))
+        try:
+            return elaborate(self.page, name, group, mine)
+        except Fault as fault:
+            printed = getattr(fault.source, "printed", fault.source) or group[0].printed
+            self.page.fault(printed.offset + fault.at, fault.message)
+
+    def displayed_first(self, definitions: list[Definition]) -> list[Definition]:
+        """Without the inline definitions of what a display defines too."""
+        letters = system.movers(definitions)
+
+        def key(one: Definition) -> Any:
+            return notation.identify(one.target, letters)[0]
+
+        displays = {key(one): one for one in definitions if one.printed.display}
+        kept = []
+        for one in definitions:
+            if not one.printed.display and key(one) in displays:
+                line = self.page.line(displays[key(one)].printed.offset)
+                self.pass_over([one], f"{one.target.printed} is defined by the display in line {line}")
+            else:
+                kept.append(one)
+        return kept
+
+    def pass_over(self, definitions: Sequence[Definition], reason: str) -> None:
+        self.over += [(one.printed, reason) for one in definitions]
+
+    def fail(self) -> None:
+        """No system at all: say so, and show the first reason."""
+        message = r"no system of equations found; write one such as $$h_t = \tanh(W x_t + R h_{t-1} + b)$$"
+        relations = [entry for entry in self.over if _EQUAL.search(entry[0].tex)] or self.over
+        displays = [entry for entry in relations if entry[0].display] or relations
+        if not displays:
+            raise EquationError(f"{self.page.name}: {message}")
+        printed, reason = displays[0]
+        self.page.fault(printed.offset, f"{message}; the first equation is passed over: {reason}")
+
+
+def _labels(name: str, cells: Sequence[Cell]) -> list[str]:
+    """`name_state` for each, numbered where two would be alike."""
+    labels: list[str] = []
+    for cell in cells:
+        label = base = f"{name}_{cell.states[0].name}"
+        number = 2
+        while label in labels:
+            label, number = f"{base}_{number}", number + 1
+        labels.append(label)
+    return labels
+
+
+def _renamed(cell: Cell, name: str) -> Cell:
+    return cell if cell.name == name else replace(cell, name=name)

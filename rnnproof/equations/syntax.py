@@ -1,0 +1,375 @@
+"""LaTeX of one equation -> a syntax tree, through the Lark grammar beside this file. Nothing is evaluated."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import lark
+
+from rnnproof.equations.document import clean
+
+
+class Fault(Exception):
+    """A fault at an offset of the equation; the reader turns it into an EquationError with line and caret."""
+
+    def __init__(self, at: int, message: str) -> None:
+        super().__init__(message)
+        self.at, self.message = at, message
+        self.source: Any = None
+
+
+@contextmanager
+def blame(source: Any) -> Iterator[None]:
+    """A Fault raised inside says which equation it is in."""
+    try:
+        yield
+    except Fault as fault:
+        fault.source = fault.source or source
+        raise
+
+
+@dataclass(frozen=True)
+class Script:
+    """One sub- or superscript: its content as names and signs, cut at its commas, and as LaTeX."""
+
+    place: str
+    parts: tuple[tuple[str, ...], ...]
+    tex: str
+
+    @property
+    def printed(self) -> str:
+        if self.place == "'":
+            return self.tex
+        return f"{self.place}{self.tex}" if len(self.tex) == 1 else f"{self.place}{{{self.tex}}}"
+
+
+@dataclass(frozen=True)
+class Node:
+    at: int
+
+
+@dataclass(frozen=True)
+class Number(Node):
+    text: str
+
+
+@dataclass(frozen=True)
+class Symbol(Node):
+    """A letter or word with its accents (`base`, spelt out) and scripts; `tex` is the base as printed."""
+
+    base: str
+    tex: str
+    scripts: tuple[Script, ...] = ()
+    word: bool = False
+
+    @property
+    def printed(self) -> str:
+        return self.tex + "".join(s.printed for s in self.scripts)
+
+
+@dataclass(frozen=True)
+class Group(Node):
+    bracket: str
+    inner: Node
+
+
+@dataclass(frozen=True)
+class Column(Node):
+    """Vectors one below the other."""
+
+    bracket: str
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Sum(Node):
+    terms: tuple[tuple[int, Node], ...]
+
+
+@dataclass(frozen=True)
+class Product(Node):
+    """`sign`: "" for juxtaposition, "dot" for a dot or star, "hadamard" for a circle."""
+
+    sign: str
+    factors: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Quotient(Node):
+    over: Node
+    under: Node
+
+
+@dataclass(frozen=True)
+class Transposed(Node):
+    inner: Node
+
+
+@dataclass(frozen=True)
+class Relation(Node):
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Declaration(Node):
+    """`symbols` in R^extent; an empty extent declares scalars."""
+
+    symbols: tuple[Node, ...]
+    extent: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Mapping(Node):
+    """The text given for an open function: `argument` (None where it is not named) and the body."""
+
+    argument: Node | None
+    body: Node
+
+
+_ACCENTS = {"overline": "bar", "widetilde": "tilde", "widehat": "hat"}
+_STARRED = {"*": "star", "+": "plus", "-": "minus"}
+
+
+def parse(tex: str, start: str) -> Any:
+    """The tree of `tex` read as an `equation`, a `declaration` or a `body`. Raises Fault."""
+    try:
+        return _Builder().transform(_parser().parse(tex, start=start))
+    except lark.exceptions.VisitError as error:
+        if isinstance(error.orig_exc, Fault):
+            raise error.orig_exc from None
+        raise
+    except lark.exceptions.UnexpectedCharacters as error:
+        raise _unknown(tex, error.pos_in_stream) from None
+    except lark.exceptions.UnexpectedToken as error:
+        raise _unexpected(tex, error.token, error.accepts or error.expected) from None
+
+
+def parse_body(tex: str) -> Any:
+    """The tree of a function's body given by itself."""
+    return parse(clean(tex), "body")
+
+
+@cache
+def _parser() -> lark.Lark:
+    text = resources.files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
+    starts = ["equation", "declaration", "body"]
+    return lark.Lark(text, parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=False)
+
+
+def _unknown(tex: str, at: int) -> Fault:
+    macro = re.compile(r"\\[A-Za-z]+|\\?.", re.S).match(tex, at)
+    found = macro[0] if macro else ""
+    if found.startswith("\\") and len(found) > 1:
+        return Fault(at, f"{found} is not understood here; write the equation without it")
+    return Fault(at, f"{found!r} is not understood in an equation; remove it")
+
+
+def _unexpected(tex: str, token: Any, expected: Any) -> Fault:
+    if token.type == "$END":
+        opened = "".join(tex.count(c) > tex.count(d) and c or "" for c, d in ("{}", "()", "[]"))
+        if opened:
+            return Fault(len(tex), f"the equation ends while {opened[0]!r} is still open; close it")
+        return Fault(len(tex), "the equation ends too early; something is missing here")
+    at = token.start_pos
+    if token.type in ("RBRACE", "CLOSE"):
+        return Fault(at, f"{token} closes nothing or comes too early; balance the brackets")
+    if token.type == "RELATION":
+        return Fault(at, r"an equation has one =; put each equation on a line of its own, ended by \\")
+    return Fault(at, f"{token} is not expected here; complete what stands before it")
+
+
+class _Builder(lark.Transformer[Any, Any]):
+    """Lark's tree -> ours, bottom-up; one method for each rule of the grammar."""
+
+    def equation(self, parts: list[Any]) -> Node:
+        left, _, right = parts
+        return Relation(left.at, left, right)
+
+    def declaration(self, parts: list[Any]) -> Node:
+        symbols = tuple(part for part in parts if isinstance(part, Node))
+        extent = parts[-1] if isinstance(parts[-1], tuple) else ()
+        return Declaration(symbols[0].at, symbols, extent)
+
+    def extent(self, parts: list[Any]) -> tuple[Node, ...]:
+        return tuple(part for part in parts if isinstance(part, Node))
+
+    def size(self, parts: list[Any]) -> Node:
+        if parts[0].type == "NUMBER":
+            return Number(parts[0].start_pos, str(parts[0]))
+        return replace(self.letter(parts[:1]), scripts=tuple(parts[1:]))
+
+    def body(self, parts: list[Any]) -> Node:
+        named = len(parts) == 3
+        return Mapping(parts[0].at, parts[0] if named else None, parts[-1])
+
+    def sum(self, parts: list[Any]) -> Node:
+        terms: list[tuple[int, Node]] = []
+        sign, at = 1, None
+        for part in parts:
+            if isinstance(part, Node):
+                terms.append((sign, part))
+                sign, at = 1, part.at if at is None else at
+            else:
+                sign = -1 if part in "-−" else 1
+                at = part.start_pos if at is None else at
+        return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else Sum(at or 0, tuple(terms))
+
+    def hadamard(self, parts: list[Any]) -> Node:
+        return _product("hadamard", [part for part in parts if isinstance(part, Node)])
+
+    def dots(self, parts: list[Any]) -> Node:
+        factors = [parts[0]]
+        for sign, factor in zip(parts[1::2], parts[2::2], strict=True):
+            if sign.type == "SLASH":
+                factors = [Quotient(factors[0].at, _product("dot", factors), factor)]
+            else:
+                factors.append(factor)
+        return _product("dot", factors)
+
+    def run(self, parts: list[Any]) -> Node:
+        return _product("", parts)
+
+    def factor(self, parts: list[Any]) -> Node:
+        nucleus, scripts = parts[0], list(parts[1:])
+        transposed = False
+        kept = []
+        for script in scripts:
+            transposition, script = _transposition(script)
+            transposed |= transposition
+            kept += [script] if script else []
+        if isinstance(nucleus, Group) and nucleus.bracket == "{" and isinstance(nucleus.inner, Symbol | Number):
+            nucleus = nucleus.inner
+        if isinstance(nucleus, Symbol):
+            nucleus = replace(nucleus, scripts=(*nucleus.scripts, *kept))
+        elif kept and not (isinstance(nucleus, Number) and nucleus.text in "01"):
+            raise Fault(nucleus.at, r"only a symbol carries scripts; write powers as products, and \odot between vectors")
+        return Transposed(nucleus.at, nucleus) if transposed else nucleus
+
+    def number(self, parts: list[Any]) -> Node:
+        return Number(parts[0].start_pos, str(parts[0]))
+
+    def letter(self, parts: list[Any]) -> Symbol:
+        token = parts[0]
+        base = _spelt(token)
+        if token.type == "WORD" and keyword.iskeyword(base):
+            raise Fault(token.start_pos, f"{base!r} is a word of Python and no name for a symbol; choose another word")
+        return Symbol(token.start_pos, base, str(token), word=token.type in ("WORD", "FUNCTION") and len(base) > 1)
+
+    def decorated(self, parts: list[Any]) -> Node:
+        mark, nucleus = parts
+        inner = nucleus.inner if isinstance(nucleus, Group) and nucleus.bracket == "{" else nucleus
+        if mark.type == "FONT":
+            if isinstance(inner, Symbol):
+                return replace(inner, at=mark.start_pos, tex=f"{mark}{{{inner.tex}}}")
+            return nucleus if not isinstance(inner, Number) else inner  # type: ignore[no-any-return]
+        if not isinstance(inner, Symbol):
+            raise Fault(mark.start_pos, f"{mark} stands over one symbol; give the expression a name of its own")
+        return replace(inner, at=mark.start_pos, base=inner.base + _accent(mark), tex=f"{mark}{{{inner.tex}}}")
+
+    def group(self, parts: list[Any]) -> Node:
+        bracket, items, closing = parts[0], parts[1::2], parts[-1]
+        pairs = {"(": ")", "[": "]", r"\{": r"\}", r"\lbrack": r"\rbrack", "{": "}"}
+        if pairs.get(str(bracket)) != str(closing):
+            raise Fault(closing.start_pos, f"{bracket} is closed by {closing}; close it with {pairs.get(str(bracket))}")
+        items = [part for part in items if isinstance(part, Node)]
+        if len(items) > 1:
+            return Column(bracket.start_pos, str(bracket), tuple(items))
+        return Group(bracket.start_pos, str(bracket), items[0])
+
+    def column(self, parts: list[Any]) -> Node:
+        items = tuple(part for part in parts if isinstance(part, Node))
+        return Column(parts[0].start_pos, "[", items) if len(items) > 1 else Group(parts[0].start_pos, "[", items[0])
+
+    def fraction(self, parts: list[Any]) -> Node:
+        return Quotient(parts[0].start_pos, parts[1], parts[2])
+
+    def script(self, parts: list[Any]) -> Script:
+        if len(parts) == 1:
+            return Script("'", (("prime",) * parts[0].count("'") or ("prime",),), str(parts[0]))
+        atoms: list[tuple[str, str]] = parts[1]
+        cut: list[list[str]] = [[]]
+        for name, _ in atoms:
+            if name == ",":
+                cut.append([])
+            else:
+                cut[-1].append(name)
+        return Script(str(parts[0]), tuple(tuple(part) for part in cut if part), _joined([tex for _, tex in atoms]))
+
+    def items(self, parts: list[Any]) -> list[tuple[str, str]]:
+        atoms: list[tuple[str, str]] = []
+        for part in parts:
+            if isinstance(part, list):
+                atoms += part
+            elif part.type not in ("LBRACE", "RBRACE", "SUB", "SUP"):
+                atoms.append(("," if part.type == "SEPARATOR" else str(part), str(part)))
+        return atoms
+
+    def token(self, parts: list[Any]) -> list[tuple[str, str]]:
+        token = parts[0]
+        fixed = {"TOP": "top", "LESS": "<", "GREATER": ">", "NUMBER": str(token), "STAR": "*", "PRIME": "prime"}
+        if token.type == "SIGN":
+            return [("+" if token == "+" else "-", str(token))]
+        return [(fixed.get(token.type) or _spelt(token), str(token))]
+
+    def accented(self, parts: list[Any]) -> list[tuple[str, str]]:
+        mark, atoms = parts
+        name = "".join(atom for atom, _ in atoms) + ("" if mark.type == "FONT" else _accent(mark))
+        return [(name, f"{mark}{{{_joined([tex for _, tex in atoms])}}}")]
+
+
+def _product(sign: str, factors: list[Any]) -> Any:
+    return Product(factors[0].at, sign, tuple(factors)) if len(factors) > 1 else factors[0]
+
+
+def _joined(parts: list[str]) -> str:
+    """LaTeX pieces side by side, a space only where a macro would swallow the next letter."""
+    text = ""
+    for part in parts:
+        text += (" " if re.search(r"\\[A-Za-z]+$", text) and part[:1].isalpha() else "") + part
+    return text
+
+
+def _accent(mark: Any) -> str:
+    name = str(mark).lstrip("\\")
+    return _ACCENTS.get(name, name)
+
+
+def _spelt(token: Any) -> str:
+    """The plain name of a letter, Greek macro, function or word. Raises Fault for a word that is no name."""
+    if token.type == "WORD":
+        content = token[token.index("{") + 1 : -1].strip()
+        if not re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9 _-]|\\_|\\ )*", content):
+            raise Fault(token.start_pos, f"{content!r} is no name; a name is a letter, then letters, digits and underscores")
+        return re.sub(r"\\_|\\ |[ -]+", "_", content)
+    if token.type == "GREEK" and not token.startswith("\\"):
+        return (
+            unicodedata.normalize("NFKC", unicodedata.name(token)).split()[-1].lower() if token.islower() else _capital(token)
+        )
+    return str(token).lstrip("\\")
+
+
+def _capital(token: Any) -> str:
+    return unicodedata.name(token).split()[-1].capitalize()
+
+
+def _transposition(script: Script) -> tuple[bool, Script | None]:
+    """Whether a superscript transposes, and what is left of it."""
+    if script.place != "^":
+        return False, script
+    if script.parts in ((("T",),), (("top",),), (("tr",),)):
+        return True, None
+    if script.parts and script.parts[-1][-1:] == ("top",):
+        parts = (*script.parts[:-1], script.parts[-1][:-1])
+        return True, replace(
+            script, parts=tuple(part for part in parts if part), tex=re.sub(r"\\(top|intercal)\s*$", "", script.tex)
+        )
+    return False, script

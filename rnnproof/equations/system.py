@@ -1,0 +1,275 @@
+"""From parsed equations to systems: which belong together, which letter is the index, what each symbol and call refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rnnproof.equations import activations, notation
+from rnnproof.equations.document import Printed
+from rnnproof.equations.notation import Key
+from rnnproof.equations.syntax import Column, Fault, Group, Node, Number, Product, Relation, Sum, Symbol, Transposed
+
+OPEN_NAMES = ("f", "g", "phi", "varphi", "psi")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A parsed equation: `target` is what it defines, `argument` is set where it prints a function's body."""
+
+    printed: Printed
+    relation: Relation
+    target: Symbol
+    argument: Symbol | None = None
+
+    @property
+    def right(self) -> Node:
+        return self.relation.right
+
+
+@dataclass(eq=False)
+class Quantity:
+    """One thing the equations speak of, filled in step by step: kind is "scalar", "vector", "matrix" or None (not known yet)."""
+
+    key: Key
+    name: str
+    tex: str
+    at: int
+    kind: str | None = None
+    source: Any = None
+    shifts: dict[int, tuple[int, str, Any]] = field(default_factory=dict)
+    defined_at: int | None = None
+    defined: bool = False
+    size: tuple[Any, Any] | None = None
+    given: Any = None
+
+    @property
+    def carries_index(self) -> bool:
+        return bool(self.key.index)
+
+
+@dataclass(frozen=True)
+class Ref(Node):
+    quantity: Quantity
+    shift: int | None
+
+
+@dataclass(frozen=True)
+class Eye(Node):
+    """The identity matrix, its size from use."""
+
+
+@dataclass(frozen=True)
+class Call(Node):
+    """`function` is an Activation, or a Quantity where the function is open."""
+
+    function: Any
+    argument: Node
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A resolved equation `target = right`; for a function's body, `target` is the function and `argument` its local name."""
+
+    source: Definition
+    target: Quantity
+    right: Any
+    argument: Quantity | None = None
+
+
+def definition(printed: Printed, relation: Relation) -> Definition | None:
+    """The equation as a definition, or None where its left side is neither a symbol nor a function of one."""
+    left = relation.left
+    if isinstance(left, Symbol):
+        return Definition(printed, relation, left)
+    if isinstance(left, Product) and left.sign == "" and len(left.factors) == 2:
+        function, group = left.factors
+        if isinstance(function, Symbol) and isinstance(group, Group) and isinstance(group.inner, Symbol):
+            return Definition(printed, relation, function, group.inner)
+    return None
+
+
+def movers(definitions: Sequence[Definition]) -> set[str]:
+    """The letters that any symbol of these equations shows shifted."""
+    return set().union(*(notation.moving(s) for d in definitions for s in notation.symbols(d.relation)))
+
+
+def together(definitions: Sequence[Definition]) -> list[list[Definition]]:
+    """The equations grouped by the symbols they share, each group and the groups in document order."""
+    letters = movers(definitions)
+    groups: list[tuple[set[Key], list[Definition]]] = []
+    for one in definitions:
+        keys = set(_keys(one, letters))
+        joined = [one]
+        for group in [g for g in groups if g[0] & keys]:
+            groups.remove(group)
+            keys |= group[0]
+            joined = [*group[1], *joined]
+        groups.append((keys, joined))
+    order = {id(one): place for place, one in enumerate(definitions)}
+    ordered = [sorted(group, key=lambda one: order[id(one)]) for _, group in groups]
+    return sorted(ordered, key=lambda group: order[id(group[0])])
+
+
+def unread(definitions: Sequence[Definition]) -> list[Definition]:
+    """Equations that define something without an index which no other equation reads, such as $h_0 = 0$."""
+    letters, kept = movers(definitions), list(definitions)
+    dropped: list[Definition] = []
+    while True:
+        reads = [(one, set(_reads(one, letters))) for one in kept]
+        idle = []
+        for one in kept:
+            key = notation.identify(one.target, letters)[0]
+            if not key.index and not any(key in keys for other, keys in reads if other is not one):
+                idle.append(one)
+        if not idle:
+            return dropped
+        kept = [one for one in kept if not any(one is other for other in idle)]
+        dropped += idle
+
+
+def _keys(one: Definition, letters: set[str]) -> Iterator[Key]:
+    yield notation.identify(one.target, letters)[0]
+    yield from _reads(one, letters)
+
+
+def _reads(one: Definition, letters: set[str]) -> Iterator[Key]:
+    argument = notation.identify(one.argument, letters) if one.argument else None
+    for symbol in notation.symbols(one.right):
+        if not _is_named_function(symbol) and symbol.printed != "I" and notation.identify(symbol, letters) != argument:
+            yield notation.identify(symbol, letters)[0]
+
+
+def _is_named_function(symbol: Symbol) -> bool:
+    known = symbol.word or symbol.base in ("sigma", "tanh", "exp")
+    return known and not symbol.scripts and activations.find(symbol.base) is not None
+
+
+class Resolver:
+    """Replaces the symbols of a system's trees by references to quantities, and finds the function calls."""
+
+    def __init__(self, definitions: Sequence[Definition], letters: set[str], known: dict[Key, Quantity] | None = None) -> None:
+        self.letters = letters
+        self.source: Definition | None = None
+        self.quantities: dict[Key, Quantity] = dict(known or {})
+        self.functions: dict[Key, Quantity] = {}
+        self.arguments: dict[Key, Quantity] = {}
+        self._defined = {notation.identify(d.target, letters)[0] for d in definitions if d.argument is None}
+        self._bodies = {notation.identify(d.target, letters)[0] for d in definitions if d.argument is not None}
+        self._plain: set[Key] = set()
+        self._called: dict[Key, bool] = {}
+        self._bare_sigma = True
+        for one in definitions:
+            self._survey(one.right)
+
+    def _survey(self, node: Any) -> None:
+        """Note for every symbol whether it stands by itself, and whether each of its calls looks like a function's."""
+        factors = node.factors if isinstance(node, Product) and node.sign == "" else ()
+        skip = set()
+        for left, right in zip(factors, factors[1:], strict=False):
+            if isinstance(left, Symbol) and _parenthesised(right):
+                key = notation.identify(left, self.letters)[0]
+                single = isinstance(right, Group) and isinstance(right.inner, Symbol)
+                likely = left.base in OPEN_NAMES or left.word or (left.base == "sigma" and bool(left.scripts))
+                self._called[key] = self._called.get(key, True) and (single or likely)
+                self._bare_sigma &= not _is_named_function(left)
+                skip.add(id(left))
+        if isinstance(node, Symbol):
+            self._plain.add(notation.identify(node, self.letters)[0])
+        for child in notation.children(node):
+            if id(child) not in skip:
+                self._survey(child)
+
+    def is_function(self, symbol: Symbol) -> bool:
+        key = notation.identify(symbol, self.letters)[0]
+        if key in self._bodies:
+            return True
+        return (
+            self._called.get(key, False) and key not in self._plain and key not in self._defined and key not in self.quantities
+        )
+
+    def quantity(self, symbol: Symbol, table: dict[Key, Quantity] | None = None) -> Quantity:
+        """The quantity of a symbol, made on first sight. Raises Fault where another symbol has its name already."""
+        key, _ = notation.identify(symbol, self.letters)
+        table = self.quantities if table is None else table
+        if key not in table:
+            for other in (*self.quantities.values(), *self.functions.values()):
+                if other.name == key.name:
+                    if other.key.index != key.index:
+                        message = f"{symbol.printed} and {other.tex} differ in the index only; print the index everywhere or rename one"
+                    else:
+                        message = f"{symbol.printed} and {other.tex} both have the name {key.name}; rename one of them"
+                    raise Fault(symbol.at, message)
+            table[key] = Quantity(key, key.name, symbol.printed, symbol.at, source=self.source)
+        return table[key]
+
+    def reference(self, symbol: Symbol, local: dict[Any, Quantity]) -> Ref:
+        key, shift = notation.identify(symbol, self.letters)
+        if (key, shift) in local:
+            return Ref(symbol.at, local[key, shift], shift)
+        quantity = self.quantity(symbol)
+        if shift is not None:
+            quantity.shifts.setdefault(shift, (symbol.at, symbol.printed, self.source))
+        return Ref(symbol.at, quantity, shift)
+
+    def tree(self, node: Any, local: dict[Any, Quantity] | None = None) -> Any:
+        """The resolved tree: references, identities and calls instead of symbols, groups dissolved."""
+        local = local or {}
+        if isinstance(node, Symbol):
+            if _is_named_function(node) and not (node.base == "sigma" and self._bare_sigma):
+                raise Fault(node.at, f"{node.printed} needs its argument; write {node.printed}(...)")
+            if node.base == "I" and not node.scripts and notation.identify(node, self.letters)[0] not in self._defined:
+                return Eye(node.at)
+            return self.reference(node, local)
+        if isinstance(node, Number):
+            return node
+        if isinstance(node, Group):
+            return self.tree(node.inner, local)
+        if isinstance(node, Product):
+            return self._product(node, local)
+        if isinstance(node, Sum):
+            return replace(node, terms=tuple((sign, self.tree(term, local)) for sign, term in node.terms))
+        if isinstance(node, Column):
+            return replace(node, items=tuple(self.tree(item, local) for item in node.items))
+        if isinstance(node, Transposed):
+            return replace(node, inner=self.tree(node.inner, local))
+        return replace(node, over=self.tree(node.over, local), under=self.tree(node.under, local))
+
+    def _product(self, node: Product, local: dict[Any, Quantity]) -> Any:
+        if node.sign:
+            return replace(node, factors=tuple(self.tree(factor, local) for factor in node.factors))
+        made: list[Any] = []
+        waiting = list(node.factors)
+        while waiting:
+            factor = waiting.pop(0)
+            function = self._function(factor, waiting)
+            if function is None:
+                made.append(self.tree(factor, local))
+                continue
+            argument = waiting.pop(0)
+            if isinstance(argument, Column) and argument.bracket == "(":
+                raise Fault(argument.at, f"{factor.printed} takes one argument; stack several as {factor.printed}([a, b])")
+            if not isinstance(argument, Group | Column) and waiting:
+                raise Fault(factor.at, f"where does the argument of {factor.printed} end? write parentheses around it")
+            made.append(Call(factor.at, function, self.tree(argument, local)))
+        return replace(node, factors=tuple(made)) if len(made) > 1 else made[0]
+
+    def _function(self, factor: Any, following: list[Any]) -> Any:
+        """The function that `factor` names, or None where it is an ordinary factor."""
+        if not isinstance(factor, Symbol) or not following:
+            return None
+        if _is_named_function(factor):
+            return None if factor.base == "sigma" and self._bare_sigma else activations.find(factor.base)
+        if not _parenthesised(following[0]):
+            return None
+        if self.is_function(factor):
+            return self.quantity(factor, self.functions)
+        if factor.word and notation.identify(factor, self.letters)[0] not in self._defined | self._plain:
+            known = ", ".join(activations.names())
+            raise Fault(factor.at, f"{factor.printed} is no known elementwise function; known are {known}")
+        return None
+
+
+def _parenthesised(node: Any) -> bool:
+    return isinstance(node, Group | Column) and node.bracket == "("
