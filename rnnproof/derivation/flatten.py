@@ -8,7 +8,8 @@ import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
 from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Names, Port, Program, Shape, Step, Var, without_dead_steps
+from rnnproof.derivation.program import Names, Port, Program, Step, Var, without_dead_steps
+from rnnproof.derivation.shapes import Shape
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Body, Cell
 from rnnproof.errors import EquationError

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import sympy as sp
 
-from rnnproof.derivation.program import Shape, Step, Var
-from rnnproof.errors import EquationError
+from rnnproof.derivation.program import Step, Var
+from rnnproof.derivation.shapes import SHAPES, Shape
 
 
 class Builder(Protocol):
@@ -33,37 +33,6 @@ class Operation:
     shape: Callable[[tuple[Shape, ...], Any], Shape]
     adjoint: Adjoint | None
     elementwise: bool = False
-
-
-def _matmul_shape(shapes: tuple[Shape, ...], _: Any) -> Shape:
-    left, right = shapes
-    _expect(len(left) == 2 and len(right) >= 1 and left[1] == right[0], f"matmul of {left} and {right}")
-    return (left[0], *right[1:])
-
-
-def _same_shape(shapes: tuple[Shape, ...], _: Any) -> Shape:
-    _expect(all(shape == shapes[0] for shape in shapes), f"an elementwise operation of shapes {shapes}")
-    return shapes[0]
-
-
-def _concat_shape(shapes: tuple[Shape, ...], axis: int) -> Shape:
-    total = sp.Add(*(shape[axis] for shape in shapes))
-    return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
-
-
-def _slice_shape(shapes: tuple[Shape, ...], bounds: tuple[int, Any, Any]) -> Shape:
-    axis, start, stop = bounds
-    return (*shapes[0][:axis], sp.expand(stop - start), *shapes[0][axis + 1 :])
-
-
-def _place_shape(shapes: tuple[Shape, ...], where: tuple[int, Any, Any]) -> Shape:
-    axis, _, total = where
-    return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
-
-
-def _expect(ok: bool, what: str) -> None:
-    if not ok:
-        raise EquationError(f"{what}: these shapes do not fit; check the equation's sizes")
 
 
 def _d_matmul(step: Step, d: Var, build: Builder) -> tuple[Var | None, ...]:
@@ -112,29 +81,31 @@ def _d_slice(step: Step, d: Var, build: Builder) -> tuple[Var | None, ...]:
     return (build("place", d, attr=(axis, start, step.args[0].shape[axis])),)
 
 
-OPERATIONS: dict[str, Operation] = {
-    "matmul": Operation("y = A x: dA += dy x^T, dx += A^T dy", _matmul_shape, _d_matmul),
-    "transpose": Operation(
-        "B = A^T: dA += dB^T",
-        lambda shapes, _: (shapes[0][1], shapes[0][0]),
-        lambda step, d, build: (build("transpose", d),),
-    ),
-    "add": Operation("y = sum of k_i a_i: da_i += k_i dy", _same_shape, _d_add, elementwise=True),
-    "scale": Operation("y = s x: ds += dy^T x, dx += s dy", lambda shapes, _: shapes[1], _d_scale),
-    "hadamard": Operation("y = a * b: da += dy * b, db += dy * a", _same_shape, _d_hadamard, elementwise=True),
-    "map": Operation("y = f(x): dx += dy * f'(x)", lambda shapes, _: shapes[0], _d_map, elementwise=True),
-    "concat": Operation("y = [a; b]: da += dy's part, db += dy's part", _concat_shape, _d_concat),
-    "slice": Operation("y = part of x: dx's part += dy", _slice_shape, _d_slice),
-    "dot": Operation("s = a^T b: da += ds b, db += ds a", lambda shapes, _: (), _d_dot),
-    "apply": Operation(
+_ROWS: dict[str, tuple[str, Adjoint | None]] = {
+    "matmul": ("y = A x: dA += dy x^T, dx += A^T dy", _d_matmul),
+    "transpose": ("B = A^T: dA += dB^T", lambda step, d, build: (build("transpose", d),)),
+    "add": ("y = sum of k_i a_i: da_i += k_i dy", _d_add),
+    "scale": ("y = s x: ds += dy^T x, dx += s dy", _d_scale),
+    "hadamard": ("y = a * b: da += dy * b, db += dy * a", _d_hadamard),
+    "map": ("y = f(x): dx += dy * f'(x)", _d_map),
+    "concat": ("y = [a; b]: da += dy's part, db += dy's part", _d_concat),
+    "slice": ("y = part of x: dx's part += dy", _d_slice),
+    "dot": ("s = a^T b: da += ds b, db += ds a", _d_dot),
+    "apply": (
         "y = f(x), f left open: dx += J_f^T dy",
-        lambda shapes, attr: attr[1],
         lambda step, d, build: (build("pull", step.args[0], d, attr=step.attr),),
     ),
-    "constant": Operation("a constant has no adjoint", lambda _, attr: attr[1], lambda step, d, build: ()),
-    "slope": Operation("f'(x), from x and y = f(x)", lambda shapes, _: shapes[0], None, elementwise=True),
-    "outer": Operation("a b^T", lambda shapes, _: (shapes[0][0], shapes[1][0]), None),
-    "place": Operation("a part put into zeros", _place_shape, None),
-    "pull": Operation("J_f(x)^T d, f left open", lambda shapes, _: shapes[0], None),
-    "total": Operation("sum over steps and samples: what is shared by them", lambda shapes, _: shapes[0], None),
+    "constant": ("a constant has no adjoint", lambda step, d, build: ()),
+    "slope": ("f'(x), from x and y = f(x)", None),
+    "outer": ("a b^T", None),
+    "place": ("a part put into zeros", None),
+    "pull": ("J_f(x)^T d, f left open", None),
+    "total": ("sum over steps and samples: what is shared by them", None),
+}
+_ELEMENTWISE = {"add", "hadamard", "map", "slope"}
+if _ROWS.keys() != SHAPES.keys():
+    raise AssertionError(f"an operation lacks a meaning: {_ROWS.keys() ^ SHAPES.keys()}")
+
+OPERATIONS: dict[str, Operation] = {
+    name: Operation(says, SHAPES[name], adjoint, name in _ELEMENTWISE) for name, (says, adjoint) in _ROWS.items()
 }

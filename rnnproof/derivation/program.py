@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy as sp
 
-Shape = tuple[Any, ...]
+from rnnproof.derivation.shapes import SHAPES, Shape
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,14 @@ class Program:
     outputs: tuple[Port, ...]
 
     def __post_init__(self) -> None:
-        from rnnproof.derivation.operations import OPERATIONS
-
         bound: dict[str, Var] = {}
         for port in self.inputs:
             _bind(bound, port.var, f"input {port.key}")
         for step in self.steps:
             for arg in step.args:
                 _require(bound, arg, str(step))
-            if step.op in OPERATIONS:
-                shape = OPERATIONS[step.op].shape(tuple(arg.shape for arg in step.args), step.attr)
+            if step.op in SHAPES:
+                shape = SHAPES[step.op](tuple(arg.shape for arg in step.args), step.attr)
                 if tuple(map(sp.expand, shape)) != tuple(map(sp.expand, step.target.shape)):
                     raise AssertionError(f"{self.name}: {step}: shape {step.target.shape} should be {shape}")
             _bind(bound, step.target, str(step))
@@ -137,7 +135,7 @@ def _require(bound: dict[str, Var], var: Var, where: str) -> None:
 
 
 def in_order(program: Program, steps: Iterable[Step]) -> Program:
-    """The Program with these steps, sorted so that each comes after what it reads, else as near to the given order as can be."""
+    """The Program with these steps, sorted so that each comes after what it reads, near to the given order."""
     given = tuple(steps)
     ready = {port.var for port in program.inputs}
     producer = {step.target: step for step in given}

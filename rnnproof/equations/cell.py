@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import sympy as sp
-
 from rnnproof.equations import expressions
 from rnnproof.errors import EquationError
 
@@ -149,7 +147,8 @@ class Cell:
 def in_order(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
     """The equations in an order of evaluation, as near to the given one as it allows. Raises EquationError for a cycle."""
     defined = {equation.symbol for equation in equations}
-    waiting, done, ordered = list(equations), set(), []
+    waiting, ordered = list(equations), []
+    done: set[Any] = set()
     while waiting:
         for equation in waiting:
             if (expressions.symbols(equation.expression) & defined) <= done:

@@ -1,9 +1,9 @@
 """Mathematics -> NumPy's vocabulary: sums become binary, functions and slopes become sequences of ufuncs.
 
-Lowered operations: `ufunc` (attr: NumPy name, operands: an argument's position, or a number as text), `select` (attr: relation,
-threshold, the two operands; the first argument is tested), `fill` (attr: a number), `erf`, `sum` (over a value's own axes),
-`rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples), `batch_total` (a b^T summed
-over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`,
+Lowered operations: `ufunc` (attr: NumPy name, operands: an argument's position, or a number as text), `select` (attr:
+relation, threshold, the two operands; the first argument is tested), `fill` (attr: a number), `erf`, `sum` (over a value's own
+axes), `rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples), `batch_total`
+(a b^T summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`,
 `constant` of the mathematical Program.
 """
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from rnnproof.derivation.adjoint import adjoint
 from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.program import Port, Program, Var
+from rnnproof.derivation.program import Port, Var
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError
 from rnnproof.generation.lower import lower
 from rnnproof.generation.passes import BACKWARD_PASSES, optimise
 from rnnproof.generation.printer import Body, Printer, expression, identifier, plain
-from rnnproof.generation.schedule import Schedule, schedule
-from rnnproof.generation.storage import Layout, assign
+from rnnproof.generation.schedule import schedule
+from rnnproof.generation.storage import assign
 from rnnproof.generation.template import TEMPLATE
 
 

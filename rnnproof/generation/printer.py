@@ -160,7 +160,8 @@ class Printer:
     # steps
 
     def run(self) -> Body:
-        for self.place, lines in (("before", self.body.before), ("loop", self.body.loop), ("after", self.body.after)):
+        for place, lines in (("before", self.body.before), ("loop", self.body.loop), ("after", self.body.after)):
+            self.place = place
             for step in self.plan.of(self.place):
                 written = self._step(step)
                 if written and self.place != "before":

@@ -27,8 +27,8 @@ class Schedule:
 def schedule(program: Program) -> Schedule:
     """Only what the next step waits for stays in the loop; products that can be made for all steps at once leave it.
 
-    In a forward Program the loop carries the states, in a backward one their adjoints. What is only handed on to the next step is
-    computed last, so that it can take the place of what arrived.
+    In a forward Program the loop carries the states, in a backward one their adjoints. What is only handed on to the next
+    step is computed last, so that it can take the place of what arrived.
     """
     carried_in = {port.var for role in ("old", "carry") for port in program.ports(role)}
     carried_keys = {port.key for role in ("old", "carry") for port in program.ports(role)}

@@ -48,7 +48,7 @@ class Region:
 
     @property
     def whole(self) -> bool:
-        return self.start == 0 and sp.expand(self.stop - self.buffer.rows) == 0
+        return bool(self.start == 0 and sp.expand(self.stop - self.buffer.rows) == 0)
 
 
 @dataclass
