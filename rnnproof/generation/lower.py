@@ -55,7 +55,7 @@ class _Lowering:
             return self.known[key]
         if target is None:
             varies = any(arg.per_step for arg in args), any(arg.per_sample for arg in args)
-            target = Var(self.names.fresh(f"t_{self.step.target.name}"), like.shape, *varies)
+            target = Var(self.names.fresh(f"tmp_{self.step.target.name}"), like.shape, *varies)
         self.steps.append(Step(target, op, args, attr, self.step.rule, self.step.tex))
         self.known[key] = target
         return target

@@ -92,7 +92,9 @@ def share_products(program: Program) -> Program:
         if len(members) < 2:
             continue
         members = sorted(members, key=lambda step: rank[step.target])
-        stacked = write("concat", *(step.args[0] for step in members), attr=0, name=_common(s.args[0] for s in members))
+        stacked = write(
+            "concat", *(step.args[0] for step in members), attr=0, name=_common(program, (s.args[0] for s in members))
+        )
         product = write("matmul", stacked, right, name=f"{stacked.name}_{right.name}")
         write.parts(product, members)
         replaced.update(members)
@@ -233,11 +235,11 @@ def _gate_order(program: Program) -> dict[Var, tuple[int, int]]:
     return order
 
 
-def _common(variables: Iterable[Var]) -> str:
-    """W for W_i, W_f, W_o; otherwise the names joined."""
-    names = [var.name for var in variables]
-    heads = {name.split("_")[0] for name in names}
-    return heads.pop() if len(heads) == 1 else "_".join(dict.fromkeys(name.split("_")[0] for name in names))
+def _common(program: Program, variables: Iterable[Var]) -> str:
+    """W for W_i, W_f, W_o (W_all where there is a W); otherwise the names joined."""
+    heads = dict.fromkeys(var.name.split("_")[0] for var in variables)
+    name = "_".join(heads)
+    return f"{name}_all" if any(port.var.name == name for port in program.inputs) else name
 
 
 def _stack_once(program: Program) -> Program | None:
@@ -323,7 +325,7 @@ def _merge(program: Program, run: list[Step], producer: dict[Var, Step]) -> Prog
         elif len(set(column)) == 1 and column[0].shape == ():
             args.append(column[0])
         else:
-            args.append(write("concat", *column, attr=0, name=_common(column)))
+            args.append(write("concat", *column, attr=0, name=_common(program, column)))
     tex = "\n".join(dict.fromkeys(step.tex for step in run))
     merged = write(run[0].op, *args, attr=run[0].attr, name=_joined(s.target for s in run), like=replace(run[0], tex=tex))
     write.parts(merged, run)

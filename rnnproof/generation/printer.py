@@ -82,7 +82,7 @@ class Printer:
         for var, region in self.layout.regions.items():
             if region.buffer.name.startswith("work_") and region.whole:
                 names[region] = region.buffer.name
-            elif region not in named:
+            elif region not in named and not (region in names and var.name.startswith("tmp_")):
                 names[region] = identifier(var.name)
             if var.tex:
                 named.add(region)
@@ -368,15 +368,16 @@ def expression(step: Step, text: Callable[[Var], str]) -> str:
 
 _PLAIN: Iterable[tuple[str, str]] = (
     (r"\\(?:left|right|mathbf|boldsymbol|mathrm|operatorname|text|displaystyle|bigl?|bigr?|Bigl?|Bigr?)(?![a-zA-Z])", ""),
-    (r"\\(?:bar|tilde|hat)\s*\{?\\?([a-zA-Z]+)\}?", r"\1~"),
+    (r"\\(bar|tilde|hat|dot|vec)\s*(?:\{\\?([a-zA-Z]+)\}|\\?([a-zA-Z]))", r"\2\3\1"),
     (r"\\odot|\\circ|\\cdot|\\ast", "*"),
     (r"\\sigma(?![a-zA-Z])", "sigmoid"),
     (r"\\[,;:!]|\\quad|\\qquad|\\ ", " "),
     (r"\\top|\\intercal", "T"),
     (r"\\_", "_"),
     (r"\\([a-zA-Z]+)", r"\1"),
-    (r"\{([^{}]{1,2})\}", r"\1"),
-    (r"\{([^{}]*)\}", r"(\1)"),
+    (r"\{(\w+)\}", r"\1"),
+    (r"\{(\([^{}]*\))\}", r"\1"),
+    (r"(?<=[\w)])\s*([+=*])\s*(?=[\w(])", r" \1 "),
     (r"\s+", " "),
 )
 
