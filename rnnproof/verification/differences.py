@@ -50,8 +50,9 @@ def _moves(value: Array, along: Array | None) -> Iterator[tuple[Any, Array]]:
 def central(subject: Subject, point: Point) -> Reference:
     """Per derivative, the step of the sweep with the smallest estimated error; kinks found by the jump of the slope.
 
-    The loss is known to eps S, S the sum of |d_states * states|. A plain central difference at its best step eps^(1/3) is known
-    to eps^(2/3) S, third derivatives being of the order of S; the extrapolation does better, so that is the tolerance.
+    The loss is known to eps S, S the sum of |d_states * states|; a step h moves an activation's argument by h X at most, X the
+    largest input or state, so third derivatives are of the order of S X^3. A plain central difference at its best step
+    eps^(1/3) / X is then known to eps^(2/3) S X; the extrapolation does better, so that is the tolerance.
     """
     along = directions(point)
     trace = subject.forward(point)
@@ -60,33 +61,35 @@ def central(subject: Subject, point: Point) -> Reference:
     values: dict[str, Array] = {}
     tolerances: dict[str, float] = {}
     kinks: dict[str, str] = {}
-    allowed = float(np.finfo(np.float64).eps) ** (2 / 3) * scale
     leaves = point.leaves()
+    reach = max(1.0, *(float(np.max(np.abs(value), initial=0.0)) for value in leaves.values()))
+    allowed = float(np.finfo(np.float64).eps) ** (2 / 3) * scale * reach
     for label, value in leaves.items():
         slopes = np.zeros(value.shape if along is None else DIRECTIONS)
         for index, direction in _moves(value, None if along is None else along[label]):
-            slope, jump = _sweep(lambda h, d=direction, k=label, v=value: _moved(subject, point, k, v + h * d), middle, scale)
+            slope, jump = _sweep(
+                lambda h, d=direction, k=label, v=value: _moved(subject, point, k, v + h * d), middle, scale, reach
+            )
             slopes[index] = slope
             if jump > JUMP * scale:
                 kinks[label] = f"the slope jumps by {jump:.1e} at entry {index}"
         values[label] = slopes
         tolerances[label] = allowed / max(float(np.max(np.abs(slopes), initial=0.0)), 1e-300)
-    return Reference(
-        values, allowed, "central differences, eps^(2/3) sum|d_states states| / max|gradient|", tolerances, along or {}, kinks
-    )
+    return Reference(values, allowed, "central differences, eps^(2/3) S X / max|gradient|", tolerances, along or {}, kinks)
 
 
 def _moved(subject: Subject, point: Point, label: str, value: Array) -> Any:
     return subject.loss(point.with_leaves({**point.leaves(), label: value}))
 
 
-def _sweep(loss: Any, middle: float, scale: float) -> tuple[float, float]:
+def _sweep(loss: Any, middle: float, scale: float, reach: float) -> tuple[float, float]:
     """(best slope, jump of the slope there) of a function of one number; finer steps where the larger ones show a jump."""
     noise = float(np.finfo(np.float64).eps) * scale
     slopes: list[float] = []
     bends: list[float] = []
     jump = np.inf
-    for count, h in enumerate(STEPS, start=1):
+    steps = [h / reach for h in STEPS]
+    for count, h in enumerate(steps, start=1):
         up, down = float(loss(h)), float(loss(-h))
         slopes.append((up - down) / (2 * h))
         bends.append((up + down - 2 * middle) / h)
@@ -97,7 +100,7 @@ def _sweep(loss: Any, middle: float, scale: float) -> tuple[float, float]:
     extrapolated = [(4 * fine - coarse) / 3 for coarse, fine in zip(slopes, slopes[1:], strict=False)]
     estimates = [
         (abs(fine - coarse) + noise / h, fine)
-        for coarse, fine, h in zip(extrapolated, extrapolated[1:], STEPS[2:], strict=False)
+        for coarse, fine, h in zip(extrapolated, extrapolated[1:], steps[2:], strict=False)
     ]
     return min(estimates)[1], jump
 

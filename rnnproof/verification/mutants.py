@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from rnnproof.errors import UsageError
@@ -20,16 +22,42 @@ Shapes = Mapping[str, Mapping[str, tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One planted fault: what was changed, at which line of the module, and the functions as they read then."""
+    """One planted fault: what was changed and at which line of the module; the fault is in the tree only while `planted`."""
 
     description: str
     line: int
     tree: ast.Module
+    parent: ast.AST
+    field: str
+    place: int | None
+    replacement: ast.AST
+
+    @contextmanager
+    def planted(self) -> Iterator[ast.Module]:
+        """The tree of the backward pass and its helpers with the fault in it; every mutant shares one tree."""
+        siblings = getattr(self.parent, self.field)
+        changed = self.replacement if self.place is None else _replaced(siblings, self.place, self.replacement)
+        setattr(self.parent, self.field, changed)
+        try:
+            yield self.tree
+        finally:
+            setattr(self.parent, self.field, siblings)
 
     @property
     def source(self) -> str:
         """Text of the backward pass and its helpers with the fault in it."""
-        return ast.unparse(self.tree)
+        with self.planted() as tree:
+            return ast.unparse(tree)
+
+    @property
+    def code(self) -> CodeType:
+        """The same, compiled."""
+        with self.planted() as tree:
+            return compile(tree, "<mutant>", "exec")
+
+
+def _replaced(items: list[Any], place: int, item: Any) -> list[Any]:
+    return [*items[:place], item, *items[place + 1 :]]
 
 
 @dataclass(frozen=True)
@@ -46,29 +74,23 @@ Rule = Callable[[Any, _Scope], Iterator[Change]]
 def mutants(source: str, shapes: Shapes | None = None) -> list[Mutant]:
     """Every mutant of the backward pass in a module's text.
 
-    `shapes[function][variable]` are (shape, dtype) seen in a run; variables of one kind are then exchanged. Raises UsageError
-    where there is no `backward`, or where a `while` could make a mutant run for ever.
+    `shapes[function][variable]` are (shape, dtype, memory) seen in a run; variables of one kind are then exchanged. Raises
+    UsageError where there is no `backward`, or where a `while` could make a mutant run for ever.
     """
     functions = backward_functions(source)
     tree = ast.Module(functions, [])
-    found, seen = [], {ast.dump(tree)}
-    parents = list(ast.walk(tree))
     scopes = _scopes(functions, shapes or {})
-    for number, (parent, scope) in enumerate(zip(parents, (scopes.get(id(node)) for node in parents), strict=True)):
-        if scope is None or _is_door(parent):
+    found, seen = [], set()
+    for parent in ast.walk(tree):
+        if id(parent) not in scopes:
             continue
         for name, place, child in _slots(parent):
-            for description, replacement in _changes(child, scope):
-                changed = copy.deepcopy(tree)
-                target = list(ast.walk(changed))[number]
-                if place is None:
-                    setattr(target, name, replacement)
-                else:
-                    getattr(target, name)[place] = replacement
-                text = ast.dump(changed)
-                if text not in seen:
-                    seen.add(text)
-                    found.append(Mutant(description, child.lineno, ast.fix_missing_locations(changed)))
+            for description, replacement in _changes(child, scopes[id(parent)]):
+                key = (id(child), ast.dump(replacement))
+                if id(child) in scopes and key not in seen:
+                    seen.add(key)
+                    new = ast.fix_missing_locations(ast.copy_location(replacement, child))
+                    found.append(Mutant(description, child.lineno, tree, parent, name, place, new))
     return found
 
 
@@ -90,20 +112,33 @@ def backward_functions(source: str) -> list[ast.stmt]:
 
 
 def _scopes(functions: list[ast.stmt], shapes: Shapes) -> dict[int, _Scope]:
-    """The scope of every node inside a function, by identity; signatures, docstrings and annotations are not mutated."""
+    """The scope of every node to mutate, by identity: function bodies without the checks at the door."""
     scopes = {}
     for function in functions:
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        kinds = shapes.get(function.name, {})
-        alike = {
-            name: tuple(other for other in kinds if other != name and kinds[other] == kind) for name, kind in kinds.items()
-        }
-        scopes[id(function)] = _Scope(alike)
-        for statement in function.body:
-            for node in ast.walk(statement):
-                scopes[id(node)] = _Scope(alike)
+        if isinstance(function, ast.FunctionDef):
+            kinds = shapes.get(function.name, {})
+            scope = _Scope({name: tuple(_mistakable(name, kinds)) for name in kinds})
+            scopes.update({id(node): scope for node in [function, *_inside(function.body)]})
     return scopes
+
+
+def _mistakable(name: str, kinds: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
+    """Other variables of the same shape and dtype; another name of the same memory is no mistake."""
+    *kind, memory = kinds[name]
+    for other, (*like, place) in kinds.items():
+        if like == kind and place != memory:
+            yield other
+
+
+def _inside(statements: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Every node below these statements but those of the checks at the door, which say no to bad arguments."""
+    for statement in statements:
+        waiting: list[ast.AST] = [statement]
+        while waiting:
+            node = waiting.pop()
+            if not _is_door(node):
+                yield node
+                waiting.extend(ast.iter_child_nodes(node))
 
 
 def _slots(parent: ast.AST) -> Iterator[tuple[str, int | None, Any]]:
@@ -118,12 +153,8 @@ def _slots(parent: ast.AST) -> Iterator[tuple[str, int | None, Any]]:
 
 
 def _is_door(node: ast.AST) -> bool:
-    """Whether a node belongs to the checks at the door, which say no to bad arguments and compute nothing."""
-    return isinstance(node, ast.Raise | ast.Assert) or (isinstance(node, ast.If) and _raises(node))
-
-
-def _raises(node: Any) -> bool:
-    return isinstance(node, ast.If) and all(isinstance(statement, ast.Raise) for statement in node.body)
+    says_no = isinstance(node, ast.If) and not node.orelse and isinstance(node.body[-1], ast.Raise)
+    return says_no or isinstance(node, ast.Raise | ast.Assert)
 
 
 def _changes(child: Any, scope: _Scope) -> Iterator[Change]:
@@ -150,7 +181,7 @@ def _with(node: Any, **fields: Any) -> Any:
 
 def _drop_statement(node: Any, scope: _Scope) -> Iterator[Change]:
     is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    if not is_text and not _raises(node):
+    if not is_text:
         yield f"dropped: {_show(node)}", ast.Pass()
 
 
@@ -178,7 +209,7 @@ def _exchanged(node: Any, scope: _Scope) -> Iterator[Change]:
 
 
 def _lost_accumulation(node: Any, scope: _Scope) -> Iterator[Change]:
-    yield _say(node, ast.Assign([node.target], node.value))
+    yield _say(node, ast.Assign([node.target], node.value, lineno=node.lineno))
 
 
 def _lost_sign(node: Any, scope: _Scope) -> Iterator[Change]:
@@ -229,10 +260,10 @@ def _wrong_direction(node: Any, scope: _Scope) -> Iterator[Change]:
 
 
 def _wrong_index(node: Any, scope: _Scope) -> Iterator[Change]:
-    """`[t]` becomes `[t + 1]` and `[t - 1]`; an index in a tuple of indices likewise."""
+    """`[t]` becomes `[t + 1]` and `[t - 1]`, also within a tuple of indices; constants have a rule of their own."""
     items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     for place, item in enumerate(items):
-        if isinstance(item, ast.Slice) or (isinstance(item, ast.Constant) and not isinstance(item.value, int)):
+        if isinstance(item, ast.Slice | ast.Constant):
             continue
         for operator in (ast.Add(), ast.Sub()):
             moved = ast.BinOp(item, operator, ast.Constant(1))
@@ -257,8 +288,9 @@ def _wrong_slice(node: Any, scope: _Scope) -> Iterator[Change]:
 
 def _wrong_constant(node: Any, scope: _Scope) -> Iterator[Change]:
     if isinstance(node.value, int | float) and not isinstance(node.value, bool):
-        for value in (node.value + 1, node.value - 1, 0 if isinstance(node.value, int) else 0.0):
-            yield _say(node, ast.Constant(value))
+        for value in dict.fromkeys((node.value + 1, node.value - 1, type(node.value)(0))):
+            if value != node.value:
+                yield _say(node, ast.Constant(value))
 
 
 def _wrong_variable(node: Any, scope: _Scope) -> Iterator[Change]:

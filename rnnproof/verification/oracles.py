@@ -10,7 +10,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,12 @@ def _autograd(subject: Subject, point: Point) -> Reference:
     return Reference({**outputs, **gradients}, **rounding(point))
 
 
+def _zero_seeds(subject: Subject, point: Point) -> Reference:
+    """A missing state means zero: without any seed every gradient is exactly zero."""
+    zeros = {label: np.zeros_like(value) for label, value in point.leaves().items()}
+    return Reference(zeros, float(np.finfo(np.float64).tiny), "exact", point=replace(point, d_states={}))
+
+
 @contextmanager
 def _x64() -> Iterator[None]:
     jax: Any = importlib.import_module("jax")
@@ -132,6 +138,7 @@ ORACLES: dict[str, Oracle] = {
         Oracle("jax", "JAX on the equations", _jax, ("jax",), ("float64", "float32"), _has_equations),
         Oracle("central", "central differences of the module's forward", differences.central),
         Oracle("complex", "complex step through the module's forward", differences.complex_step, applies=differences.real_only),
+        Oracle("zero seeds", "no d_states: every gradient is zero", _zero_seeds, dtypes=("float64", "float32")),
         Oracle("keras", "the Keras 3 layer (TensorFlow)", frameworks.keras, ("keras", "tensorflow"), applies=_keras_backend),
         Oracle(
             "torch", "the torch layer", frameworks.torch, ("torch",), applies=lambda s: frameworks.layer_missing("torch", s)

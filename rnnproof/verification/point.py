@@ -72,7 +72,11 @@ class Layout:
         return whole
 
     def draw(self, sizes: Sizes, seed: int) -> Point:
-        """Random values for everything, reproducibly: matrices of spectral radius about 1/2, the rest of order one."""
+        """Random values for everything, reproducibly: matrices of spectral radius about 1/2, inputs and initial states wide.
+
+        Inputs of order one would never reach the flat ends of hard_sigmoid or the tails of erf, and a fault there would pass;
+        a Student t of two degrees of freedom, cut at 12, has arguments in the middle and at both ends in every draw.
+        """
         whole = self.complete(sizes)
         rng = np.random.default_rng(seed)
         steps, batch = whole["T"], whole["B"]
@@ -86,8 +90,12 @@ class Layout:
             return rng.standard_normal(shape(entries)) * 0.5 / np.sqrt(inner)
 
         params = {name: parameter(entries) for name, entries in self.parameters.items()}
-        xs = None if self.inputs is None else rng.standard_normal((steps, batch, *shape(self.inputs)))
-        initial = {name: rng.standard_normal((batch, *shape(entries))) for name, entries in self.states.items()}
+
+        def wide(*extent: int) -> Array:
+            return np.clip(2 * rng.standard_t(2, extent), -12, 12)
+
+        xs = None if self.inputs is None else wide(steps, batch, *shape(self.inputs))
+        initial = {name: wide(batch, *shape(entries)) for name, entries in self.states.items()}
         seeds = {name: rng.standard_normal((steps, batch, *shape(entries))) for name, entries in self.states.items()}
         for name in self._unseeded(steps, batch):
             del seeds[name]

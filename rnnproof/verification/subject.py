@@ -132,15 +132,13 @@ def _same_parameters(name: str, layout: Layout, module: Any) -> None:
 
 
 def layout_of_module(module: Any) -> Layout:
-    """The layout a module states in PARAMETERS and STATES; states are "hidden" unless its optional STATE_SHAPES says otherwise.
+    """The layout a module states: PARAMETERS, STATES, and where it has them STATE_SIZES {state: size name} and INPUT.
 
-    It takes inputs unless every parameter is per step and none has a dimension "input".
+    Without those, states are of size "hidden", and there is an input "input" if a parameter mentions it.
     """
     parameters = {name: tuple(map(str, shape)) for name, shape in module.PARAMETERS.items()}
-    shapes: Mapping[str, Any] = getattr(module, "STATE_SHAPES", {})
-    states = {name: tuple(map(str, shapes.get(name, ("hidden",)))) for name in module.STATES}
-    mentioned = {entry for shape in parameters.values() for entry in shape}
-    if "input" in mentioned:
-        return Layout(parameters, states, ("input",))
-    recursion = bool(parameters) and all(shape[:1] == ("steps",) for shape in parameters.values())
-    return Layout(parameters, states, None if recursion else next(iter(states.values())))
+    sizes: Mapping[str, Any] = getattr(module, "STATE_SIZES", {})
+    states: dict[str, tuple[str, ...]] = {name: (str(sizes.get(name, "hidden")),) for name in module.STATES}
+    mentioned = any("input" in entry for shape in parameters.values() for entry in shape)
+    inputs = getattr(module, "INPUT", "input" if mentioned else None)
+    return Layout(parameters, states, None if inputs is None else (str(inputs),))

@@ -161,4 +161,4 @@ def test_oracles_share_nothing_with_the_derivation_or_the_generator() -> None:
             if any(name.startswith(("rnnproof.derivation", "rnnproof.generation")) for name in names):
                 readers.add(path.name)
     assert readers <= {"subject.py", "mutation.py"}
-    assert set(ORACLES) == {"autograd", "jax", "central", "complex", "keras", "torch"}
+    assert set(ORACLES) == {"autograd", "jax", "central", "complex", "keras", "torch", "zero seeds"}
