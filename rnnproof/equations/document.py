@@ -120,12 +120,12 @@ def equations(page: Page, whole: bool = False) -> list[Printed]:
         segments = [(start, page.text[start:].split("\n", 1)[0], True) for start in starts]
     found: list[Printed] = []
     for start, tex, display in segments:
-        _depth(page, start, tex)
+        check_depth(page, start, tex)
         found += _cut(page, start, tex, display)
-        if sum(printed.is_relation for printed in found[MAX_EQUATIONS:]) and len(found) > MAX_EQUATIONS:
-            relations = sum(printed.is_relation for printed in found)
-            if relations > MAX_EQUATIONS:
-                page.fault(start, f"more than {MAX_EQUATIONS} equations; split the document")
+    relations = [printed for printed in found if printed.is_relation]
+    if len(relations) > MAX_EQUATIONS:
+        message = f"{len(relations)} equations, at most {MAX_EQUATIONS} are read; split the document"
+        page.fault(relations[MAX_EQUATIONS].offset, message)
     return found
 
 
@@ -152,7 +152,8 @@ def _segments(page: Page) -> Iterator[tuple[int, str, bool]]:
                 yield found.start(kind), found[kind], kind in _DISPLAYED
 
 
-def _depth(page: Page, start: int, tex: str) -> None:
+def check_depth(page: Page, start: int, tex: str) -> None:
+    """Raises EquationError where brackets nest too deep; one linear scan, before anything is parsed."""
     depth = 0
     for position, character in enumerate(tex):
         if character in _OPENS:

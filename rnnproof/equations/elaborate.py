@@ -12,15 +12,16 @@ from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_o
 from rnnproof.equations.document import Page, Printed
 from rnnproof.equations.kinds import MATRIX, NUMBER, SCALAR, VECTOR
 from rnnproof.equations.shapes import ONE, Size, Sizes, Typed
-from rnnproof.equations.syntax import Declaration, Fault, Number, blame
+from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, blame
 from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
 
 _RESERVED = {"steps"}
 
 
-def elaborate(
-    page: Page, name: str, definitions: Sequence[Definition], declarations: Sequence[tuple[Printed, Declaration]]
-) -> Cell:
+Declared = Sequence[tuple[Printed, Declaration]]
+
+
+def elaborate(page: Page, name: str, definitions: Sequence[Definition], declarations: Declared) -> Cell:
     """The Cell of one system. Raises Fault with the equation at fault, or EquationError from the Cell's own checks."""
     letters = system.movers(definitions)
     if len(letters) > 1:
@@ -83,7 +84,7 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
     return made
 
 
-def declare(resolver: Resolver, declarations: Sequence[tuple[Printed, Declaration]]) -> None:
+def declare(resolver: Resolver, declarations: Declared) -> None:
     """Give declared quantities their kind and the names of their sizes."""
     named: dict[str, Size] = {}
     for printed, declaration in declarations:
@@ -102,7 +103,7 @@ def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size
             text = notation.identify(entry, ())[0].name  # type: ignore[arg-type]
             sizes.append(named.setdefault(text, Size(text, declared=text)))
     for symbol in declaration.symbols:
-        if not isinstance(symbol, system.Symbol):
+        if not isinstance(symbol, Symbol):
             raise Fault(symbol.at, "a declaration names plain symbols; write them without products or transposes")
         quantity = resolver.quantities.get(notation.identify(symbol, resolver.letters)[0])
         if quantity is None:

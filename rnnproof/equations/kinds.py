@@ -1,8 +1,8 @@
 """Scalar, vector or matrix: the kind of every quantity, from how it is used, to a fixed point; what stays open is an error.
 
-Rules (nothing else is guessed): states, inputs, concatenations and open functions are vectors; the terms of a sum are of one kind
-(a number fits any, a declared scalar fits a vector); before a vector an upper-case letter is a matrix and a lower-case Greek
-letter a scalar; \\odot makes vectors; `1 - a` before a vector makes a a scalar.
+Rules (nothing else is guessed): states, inputs, concatenations and open functions are vectors; the terms of a sum are of one
+kind (a number fits any, a declared scalar fits a vector); before a vector an upper-case letter is a matrix and a lower-case
+Greek letter a scalar; \\odot makes vectors; `1 - a` before a vector makes a a scalar.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ class Kinds:
             quantity.kind = kind
             self.changed = True
         elif quantity.kind != kind:
-            message = (
-                f"{quantity.tex} is used as a {kind} here and as a {quantity.kind} elsewhere; rename or declare one of them"
-            )
+            message = f"{quantity.tex} is used as a {kind} here and as a {quantity.kind} elsewhere; rename or declare one"
             raise Fault(at, message)
 
     def equation(self, quantity: Quantity, right: Any) -> None:
@@ -214,6 +212,7 @@ _GREEK = frozenset(
     f"{prefix}{name}"
     for prefix in ("", "var")
     for name in (
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega ell"
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
+        "ell"
     ).split()
 )

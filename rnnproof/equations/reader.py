@@ -1,4 +1,4 @@
-"""Read documents: text -> equations -> systems -> `Cell`s. What is no definition is passed over and listed, never guessed at."""
+"""Read documents: text -> equations -> systems -> `Cell`s; what is no definition is passed over and listed, never guessed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnproof.equations import document, notation, system
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.document import Page, Printed
 from rnnproof.equations.elaborate import elaborate
-from rnnproof.equations.syntax import Declaration, Fault, parse
+from rnnproof.equations.syntax import Declaration, Fault, Symbol, parse
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
 
@@ -93,10 +93,10 @@ class _Reader:
             except Fault as fault:
                 failed.append((one, fault))
         letters = system.movers(self.definitions) | _CUSTOMARY
-        for one, fault in failed:
+        for one, found in failed:
             if one.display and self.meant(one, letters):
-                self.page.fault(one.offset + fault.at, fault.message)
-            self.over.append((one, fault.message))
+                self.page.fault(one.offset + found.at, found.message)
+            self.over.append((one, found.message))
 
     def take(self, printed: Printed, tree: Any) -> None:
         if isinstance(tree, Declaration):
@@ -133,10 +133,10 @@ class _Reader:
                 made.append(self.cell(f"{name}_{len(made)}" if len(groups) > 1 else name, group))
             except EquationError as error:
                 failed.append((group, error))
-        for group, error in failed:
+        for group, reason in failed:
             if any(one.printed.display for one in group) or not made:
-                raise error
-            self.pass_over(group, str(error).split("\n")[0])
+                raise reason
+            self.pass_over(group, str(reason).split("\n")[0])
         if len(made) == 1:
             return [_renamed(made[0], name)]
         return [_renamed(cell, label) for cell, label in zip(made, _labels(name, made), strict=True)]
@@ -146,7 +146,7 @@ class _Reader:
         keys = {notation.identify(s, letters)[0] for one in group for s in notation.symbols(one.relation)}
         mine = []
         for printed, declaration in self.declarations:
-            if any(isinstance(s, system.Symbol) and notation.identify(s, letters)[0] in keys for s in declaration.symbols):
+            if any(isinstance(s, Symbol) and notation.identify(s, letters)[0] in keys for s in declaration.symbols):
                 mine.append((printed, declaration))
         try:
             return elaborate(self.page, name, group, mine)

@@ -1,4 +1,4 @@
-"""Who is a state, an intermediate, the input, a parameter: read off from where each symbol is defined and at which step it is read."""
+"""Who is a state, an intermediate, the input, a parameter: from where each symbol is defined and at which step it is read."""
 
 from __future__ import annotations
 

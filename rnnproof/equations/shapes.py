@@ -15,7 +15,7 @@ from rnnproof.equations.system import Call, Eye, Quantity, Ref
 
 
 class Size:
-    """A size still to be found: it may be bound to another, to a sum of others (`parts`), or stand for a SymPy size (`fixed`)."""
+    """A size to be found: it may be bound to another, be a sum of others (`parts`), or stand for a SymPy size (`fixed`)."""
 
     def __init__(self, of: str, *, declared: str = "", parts: tuple[Size, ...] = (), fixed: Any = None) -> None:
         self.of, self.declared, self.parts, self.fixed = of, declared, parts, fixed
@@ -119,7 +119,7 @@ class Sizes:
 
     def measure(self, node: Any, wanted: str | None = None) -> Typed:
         """The typed tree; where `wanted` is a vector or matrix, numbers and scalars are spread over its entries."""
-        typed = _MEASURES[type(node)](self, node, wanted)
+        typed: Typed = _MEASURES[type(node)](self, node, wanted)
         if typed.kind == ROW:
             raise Fault(node.at, "a transposed vector needs a vector on its right; write the equation with columns")
         if wanted in (VECTOR, MATRIX) and typed.kind in (SCALAR, NUMBER):

@@ -148,7 +148,7 @@ def parse(tex: str, start: str) -> Any:
             raise error.orig_exc from None
         raise
     except lark.exceptions.UnexpectedCharacters as error:
-        raise _unknown(tex, error.pos_in_stream) from None
+        raise _unknown(tex, error.pos_in_stream or 0) from None
     except lark.exceptions.UnexpectedToken as error:
         raise _unexpected(tex, error.token, error.accepts or error.expected) from None
 
@@ -223,10 +223,10 @@ class _Builder(lark.Transformer[Any, Any]):
                 at = part.start_pos if at is None else at
         return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else Sum(at or 0, tuple(terms))
 
-    def hadamard(self, parts: list[Any]) -> Node:
+    def hadamard(self, parts: list[Any]) -> Any:
         return _product("hadamard", [part for part in parts if isinstance(part, Node)])
 
-    def dots(self, parts: list[Any]) -> Node:
+    def dots(self, parts: list[Any]) -> Any:
         factors = [parts[0]]
         for sign, factor in zip(parts[1::2], parts[2::2], strict=True):
             if sign.type == "SLASH":
@@ -235,7 +235,7 @@ class _Builder(lark.Transformer[Any, Any]):
                 factors.append(factor)
         return _product("dot", factors)
 
-    def run(self, parts: list[Any]) -> Node:
+    def run(self, parts: list[Any]) -> Any:
         return _product("", parts)
 
     def factor(self, parts: list[Any]) -> Node:
@@ -264,13 +264,13 @@ class _Builder(lark.Transformer[Any, Any]):
             raise Fault(token.start_pos, f"{base!r} is a word of Python and no name for a symbol; choose another word")
         return Symbol(token.start_pos, base, str(token), word=token.type in ("WORD", "FUNCTION") and len(base) > 1)
 
-    def decorated(self, parts: list[Any]) -> Node:
+    def decorated(self, parts: list[Any]) -> Any:
         mark, nucleus = parts
         inner = nucleus.inner if isinstance(nucleus, Group) and nucleus.bracket == "{" else nucleus
         if mark.type == "FONT":
             if isinstance(inner, Symbol):
                 return replace(inner, at=mark.start_pos, tex=f"{mark}{{{inner.tex}}}")
-            return nucleus if not isinstance(inner, Number) else inner  # type: ignore[no-any-return]
+            return nucleus if not isinstance(inner, Number) else inner
         if not isinstance(inner, Symbol):
             raise Fault(mark.start_pos, f"{mark} stands over one symbol; give the expression a name of its own")
         return replace(inner, at=mark.start_pos, base=inner.base + _accent(mark), tex=f"{mark}{{{inner.tex}}}")
@@ -351,14 +351,9 @@ def _spelt(token: Any) -> str:
             raise Fault(token.start_pos, f"{content!r} is no name; a name is a letter, then letters, digits and underscores")
         return re.sub(r"\\_|\\ |[ -]+", "_", content)
     if token.type == "GREEK" and not token.startswith("\\"):
-        return (
-            unicodedata.normalize("NFKC", unicodedata.name(token)).split()[-1].lower() if token.islower() else _capital(token)
-        )
+        name = unicodedata.name(unicodedata.normalize("NFKC", token)).split()[-1]
+        return name.lower() if token.islower() else name.capitalize()
     return str(token).lstrip("\\")
-
-
-def _capital(token: Any) -> str:
-    return unicodedata.name(token).split()[-1].capitalize()
 
 
 def _transposition(script: Script) -> tuple[bool, Script | None]:

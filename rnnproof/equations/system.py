@@ -30,7 +30,7 @@ class Definition:
 
 @dataclass(eq=False)
 class Quantity:
-    """One thing the equations speak of, filled in step by step: kind is "scalar", "vector", "matrix" or None (not known yet)."""
+    """One thing the equations speak of, filled in by and by; `kind` is "scalar", "vector", "matrix" or None (unknown yet)."""
 
     key: Key
     name: str
@@ -72,7 +72,7 @@ class Call(Node):
 class Statement:
     """A resolved equation `target = right`; for a function's body, `target` is the function and `argument` its local name."""
 
-    source: Definition
+    source: Any
     target: Quantity
     right: Any
     argument: Quantity | None = None
@@ -197,7 +197,9 @@ class Resolver:
             for other in (*self.quantities.values(), *self.functions.values()):
                 if other.name == key.name:
                     if other.key.index != key.index:
-                        message = f"{symbol.printed} and {other.tex} differ in the index only; print the index everywhere or rename one"
+                        message = (
+                            f"{symbol.printed} and {other.tex} differ in the index only; print it everywhere or rename one"
+                        )
                     else:
                         message = f"{symbol.printed} and {other.tex} both have the name {key.name}; rename one of them"
                     raise Fault(symbol.at, message)
@@ -240,7 +242,7 @@ class Resolver:
         if node.sign:
             return replace(node, factors=tuple(self.tree(factor, local) for factor in node.factors))
         made: list[Any] = []
-        waiting = list(node.factors)
+        waiting: list[Any] = list(node.factors)
         while waiting:
             factor = waiting.pop(0)
             function = self._function(factor, waiting)
