@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rnnproof import __version__
-from rnnproof.cli_input import Selection, select
+from rnnproof.cli_input import Selection, own_module, select
 from rnnproof.cli_output import WRONG, Progress, status
 from rnnproof.errors import UsageError
 
@@ -171,19 +171,18 @@ def _evidence(
 ) -> list[Any]:
     """The Evidence of each cell, or of the one module."""
     from rnnproof.verification import check as checked
-    from rnnproof.verification import load_module
 
     asked = oracles or None
+    chosen = select(cells, binds, only).closed().cells if cells or module is None else ()
     with Progress() as progress:
         if module is None:
-            chosen = select(cells, binds, only).closed().cells
             return [checked(found.subject, oracles=asked, progress=progress) for found in chosen]
-        chosen = select(cells, binds, only).closed().cells if cells else ()
         if len(chosen) > 1:
             names = ", ".join(found.cell.name for found in chosen)
             raise UsageError(f"--module is compared with one cell, and there are {len(chosen)} ({names}); pick one with --cell")
         against = chosen[0].cell if chosen else None
-        return [checked(load_module(module), against=against, oracles=asked, progress=progress)]
+        with own_module(module) as imported:
+            return [checked(imported, against=against, oracles=asked, progress=progress)]
 
 
 def _mutation(selection: Selection) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rnnproof.errors import BindError, UsageError
+from rnnproof.errors import BindError, RnnproofError, UsageError
 
 if TYPE_CHECKING:
     from rnnproof.equations.cell import Cell
@@ -82,10 +84,10 @@ def _document(word: str, names: Sequence[str]) -> tuple[Sequence[Cell], list[tup
 
 
 def _bound(found: Sequence[Found], binds: Sequence[str]) -> tuple[Found, ...]:
-    from rnnproof.equations.binding import bind
-
     cells = list(found)
     for text in binds:
+        from rnnproof.equations.binding import bind
+
         name, equals, body = (part.strip() for part in text.partition("="))
         if not equals or not name or not body:
             raise UsageError(rf"--bind {text!r}: give a function and its body, such as --bind 'f=\tanh(W o + b)'")
@@ -96,3 +98,20 @@ def _bound(found: Sequence[Found], binds: Sequence[str]) -> tuple[Found, ...]:
         for at in fitting:
             cells[at] = Found(bind(cells[at].cell, **{name: body}))
     return tuple(cells)
+
+
+@contextmanager
+def own_module(path: str) -> Iterator[Any]:
+    """A person's module, imported; what it raises while it is used is a UsageError that names its line."""
+    from rnnproof.verification import load_module
+
+    module = load_module(path)
+    try:
+        yield module
+    except RnnproofError:
+        raise
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == module.__file__]
+        if not lines:
+            raise
+        raise UsageError(f"{path}:{lines[-1]}: raised {type(error).__name__}: {error}; mend the module") from error

@@ -18,14 +18,15 @@ def write(texts: Mapping[Path, str]) -> None:
     waiting: list[tuple[str, Path]] = []
     try:
         for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise UsageError(f"{path}: is a directory, and a file is to stand there; give another path")
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            waiting.append((temporary, path))
+            place = path.resolve()  # a link stays and its file changes
+            if place.exists() and not place.is_file():
+                raise UsageError(f"{path}: is there and is not a plain file; give another path")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+            waiting.append((temporary, place))
             with open(handle, "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
-            os.chmod(temporary, _mode(path))
+            os.chmod(temporary, _mode(place))
         for temporary, path in waiting:
             os.replace(temporary, path)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,10 @@ class Subject:
             raise UsageError(f"{self.name}: there are no equations to compare with; give the Cell with against=cell")
         return self.cell
 
-    def forward(self, point: Point) -> Any:
-        """The module's trace of a point."""
-        return self.module.forward(point.params, point.steps if point.xs is None else point.xs, point.initial)
+    def forward(self, point: Point, params: Any = None) -> Any:
+        """The module's trace of a point, with its parameters or what the module's `prepare` made of them."""
+        xs = point.steps if point.xs is None else point.xs
+        return self.module.forward(point.params if params is None else params, xs, point.initial)
 
     def loss(self, point: Point) -> Any:
         """Sum over states and time of d_states * states, from the module's forward alone."""
@@ -48,7 +50,10 @@ class Subject:
 
         Raises UsageError where the module's answer is not of the contract.
         """
-        trace = self.forward(point)
+        return self.answer(self.forward(point), point)
+
+    def answer(self, trace: Any, point: Point) -> dict[str, Array]:
+        """The same from a trace."""
         found = self.module.backward(trace, point.d_states)
         try:
             answer = {f"output {name}": trace.states[name] for name in self.layout.states}
@@ -73,9 +78,11 @@ def load_module(path: str | Path) -> Any:
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: cannot be imported; give the path of a .py file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up while it is being made
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that leaves on import would take the check with it
+        del sys.modules[spec.name]
         raise UsageError(f"{path}: importing it raised {type(error).__name__}: {error}; mend the file") from error
     return module
 
