@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import sympy as sp
+
 from rnnproof.equations import activations, expressions, kinds, notation, roles, system
 from rnnproof.equations.cell import Body, Cell, Parameter
 from rnnproof.equations.document import Page, Printed, check_depth
 from rnnproof.equations.elaborate import Builder, SizeNames
 from rnnproof.equations.kinds import MATRIX, SCALAR, VECTOR
-from rnnproof.equations.shapes import ONE, Sizes, from_sympy
+from rnnproof.equations.shapes import ONE, Size, Sizes, from_sympy
 from rnnproof.equations.syntax import Fault, Relation, Symbol, parse_body
 from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
 from rnnproof.errors import BindError, EquationError
@@ -59,10 +61,11 @@ class _Binding:
         return found[self.name]
 
     def elaborate(self, node: Any) -> Cell:
-        rows, columns = from_sympy(node.shape[0]), from_sympy(expressions.shape_of(node.argument)[0])
+        loose = self.loose_sizes(node)
+        rows = from_sympy(node.shape[0], loose)
         resolver, argument, tree = self.resolved(node.argument)
-        argument.size = (columns, ONE)
-        self.share(resolver)
+        argument.size = (from_sympy(expressions.shape_of(node.argument)[0], loose), ONE)
+        self.share(resolver, loose)
         result = Quantity(notation.Key(self.name, (), (), ()), self.name, self.name, 0, VECTOR)
         found = kinds.settle([Statement(None, result, tree, argument)], lambda: False)
         if fault := roles.ambiguous(resolver):
@@ -71,7 +74,9 @@ class _Binding:
         sizes = Sizes(found)
         typed = sizes.measure(tree, VECTOR)
         sizes.same(typed, rows, ONE, tree.at)
-        namer = SizeNames(self.cell.sizes)
+        namer = SizeNames((*self.cell.sizes, *loose))
+        for size_symbol, size in loose.items():
+            namer.keep(size, size_symbol)
         for quantity in resolver.quantities.values():
             rows, columns = sizes.of(quantity)
             namer.name(rows, f"{quantity.name}_rank" if quantity.kind == MATRIX else f"{quantity.name}_size")
@@ -85,10 +90,11 @@ class _Binding:
         body = self.text.split(r"\mapsto")[-1].split("↦")[-1].strip()
         if isinstance(tree, Call) and tree.at < 0:
             body = f"{tree.function.tex}({argument.tex})"
+        cell = resized(self.cell, {old_size: namer.sympy(size) for old_size, size in loose.items()})
         return replace(
-            self.cell,
-            parameters=(*self.cell.parameters, *(Parameter(q.name, build.symbol(q), q.carries_index) for q in fresh)),
-            bodies=(*self.cell.bodies, Body(self.name, symbol, build.build(typed), f"{shown}({argument.tex}) = {body}")),
+            cell,
+            parameters=(*cell.parameters, *(Parameter(q.name, build.symbol(q), q.carries_index) for q in fresh)),
+            bodies=(*cell.bodies, Body(self.name, symbol, build.build(typed), f"{shown}({argument.tex}) = {body}")),
             notation=tuple(tex.items()),
         )
 
@@ -151,7 +157,15 @@ class _Binding:
                 names[state.old.name] = "a state"
         return names
 
-    def share(self, resolver: Resolver) -> None:
+    def loose_sizes(self, node: Any) -> dict[Any, Size]:
+        """The sizes that only the function's openness left free: those of no state and no input."""
+        held = {state.new for state in self.cell.states} | set(self.cell.inputs)
+        rigid = set().union(*(size.free_symbols for symbol in held for size in expressions.shape_of(symbol)))
+        shapes = (*node.shape, *expressions.shape_of(node.argument))
+        found = dict.fromkeys((*self.cell.sizes, *sorted(set().union(*(s.free_symbols for s in shapes)), key=str)))
+        return {symbol: Size(str(symbol)) for symbol in found if symbol not in rigid}
+
+    def share(self, resolver: Resolver, loose: dict[Any, Size]) -> None:
         """Parameters that the cell has already are the same parameters. Raises Fault for the cell's other names."""
         known = {parameter.name: parameter for parameter in self.cell.parameters}
         taken = self.taken()
@@ -169,6 +183,36 @@ class _Binding:
             if parameter.per_step != quantity.carries_index:
                 raise Fault(quantity.at, f"{quantity.tex} is a parameter of the cell already, with another index; rename it")
             rows, columns = expressions.shape_of(parameter.symbol)
-            quantity.given, quantity.size = parameter.symbol, (from_sympy(rows), from_sympy(columns))
+            quantity.size = (from_sympy(rows, loose), from_sympy(columns, loose))
             matrix = getattr(parameter.symbol, "is_Matrix", False)
             quantity.kind = SCALAR if not matrix else VECTOR if columns == 1 else MATRIX
+
+
+def resized(cell: Cell, sizes: dict[Any, Any]) -> Cell:
+    """The cell with size symbols replaced."""
+    sizes = {old: new for old, new in sizes.items() if old != new}
+    if not sizes:
+        return cell
+
+    def change(node: Any) -> Any:
+        if isinstance(node, sp.MatrixSymbol):
+            return sp.MatrixSymbol(node.name, *(size.xreplace(sizes) for size in node.shape))
+        if isinstance(node, sp.Identity):
+            return sp.Identity(node.shape[0].xreplace(sizes))
+        if isinstance(node, sp.OneMatrix | sp.ZeroMatrix):
+            return type(node)(*(size.xreplace(sizes) for size in node.shape))
+        if isinstance(node, expressions.OpenFunction):
+            return expressions.OpenFunction(node.name, node.argument, node.shape[0].xreplace(sizes))
+        return None
+
+    def new(node: Any) -> Any:
+        return None if node is None else expressions.rewrite(node, change)
+
+    return replace(
+        cell,
+        equations=tuple(replace(e, symbol=new(e.symbol), expression=new(e.expression)) for e in cell.equations),
+        states=tuple(replace(s, new=new(s.new), old=new(s.old)) for s in cell.states),
+        parameters=tuple(replace(p, symbol=new(p.symbol)) for p in cell.parameters),
+        inputs=tuple(new(symbol) for symbol in cell.inputs),
+        bodies=tuple(replace(b, argument=new(b.argument), expression=new(b.expression)) for b in cell.bodies),
+    )

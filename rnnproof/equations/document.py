@@ -51,12 +51,14 @@ _QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
 _NUMBERED = re.compile(r"\\q?quad\s*(?:\(\s*[\d.]+[a-z]?\s*\)|\\text\s*\{[^{}]*\})\s*$")
 _END = re.compile(r"(?:[\s.,;:、。，．]|\\q?quad(?![A-Za-z]))+$")
 _BREAK = re.compile(
-    r"\\\\(?:\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]|\*)?"
+    r"\f|\\\\(?:\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]|\*)?"
     rf"|\\(?P<edge>begin|end)\{{(?:(?P<rows>{_SPLITTING})|(?P<matrix>[a-zA-Z]*matrix))\}}|\\[{{}}]|[{{}}]"
 )
 _ARGUMENT = re.compile(r"\s*(?:\[[a-z]\]|\{[lcr|@{}\s\d]*\})")
 _RELATION = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq|in)(?![A-Za-z])|[←≔≡≜∈]")
 _CARRIES_ON = re.compile(r"^\s*(?:[-+*)\]/−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z])|\\[}\]])")
+_AT_END = re.compile(r"(?:[-+*=−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z]))\s*$")
+_SEPARATOR = re.compile(r"\\q?quad(?![A-Za-z])|\\begin|\\end|[][(){},;，]")
 _OPENS, _CLOSES = "([{", ")]}"
 
 
@@ -116,8 +118,7 @@ def equations(page: Page, whole: bool = False) -> list[Printed]:
         raise EquationError(f"{page.name}: {len(page.text)} characters, at most {MAX_TEXT} are read; cut the document")
     segments = list(_segments(page))
     if not segments and whole:
-        starts = [0, *(match.end() for match in re.finditer("\n", page.text))]
-        segments = [(start, page.text[start:].split("\n", 1)[0], True) for start in starts]
+        segments = [(0, page.text.replace("\n", "\f"), True)]
     found: list[Printed] = []
     for start, tex, display in segments:
         check_depth(page, start, tex)
@@ -198,7 +199,7 @@ def _cut(page: Page, start: int, tex: str, display: bool) -> Iterator[Printed]:
         else:
             joined.append([begin, end])
     for begin, end in joined:
-        for left, right in _at_quads(text, begin, end):
+        for left, right in _apart(text, begin, end):
             piece = text[left:right]
             while (shorter := _END.sub("", _NUMBERED.sub("", piece))) != piece:
                 piece = shorter
@@ -214,14 +215,33 @@ def _cut(page: Page, start: int, tex: str, display: bool) -> Iterator[Printed]:
 
 
 def _is_open(piece: str) -> bool:
-    return sum(piece.count(c) for c in "([") > sum(piece.count(c) for c in ")]")
+    """Whether a row ends within brackets or with an operator, so that the next one carries it on."""
+    return _AT_END.search(piece) is not None or sum(piece.count(c) for c in "([") > sum(piece.count(c) for c in ")]")
 
 
-def _at_quads(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut `a = b, \\quad c = d` where both sides are relations."""
-    for found in _QUAD.finditer(text, begin, end):
-        left, right = text[begin : found.start()], text[found.end() : end]
-        if _RELATION.search(left) and _RELATION.search(right.split(r"\quad")[0]):
-            yield begin, found.start()
-            begin = found.end()
-    yield begin, end
+def _apart(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut `a = b, c = d` and `a = b \\quad c = d` outside brackets; a piece that is no relation stays with its neighbour."""
+    cuts, depth = [begin], 0
+    for found in _SEPARATOR.finditer(text, begin, end):
+        mark = found[0]
+        if mark in _OPENS or mark == r"\begin":
+            depth += 1
+        elif mark in _CLOSES or mark == r"\end":
+            depth -= 1
+        elif depth == 0:
+            cuts.append(found.start() if mark.startswith("\\") else found.end())
+    cuts.append(end)
+    start = begin
+    for left, right in zip(cuts[1:], cuts[2:], strict=False):
+        if _RELATION.search(text, start, left) and _RELATION.search(text, left, end) and _begins(text, cuts, left, right):
+            yield start, left
+            start = left
+    yield start, end
+
+
+def _begins(text: str, cuts: list[int], left: int, right: int) -> bool:
+    """Whether a relation begins at the cut `left`: the pieces from there to the next relation are a list of names."""
+    later = [cut for cut in cuts if cut >= right]
+    while not _RELATION.search(text, left, right) and re.fullmatch(r"[\s\\A-Za-z0-9_^{}()'*-]*,?", text[left:right]) and later:
+        right = later.pop(0)
+    return _RELATION.search(text, left, right) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -43,7 +44,7 @@ def elaborate(page: Page, name: str, definitions: Sequence[Definition], declarat
     sizes = Sizes(found)
     typed = measure(sizes, statements)
     namer = SizeNames()
-    _name_sizes(namer, resolver, statements, sorted_roles)
+    _name_sizes(page, namer, resolver, statements, sorted_roles)
     build = Builder(namer)
     return _cell(page, name, letter, resolver, statements, typed, sorted_roles, build)
 
@@ -81,6 +82,12 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
             made.append(Statement(one, function, resolver.tree(one.right, {inner: argument}), argument))
     for function in resolver.functions.values():
         function.kind = VECTOR
+    for key, quantity in resolver.quantities.items():
+        if any(label.isdigit() for label in key.above):
+            bare = replace(key, above=tuple(label for label in key.above if not label.isdigit()))
+            if bare in resolver.quantities:
+                message = f"{quantity.tex} looks like a power of {resolver.quantities[bare].tex}; write powers as products"
+                raise roles.fault_at(quantity, message)
     return made
 
 
@@ -164,6 +171,12 @@ class SizeNames:
                 self._taken.add(text)
                 self._named[id(leaf)] = (leaf, sp.Symbol(text, integer=True, positive=True))
 
+    def keep(self, size: Size, symbol: Any) -> None:
+        """An open size that came in as a SymPy symbol keeps it."""
+        for leaf in size.leaves():
+            if leaf.fixed is None:
+                self._named.setdefault(id(leaf), (leaf, symbol))
+
     def sympy(self, size: Size) -> Any:
         leaves = list(size.leaves())
         for leaf in leaves:
@@ -171,9 +184,9 @@ class SizeNames:
         return sp.Add(*(leaf.fixed if leaf.fixed is not None else self._named[id(leaf)][1] for leaf in leaves))
 
 
-def _name_sizes(namer: SizeNames, resolver: Resolver, statements: Sequence[Statement], found: roles.Roles) -> None:
+def _name_sizes(page: Page, namer: SizeNames, resolver: Resolver, statements: Sequence[Statement], found: roles.Roles) -> None:
     """hidden, input, then the other states', the intermediates', the parameters'."""
-    order = _evaluation(statements)
+    order = _evaluation(page, statements)
     recurrent = [q for q in order if roles.is_state(q)]
     for place, quantity in enumerate(reversed(recurrent)):
         namer.name(_rows(quantity), "hidden" if place == 0 else f"{quantity.name}_size")
@@ -189,14 +202,15 @@ def _rows(quantity: Quantity) -> Size:
     return quantity.size[0] if quantity.size else ONE
 
 
-def _evaluation(statements: Sequence[Statement]) -> list[Quantity]:
+def _evaluation(page: Page, statements: Sequence[Statement]) -> list[Quantity]:
     """The defined quantities in order of evaluation."""
     targets = {s.target: sp.Symbol(f"q{place}") for place, s in enumerate(statements) if s.argument is None}
     reads: list[Equation] = []
     for s in (s for s in statements if s.argument is None):
         now = [r.quantity for r in _references(s.right) if r.quantity.defined and r.shift == r.quantity.defined_at]
         expression = sp.Add(*(targets[q] for q in dict.fromkeys(now)))
-        reads.append(Equation(targets[s.target], expression, s.source.printed.shown))
+        printed = s.source.printed
+        reads.append(Equation(targets[s.target], expression, printed.shown, page.where(printed.offset)))
     back = {symbol: quantity for quantity, symbol in targets.items()}
     return [back[equation.symbol] for equation in in_order(tuple(reads))]
 
@@ -300,7 +314,7 @@ def _cell(
         bodies.append(Body(statement.target.name, argument, expression, printed.shown))
     read = {q for s in statements for q in (r.quantity for r in _references(s.right))}
     states = []
-    for quantity in reversed(_evaluation(statements)):
+    for quantity in reversed(_evaluation(page, statements)):
         recurrent = roles.is_state(quantity)
         if recurrent or (quantity not in read and quantity.carries_index):
             states.append(State(quantity.name, build.symbol(quantity), build.symbol(quantity, "_prev") if recurrent else None))

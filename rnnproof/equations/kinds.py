@@ -86,6 +86,8 @@ class Kinds:
         if ROW in kinds:
             vectors = kinds.count(VECTOR)
             return None if None in kinds or not vectors else SCALAR if vectors == 1 else VECTOR
+        if any(k is None and isinstance(f, Transposed) for k, f in zip(kinds, node.factors, strict=True)):
+            return None
         if VECTOR in kinds:
             return VECTOR
         if None in kinds:
@@ -137,6 +139,9 @@ class Kinds:
             return
         core = self.core(factors, kinds, kind)
         if core is None:
+            for factor, found in zip(factors, kinds, strict=True):
+                if found is None and MATRIX in kinds and node.sign == "" and _is_greek(_letter(factor) or ""):
+                    self.expect(factor, SCALAR)
             return
         if kinds[core] is None:
             self.expect(factors[core], VECTOR)
@@ -154,6 +159,8 @@ class Kinds:
         if known:
             return known[-1]
         unknown = [place for place, found in enumerate(kinds) if found is None]
+        if kind is None and _acted_on(factors, kinds):
+            return len(factors) - 1
         if kind != VECTOR or not unknown:
             return None
         if len(unknown) == 1 and unknown[0] == len(kinds) - 1:
@@ -198,6 +205,15 @@ def settle(statements: Sequence[Statement], settling: Callable[[], bool]) -> Kin
                     kinds.equation(statement.target, statement.right)
         if not settling():
             return kinds
+
+
+def _acted_on(factors: Sequence[Any], kinds: Sequence[str | None]) -> bool:
+    """Whether the last factor is a lower-case symbol with the index, never defined, and matrices stand before it: W x_t."""
+    last = factors[-1]
+    if not isinstance(last, Ref) or last.quantity.defined or not last.quantity.carries_index or last.quantity.name[0].isupper():
+        return False
+    before = zip(factors[:-1], kinds[:-1], strict=True)
+    return kinds[-1] is None and all(k == MATRIX or (k is None and (_letter(f) or "a")[0].isupper()) for f, k in before)
 
 
 def _letter(node: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -42,11 +42,11 @@ class Size:
 ONE = Size("1", fixed=sp.S.One)
 
 
-def from_sympy(size: Any) -> Size:
-    """A size that is a SymPy expression already; a sum stays a sum."""
+def from_sympy(size: Any, loose: Mapping[Any, Size]) -> Size:
+    """A size that is a SymPy expression already; a sum stays a sum, and the symbols in `loose` may still be bound."""
     if isinstance(size, sp.Add):
-        return Size(str(size), parts=tuple(map(from_sympy, size.args)))
-    return ONE if size == 1 else Size(str(size), fixed=size)
+        return Size(str(size), parts=tuple(from_sympy(part, loose) for part in size.args))
+    return loose[size] if size in loose else ONE if size == 1 else Size(str(size), fixed=size)
 
 
 def unify(left: Size, right: Size, at: int) -> None:

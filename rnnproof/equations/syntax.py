@@ -143,6 +143,8 @@ def parse(tex: str, start: str) -> Any:
     """The tree of `tex` read as an `equation`, a `declaration` or a `body`. Raises Fault."""
     try:
         return _Builder().transform(_parser().parse(tex, start=start))
+    except RecursionError:
+        raise Fault(0, "nested too deeply; write the equation in steps") from None
     except lark.exceptions.VisitError as error:
         if isinstance(error.orig_exc, Fault):
             raise error.orig_exc from None

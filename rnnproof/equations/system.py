@@ -261,6 +261,8 @@ class Resolver:
         """The function that `factor` names, or None where it is an ordinary factor."""
         if not isinstance(factor, Symbol) or not following:
             return None
+        if factor.base in ("tanh", "sigma", "exp") and any(s.place == "^" and s.tex.isdigit() for s in factor.scripts):
+            raise Fault(factor.at, f"{factor.printed} is a power of a function; name its value and multiply with \\odot")
         if _is_named_function(factor):
             return None if factor.base == "sigma" and self._bare_sigma else activations.find(factor.base)
         if not _parenthesised(following[0]):
