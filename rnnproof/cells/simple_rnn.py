@@ -12,8 +12,7 @@ the equations. T, B: numbers of steps and of sequences.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,31 +31,28 @@ READ_STATES: tuple[str, ...] = ("h",)  # the states whose value one step before 
 INPUT: str | None = "input"
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(NamedTuple):
     """Parameters made ready by `prepare`; opaque."""
 
     sizes: dict[str, int]
-    given: dict[str, Array] = field(repr=False)
-    arrays: dict[str, Array] = field(repr=False)
+    given: dict[str, Array]
+    arrays: dict[str, Array]
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """What `forward` returns: `states[name]` (T, B, size), and what `backward` needs."""
 
-    states: dict[str, Array] = field(repr=False)
+    states: dict[str, Array]
     packed: Packed
-    tape: dict[str, Array] = field(repr=False)
+    tape: dict[str, Array]
 
 
-@dataclass(frozen=True)
-class Gradients:
+class Gradients(NamedTuple):
     """What `backward` returns: `params[name]` shaped as in PARAMETERS, `inputs` (T, B, input) or None, `initial[state]`."""
 
-    params: dict[str, Array] = field(repr=False)
-    inputs: Array | None = field(repr=False)
-    initial: dict[str, Array] = field(repr=False)
+    params: dict[str, Array]
+    inputs: Array | None
+    initial: dict[str, Array]
 
 
 def prepare(params: Mapping[str, Any]) -> Packed:

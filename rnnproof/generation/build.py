@@ -40,9 +40,5 @@ def load_text(name: str, text: str) -> ModuleType:
         raise AssertionError("a loader was given")
     module = importlib.util.module_from_spec(spec)
     linecache.cache[f"<{full}>"] = (len(text), None, text.splitlines(keepends=True), f"<{full}>")
-    # dataclasses look their module up while the module is being made
-    import sys
-
-    sys.modules[full] = module
     spec.loader.exec_module(module)
     return module

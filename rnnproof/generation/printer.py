@@ -16,7 +16,7 @@ from rnnproof.generation.schedule import Schedule
 from rnnproof.generation.storage import Layout, Region, rows_of
 
 RESERVED = frozenset(
-    "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations dataclass field Any sum input "
+    "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any sum input "
     "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape int float complex len zip "
     "dict tuple list max min abs range print type set states".split()
 )
