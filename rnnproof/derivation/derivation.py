@@ -1,0 +1,253 @@
+"""`derive(cell)`: the gradient of a cell as a person would write it down, every line with the rule that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rnnproof.derivation import document
+from rnnproof.derivation.adjoint import adjoint
+from rnnproof.derivation.flatten import flatten
+from rnnproof.derivation.formulas import Reader, printed_names
+from rnnproof.derivation.index import Index, index_of
+from rnnproof.derivation.jacobian import Jacobian, jacobian
+from rnnproof.derivation.latex import Printer
+from rnnproof.derivation.operations import OPERATIONS
+from rnnproof.derivation.program import Program, Var
+from rnnproof.derivation.text import plain
+from rnnproof.equations.cell import Cell
+from rnnproof.errors import UsageError
+
+PARTS = (
+    "The equations",
+    "One step forward",
+    "One step backward",
+    "Backward through the steps",
+    "The gradients",
+    "The Jacobians",
+)
+_SILENT = frozenset({"transpose", "slope", "constant", "outer", "concat"})  # written out in place however often they are read
+
+
+@dataclass(frozen=True)
+class DerivationStep:
+    """One displayed line; `rule` names the rules that made it, `says` gives them in words."""
+
+    number: int
+    title: str
+    tex: str
+    rule: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The line for the terminal."""
+        return plain(self.tex)
+
+    @property
+    def says(self) -> tuple[str, ...]:
+        """The words of each rule that is a row of the table."""
+        return tuple(OPERATIONS[name].says for name in self.rule if name in OPERATIONS)
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of the loss by one quantity: `tex` is the whole equation, `expression` its right side as a SymPy formula."""
+
+    of: str
+    left: str
+    right: str
+    expression: Any
+    rule: tuple[str, ...]
+
+    @property
+    def tex(self) -> str:
+        """The equation."""
+        return f"{self.left} = {self.right}"
+
+    @property
+    def text(self) -> str:
+        """The equation for the terminal."""
+        return plain(self.tex)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A cell, its forward and backward Programs, and the lines a person reads; deterministic, byte for byte."""
+
+    cell: Cell
+    forward: Program
+    backward: Program
+
+    @cached_property
+    def index(self) -> Index:
+        """How the cell prints its steps."""
+        return index_of(self.cell, self.forward)
+
+    @cached_property
+    def printer(self) -> Printer:
+        """Prints this cell's formulas."""
+        return Printer(self.cell.tex, self.index.steps)
+
+    @cached_property
+    def names(self) -> dict[Var, str]:
+        """The printed symbol of every forward value that has one; what an activation is applied to gets one: a_{o_t}."""
+        return printed_names(self.forward)
+
+    @cached_property
+    def symbols(self) -> dict[Var, str]:
+        """The printed symbol of every value the backward step names."""
+        reader = Reader(self.forward.producer(), self.names)
+        forward = {port.var.name: port.var for port in self.forward.inputs}
+        forward |= {step.target.name: step.target for step in self.forward.steps}
+        outputs = {port.var: port for port in self.backward.outputs}
+        users = self.backward.users()
+        symbols = dict(self.names)
+        for port in self.backward.inputs:
+            state = self._new(port.key).tex if port.role in ("seed", "carry") else ""
+            if state:
+                symbols[port.var] = rf"\nabla_{{{state}}}" if port.role == "seed" else rf"\delta^{{+}}_{{{state}}}"
+        for step in self.backward.steps:
+            var = step.target
+            of = forward.get(var.name.removeprefix("d_"))
+            read = sum(user.args.count(var) for user in users.get(var, []))
+            if var in outputs:
+                symbols[var] = self._left(outputs[var].role, of or var)
+            elif of is not None and (of in self.names or (read > 1 and step.op not in _SILENT)):
+                symbols[var] = rf"\delta_{{{self.printer(reader.value(of))}}}"
+        return symbols
+
+    def _new(self, state: str) -> Var:
+        return next(port.var for port in self.forward.ports("new", out=True) if port.key == state)
+
+    def _left(self, role: str, of: Var) -> str:
+        if role == "carry":
+            return rf"\delta^{{+}}_{{{of.tex}}}"
+        return rf"\frac{{\partial \mathcal{{L}}}}{{\partial {of.tex}}}"
+
+    @cached_property
+    def steps(self) -> tuple[DerivationStep, ...]:
+        """Every line in order: equations, forward, one step backward, the recursion, the gradients, the Jacobians."""
+        lines: list[tuple[str, str, tuple[str, ...]]] = []
+        lines += [(PARTS[0], equation_tex, ()) for equation_tex in document.equations(self)]
+        lines += [(PARTS[1], tex, rule) for tex, rule in self._forward_lines()]
+        lines += [(PARTS[2], tex, rule) for tex, rule in self._backward_lines()]
+        lines += [(PARTS[3], tex, rule) for tex, rule in self._recursion_lines()]
+        lines += [(PARTS[4], tex, rule) for tex, rule in self._gradient_lines()]
+        lines += [(PARTS[5], line, ()) for found in self.jacobians for line in found.lines]
+        return tuple(DerivationStep(number, *line) for number, line in enumerate(lines, start=1))
+
+    def _forward_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        reader = Reader(self.forward.producer(), self.names)
+        for step in self.forward.steps:
+            if step.target in self.names:
+                line = f"{self.names[step.target]} = {self.printer(reader.definition(step.target))}"
+                yield line, reader.operations(step.target)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.forward.producer() | self.backward.producer(), self.symbols)
+
+    def _line(self, var: Var) -> tuple[str, tuple[str, ...]]:
+        return f"{self.symbols[var]} = {self.printer(self._reader.definition(var))}", self._reader.rules(var)
+
+    def _backward_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        outputs = {port.var for port in self.backward.outputs}
+        for step in self.backward.steps:
+            if step.target in self.symbols and step.target not in outputs and step.target.per_sample:
+                yield self._line(step.target)
+
+    def _recursion_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        for port in self.backward.ports("carry", out=True):
+            yield self._line(port.var)
+        for port in self.backward.ports("carry"):
+            yield rf"{self.symbols[port.var]} = 0 \quad \text{{at }} {self.index.final}", ()
+        for port in self.backward.ports("carry", out=True):
+            yield self.gradient(of=f"{port.key}_0").tex, ()
+
+    def _gradient_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        made = self.backward.producer()
+        shown: set[Var] = set()
+
+        def lines(var: Var) -> Iterable[tuple[str, tuple[str, ...]]]:
+            """Its own line, after those of the sums over steps it needs."""
+            if var in shown or var not in made:
+                return
+            shown.add(var)
+            for arg in made[var].args:
+                if not arg.per_sample:
+                    yield from lines(arg)
+            if var in self.symbols:
+                yield self._line(var)
+
+        for port in (*self.backward.ports("gradient", out=True), *self.backward.ports("input", out=True)):
+            yield from lines(port.var)
+
+    @cached_property
+    def jacobians(self) -> tuple[Jacobian, ...]:
+        """Every state's new value by every state's old value, where it is not zero."""
+        old = [state for state in self.cell.states if state.old is not None]
+        found = [jacobian(self.cell, target.new.name, source.old.name) for target in old for source in old]
+        return tuple(one for one in found if not one.is_zero)
+
+    def gradient(self, of: str) -> Gradient:
+        """The gradient by a parameter ("W_i"), the input ("x" or "inputs") or an initial state ("h_0").
+
+        A sum over the steps stands for one sequence; a batch adds its samples up. Raises UsageError, listing the names, for
+        any other name.
+        """
+        known: dict[str, tuple[Var, str]] = {}
+        for port in self.backward.outputs:
+            if port.role == "carry":
+                start = self.index.initial(port.var.tex and self._old(port.key).tex, port.key)
+                known[f"{port.key}_0"] = known[start] = (port.var, start)
+            else:
+                tex = self._tex(port.role, port.key)
+                for name in (port.key, tex, *(("inputs", "input") if port.role == "input" else ())):
+                    known[name] = (port.var, "")
+        if of not in known:
+            listed = ", ".join(port.key if port.role != "carry" else f"{port.key}_0" for port in self.backward.outputs)
+            raise UsageError(f"no gradient of {of!r} in cell {self.cell.name}; there is one of each of {listed}")
+        var, start = known[of]
+        if start:
+            left = rf"\frac{{\partial \mathcal{{L}}}}{{\partial {start}}}"
+            first = rf"\quad \text{{handed back by the step }} {self.index.letter} = {0 if self.index.ahead else 1}"
+            return Gradient(of, left, rf"\delta^{{+}}_{{{start}}} {first}", self._reader.definition(var), ())
+        expression = self._reader.definition(var)
+        return Gradient(of, self.symbols[var], self.printer(expression), expression, self._reader.rules(var))
+
+    def _old(self, state: str) -> Var:
+        return next(port.var for port in self.forward.ports("old") if port.key == state)
+
+    def _tex(self, role: str, key: str) -> str:
+        wanted = "parameter" if role == "gradient" else "input"
+        return next(port.var.tex for port in self.forward.ports(wanted) if port.key == key)
+
+    def jacobian(self, target: str, source: str) -> Jacobian:
+        """The Jacobian of one value by another; see `rnnproof.derivation.jacobian.jacobian`."""
+        return jacobian(self.cell, target, source)
+
+    def markdown(self) -> str:
+        """The whole derivation as Markdown with LaTeX, as GitHub renders it."""
+        return document.markdown(self)
+
+    def latex(self) -> str:
+        """The whole derivation as a LaTeX document."""
+        return document.latex(self)
+
+    def text(self) -> str:
+        """The whole derivation for the terminal."""
+        return document.text(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def derive(cell: Cell) -> Derivation:
+    """The derivation of a cell's gradients, for any sizes; functions left open stay open."""
+    forward = flatten(cell)
+    return Derivation(cell, forward, adjoint(forward))

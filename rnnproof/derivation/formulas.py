@@ -1,0 +1,263 @@
+"""Program -> formulas: each operation as the SymPy expression a person would write, unnamed values written out in place.
+
+The symbols of a formula are named by their printed TeX; nothing is evaluated, so factors and terms keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import sympy as sp
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+
+from rnnproof.derivation.operations import OPERATIONS
+from rnnproof.derivation.program import Program, Shape, Step, Var
+from rnnproof.equations import activations, expressions
+
+
+class OpenJacobian(sp.MatrixExpr):
+    """J_f(x): the Jacobian of an open function, `rows` by the length of its argument."""
+
+    def __new__(cls, name: str | sp.Symbol, argument: Any, rows: Any) -> Any:
+        label = sp.Symbol(name) if isinstance(name, str) else name
+        return sp.Basic.__new__(cls, label, argument, rows)
+
+    @property
+    def name(self) -> str:
+        return str(self.args[0].name)
+
+    @property
+    def argument(self) -> Any:
+        return self.args[1]
+
+    @property
+    def shape(self) -> tuple[Any, Any]:
+        return (self.args[2], size(self.argument))
+
+
+class StepSum(sp.MatrixExpr):
+    """The sum of a formula over all steps."""
+
+    def __new__(cls, summand: Any) -> Any:
+        return sp.Basic.__new__(cls, summand)
+
+    @property
+    def shape(self) -> tuple[Any, Any]:
+        return expressions_shape(self.args[0])
+
+
+class _Prime(sp.Function):
+    """f' of a registered activation, kept as a name; `definition` is what SymPy found it to be."""
+
+    base: Any = None
+
+    @property
+    def definition(self) -> Any:
+        found: Any = activations.derivative(self.base).of_input
+        return found.subs(activations.X, self.args[0])
+
+
+@cache
+def prime(function: Any) -> Any:
+    """The derivative of an activation as a function of its own."""
+    return type(f"{activations.of(function).name}_prime", (_Prime,), {"base": function, "nargs": 1})
+
+
+def slope(function: Any, before: Any, after: Any) -> Any:
+    """f'(x) elementwise: factors in y = f(x) where a polynomial in y says it (tanh: 1 - y^2), else f'(x)."""
+    found = activations.derivative(function).of_output
+    if found is None or not found.is_polynomial(activations.Y):
+        return expressions.apply(prime(function), before)
+    return hadamard(*(elementwise(factor, after) for factor in positive_factors(found)))
+
+
+def positive_factors(expression: Any) -> list[Any]:
+    """The factors of a scalar expression, a leading minus sign moved into a sum: -y(y - 1) is y, 1 - y."""
+    factors = list(sp.Mul.make_args(expression))
+    sums = [factor for factor in factors if isinstance(factor, sp.Add)]
+    if sp.S.NegativeOne in factors and sums:
+        factors.remove(sp.S.NegativeOne)
+        factors[factors.index(sums[0])] = -sums[0]
+    return factors
+
+
+def elementwise(expression: Any, argument: Any) -> Any:
+    """A scalar expression in Y applied to every entry of `argument`."""
+    if not getattr(argument, "is_Matrix", False):
+        return expression.subs(activations.Y, argument)
+    if expression == activations.Y:
+        return argument
+    if not expression.has(activations.Y):
+        return scaled(expression, sp.OneMatrix(*argument.shape))
+    return ElementwiseApplyFunction(sp.Lambda(activations.Y, expression), argument)
+
+
+def size(value: Any) -> Any:
+    """The number of rows; 1 for a scalar."""
+    return value.shape[0] if getattr(value, "is_Matrix", False) else sp.S.One
+
+
+def expressions_shape(value: Any) -> tuple[Any, Any]:
+    """(rows, columns); (1, 1) for a scalar."""
+    return value.shape if getattr(value, "is_Matrix", False) else (sp.S.One, sp.S.One)
+
+
+def symbol(tex: str, shape: Shape) -> Any:
+    """A symbol printed as `tex`: a scalar, a column or a matrix."""
+    if not shape:
+        return sp.Symbol(tex, real=True)
+    return sp.MatrixSymbol(tex, *(shape if len(shape) == 2 else (*shape, 1)))
+
+
+def _flat(kind: Any, values: tuple[Any, ...]) -> list[Any]:
+    return [part for value in values for part in (value.args if isinstance(value, kind) else (value,))]
+
+
+def _is_matrix(value: Any) -> bool:
+    return bool(getattr(value, "is_Matrix", False))
+
+
+def add(*terms: Any) -> Any:
+    """The sum, in order."""
+    flat = _flat(sp.MatAdd | sp.Add, terms)
+    if len(flat) == 1:
+        return flat[0]
+    return expressions.add(*flat) if any(map(_is_matrix, flat)) else sp.Add(*flat, evaluate=False)
+
+
+def multiply(*factors: Any) -> Any:
+    """The matrix product or scaling, in order, without ones and identities."""
+    flat = [factor for factor in _flat(sp.MatMul | sp.Mul, factors) if factor != 1]
+    kept = [factor for factor in flat if not isinstance(factor, sp.Identity)]
+    if not any(map(_is_matrix, kept)):
+        kept += [factor for factor in flat if isinstance(factor, sp.Identity)][:1]
+    if len(kept) <= 1:
+        return kept[0] if kept else sp.S.One
+    return expressions.multiply(*kept) if any(map(_is_matrix, kept)) else sp.Mul(*kept, evaluate=False)
+
+
+def scaled(number: Any, value: Any) -> Any:
+    """number * value, a number joining the number already in front."""
+    if isinstance(value, sp.MatMul | sp.Mul) and value.args[0].is_number and number.is_number:
+        return multiply(number * value.args[0], *value.args[1:])
+    return value if number == 1 else multiply(number, value)
+
+
+def hadamard(*factors: Any) -> Any:
+    """The elementwise product, in order; the ordinary one for scalars."""
+    if not any(map(_is_matrix, factors)):
+        return multiply(*factors)
+    flat = _flat(sp.HadamardProduct, factors)
+    kept = [factor for factor in flat if not isinstance(factor, sp.OneMatrix)]
+    return expressions.hadamard(*kept) if kept else flat[0]
+
+
+def transpose(value: Any) -> Any:
+    """The transposed; twice is none."""
+    if not _is_matrix(value):
+        return value
+    return value.arg if isinstance(value, sp.Transpose) else sp.Transpose(value)
+
+
+def _constant(step: Step) -> Any:
+    kind, shape = step.attr
+    made = {"identity": sp.Identity, "one": sp.OneMatrix, "zero": sp.ZeroMatrix}.get(kind)
+    if made is None:
+        return kind
+    return made(shape[0]) if kind == "identity" else made(*(shape if len(shape) == 2 else (*shape, 1)))
+
+
+def _part(step: Step, value: Any) -> Any:
+    axis, start, stop = step.attr
+    whole = [(0, value.shape[0]), (0, value.shape[1])]
+    whole[axis] = (start, stop)
+    return sp.matrices.expressions.slice.MatrixSlice(value, *whole)
+
+
+def _placed(step: Step, value: Any) -> Any:
+    axis, start, total = step.attr
+    before, after = list(value.shape), list(value.shape)
+    before[axis], after[axis] = start, sp.expand(total - start - value.shape[axis])
+    parts = [sp.ZeroMatrix(*before), value, sp.ZeroMatrix(*after)]
+    kept = [part for part in parts if part.shape[axis] != 0]
+    return sp.BlockMatrix([[part] for part in kept] if axis == 0 else [kept])
+
+
+Reading = Callable[..., Any]
+
+FORMULAS: dict[str, Reading] = {
+    "matmul": lambda step, left, right: multiply(left, right),
+    "transpose": lambda step, value: transpose(value),
+    "add": lambda step, *terms: add(*(scaled(k, term) for k, term in zip(step.attr, terms, strict=True))),
+    "scale": lambda step, factor, value: multiply(factor, value),
+    "hadamard": lambda step, left, right: hadamard(left, right),
+    "map": lambda step, value: expressions.apply(step.attr, value),
+    "concat": lambda step, *parts: expressions.concatenate(*parts),
+    "slice": _part,
+    "dot": lambda step, left, right: expressions.Dot(left, right),
+    "apply": lambda step, value: expressions.OpenFunction(step.attr[0], value, step.attr[1][0]),
+    "constant": _constant,
+    "slope": lambda step, before, after: slope(step.attr, before, after),
+    "outer": lambda step, left, right: multiply(left, transpose(right)),
+    "place": _placed,
+    "pull": lambda step, value, d: multiply(transpose(OpenJacobian(step.attr[0], value, step.attr[1][0])), d),
+    "total": lambda step, value: value if step.target.per_step or not step.args[0].per_step else StepSum(value),
+}
+if set(FORMULAS) != set(OPERATIONS):
+    raise AssertionError(f"operations without a formula: {set(OPERATIONS) ^ set(FORMULAS)}")
+
+
+class Reader:
+    """Reads a Program's values as formulas; a value in `names` is its printed symbol, any other is written out."""
+
+    def __init__(self, steps: Mapping[Var, Step], names: Mapping[Var, str]) -> None:
+        self.steps = steps
+        self.names = names
+
+    def value(self, var: Var) -> Any:
+        """The formula of a value, its symbol where it has one."""
+        return symbol(self.names[var], var.shape) if var in self.names else self.definition(var)
+
+    def definition(self, var: Var) -> Any:
+        """The right side of the line that defines a value."""
+        step = self.steps[var]
+        return FORMULAS[step.op](step, *map(self.value, step.args))
+
+    def rules(self, var: Var) -> tuple[str, ...]:
+        """The rules that made a line: its own and those of the values written out in it, each once."""
+        return self._collected(var, lambda step: "" if step.rule == "equation" else step.rule)
+
+    def operations(self, var: Var) -> tuple[str, ...]:
+        """The operations of a line: its own and those of the values written out in it, each once."""
+        return self._collected(var, lambda step: step.op)
+
+    def _collected(self, var: Var, what: Callable[[Step], str]) -> tuple[str, ...]:
+        found = {what(self.steps[var]): None}
+        for arg in self.steps[var].args:
+            if arg not in self.names:
+                found.update(dict.fromkeys(self._collected(arg, what)))
+        return tuple(word for word in found if word)
+
+
+def printed_names(forward: Program) -> dict[Var, str]:
+    """The printed symbol of every forward value that has one; what an activation is applied to gets one, such as a_{o_t}."""
+    steps = forward.producer()
+    names = {port.var: port.var.tex for port in forward.inputs}
+    names |= {step.target: step.target.tex for step in forward.steps if step.target.tex}
+    goes_into: dict[Var, str] = {}
+    for step in reversed(forward.steps):
+        for arg in step.args:
+            goes_into[arg] = step.target.tex or goes_into.get(step.target, "")
+    taken = set(names.values())
+    for step in forward.steps:
+        before = step.args[0] if step.op in ("map", "apply") else step.target
+        if before in names or steps[before].op == "concat" or before == step.target:
+            continue
+        below, base = step.target.tex or goes_into[step.target], "a"
+        while f"{base}_{{{below}}}" in taken:
+            base += "'"
+        names[before] = f"{base}_{{{below}}}"
+        taken.add(names[before])
+    return names

@@ -1,0 +1,118 @@
+"""Sums of terms number * scalars * diag(u) * M: the normal form in which Jacobians are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy as sp
+
+from rnnproof.derivation import formulas
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A formula and how large it gets: its entries where it is elementwise, its spectral norm where it is a matrix."""
+
+    value: Any
+    size: Any
+
+
+@dataclass(frozen=True)
+class Term:
+    """number * scalars * diag(elementwise factors) * rest; with nothing in it, the identity."""
+
+    number: Any = sp.S.One
+    scalars: tuple[Factor, ...] = ()
+    diag: tuple[Factor, ...] = ()
+    rest: tuple[Factor, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Neither number nor scalars in front."""
+        return self.number == 1 and not self.scalars
+
+    @property
+    def is_identity(self) -> bool:
+        """The identity path."""
+        return self == Term()
+
+    def mapped(self, change: Callable[[Any], Any]) -> Term:
+        """Every formula and size changed."""
+
+        def each(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
+            return tuple(Factor(change(factor.value), change(factor.size)) for factor in factors)
+
+        return replace(self, scalars=each(self.scalars), diag=each(self.diag), rest=each(self.rest))
+
+
+Terms = tuple[Term, ...]
+
+
+def times(left: Term, right: Term) -> Term:
+    """left * right."""
+    number, scalars = left.number * right.number, left.scalars + right.scalars
+    if not left.rest:
+        return Term(number, scalars, left.diag + right.diag, right.rest)
+    middle: tuple[Factor, ...] = ()
+    if right.diag:
+        product = formulas.hadamard(*(factor.value for factor in right.diag))
+        middle = (Factor(sp.DiagMatrix(product), sp.Mul(*(factor.size for factor in right.diag))),)
+    return Term(number, scalars, left.diag, left.rest + middle + right.rest)
+
+
+def collect(terms: Terms) -> Terms:
+    """Like terms joined: equal ones added up, diag(u) M + diag(v) M made diag(u + v) M; identity first, then diagonals."""
+    kept: list[Term] = []
+    for new in terms:
+        for position, old in enumerate(kept):
+            joined = _joined(old, new)
+            if joined is not None:
+                kept[position] = joined
+                break
+        else:
+            kept.append(new)
+    found = tuple(sorted((term for term in kept if term.number != 0), key=lambda term: (bool(term.rest), bool(term.diag))))
+    return found if len(found) == len(terms) else collect(found)
+
+
+def _joined(old: Term, new: Term) -> Term | None:
+    if (old.scalars, old.rest) != (new.scalars, new.rest):
+        return None
+    if sorted(map(repr, old.diag)) == sorted(map(repr, new.diag)):
+        return replace(old, number=old.number + new.number)
+    alone = [factor for factor in old.diag if factor not in new.diag], [factor for factor in new.diag if factor not in old.diag]
+    if len(old.diag) != len(new.diag) or len(alone[0]) != 1 or len(alone[1]) != 1:
+        return None
+    (first,), (second,) = alone
+    total = formulas.add(formulas.scaled(old.number, first.value), formulas.scaled(new.number, second.value))
+    size = abs(old.number) * first.size + abs(new.number) * second.size
+    return replace(old, number=sp.S.One, diag=tuple(Factor(total, size) if f == first else f for f in old.diag))
+
+
+def formula(terms: Terms, shape: tuple[Any, Any]) -> Any:
+    """The terms as one SymPy matrix expression."""
+    if not terms:
+        return sp.ZeroMatrix(*shape)
+    return formulas.add(*(_one(term, shape) for term in terms))
+
+
+def _one(term: Term, shape: tuple[Any, Any]) -> Any:
+    parts = [factor.value for factor in term.scalars]
+    if term.diag:
+        parts.append(sp.DiagMatrix(formulas.hadamard(*(factor.value for factor in term.diag))))
+    parts += [factor.value for factor in term.rest]
+    if not term.diag and not term.rest and shape != (1, 1):
+        parts.append(sp.Identity(shape[0]))
+    product = formulas.multiply(*parts) if parts else sp.S.One
+    return formulas.scaled(term.number, product)
+
+
+def norm(terms: Terms) -> Any:
+    """An upper bound of the spectral norm: sums of products of the factors' sizes; infinite where one is unbounded."""
+    total = sp.S.Zero
+    for term in terms:
+        sizes = [factor.size for factor in (*term.scalars, *term.diag, *term.rest)]
+        total += sp.oo if any(size.has(sp.oo) for size in sizes) else abs(term.number) * sp.Mul(*sizes)
+    return total
