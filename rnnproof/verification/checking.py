@@ -15,7 +15,7 @@ from rnnproof.verification.evidence import Evidence, Row
 from rnnproof.verification.oracles import Oracle, find
 from rnnproof.verification.point import DEFAULT_SIZES, Array, Point
 from rnnproof.verification.reference import Reference
-from rnnproof.verification.subject import Subject, subject
+from rnnproof.verification.subject import ModuleFault, Subject, subject
 
 Progress = Callable[[int, int, str], None]
 
@@ -91,12 +91,17 @@ def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -
 
 def _compare(under_test: Subject, oracle: Oracle, dtype: str, sizes: Mapping[str, int], seed: int) -> list[Row]:
     """Rows of one oracle at one point; a point whose differences meet a kink is drawn again."""
-    for attempt in range(ATTEMPTS):
-        point, note = draw(under_test, sizes, seed + 7919 * attempt, dtype)
-        reference = oracle.compute(under_test, point)
-        if not reference.kinks:
-            break
-    ours = under_test.gradients(reference.point or point)
+    try:
+        for attempt in range(ATTEMPTS):
+            point, note = draw(under_test, sizes, seed + 7919 * attempt, dtype)
+            reference = oracle.compute(under_test, point)
+            if not reference.kinks:
+                break
+        ours = under_test.gradients(reference.point or point)
+    except ModuleFault as fault:
+        text = str(fault)
+        where = point.label
+        return [Row(under_test.name, "all", oracle.name, dtype, where, math.inf, 0.0, "the contract", "FAIL", note=text)]
     return [_row(under_test.name, oracle.name, dtype, point, reference, label, ours[label], note) for label in reference.values]
 
 

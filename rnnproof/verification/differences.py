@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnproof.verification.point import Array, Point
 from rnnproof.verification.reference import Reference, rounding
-from rnnproof.verification.subject import Subject
+from rnnproof.verification.subject import ModuleFault, Subject
 
 # Richardson's extrapolation of two central differences has truncation error about h^4 and rounding error eps/h; the best step
 # is eps^(1/5) = 7e-4, so the sweep lies around it. Each step is half the one before, as the extrapolation needs. It goes on to
@@ -129,7 +129,7 @@ def real_only(subject: Subject) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
             states = subject.forward(point).states
-    except TypeError as error:
-        return f"forward does not take complex128 ({error})"
+    except ModuleFault as error:
+        return f"no complex128: {error}"
     real = [name for name in point.d_states if not np.iscomplexobj(states[name])]
     return f"forward of complex128 gives a real state {real[0]}; keep the dtype of what comes in" if real else ""

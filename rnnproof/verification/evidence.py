@@ -47,6 +47,8 @@ class Row:
     def __str__(self) -> str:
         if self.verdict in SILENT:
             return f"{self.cell}: oracle {self.oracle} {self.verdict}: {self.note}"
+        if self.gradient == "all":
+            return f"{self.note} ({self.oracle}, {self.dtype}, {self.sizes})"
         where = f"[{', '.join(map(str, self.index))}]" + (f" at time step {self.step}" if self.step is not None else "")
         return (
             f"{self.cell}: gradient {self.gradient}{where}: {self.verdict}: {self.ours!r} here, {self.theirs!r} "

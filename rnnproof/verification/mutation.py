@@ -43,7 +43,7 @@ SAME = 1e-13
 HINTS: tuple[tuple[str, str], ...] = (
     (r"^dropped: \w+\(", "a call for its checks alone"),
     (r"in reversed order", "the order does not matter"),
-    (r"ascontiguousarray|\.copy\(", "the memory layout alone changes"),
+    (r"ascontiguousarray|\.copy\(", "the layout or dtype of a copy alone changes"),
     (r"reshape", "NumPy takes any negative size as the open one"),
     (r"\.\.\., 0", "the axis has one entry"),
     (r"\.shape|\.dtype|_like", "only the shape or dtype is read"),
@@ -225,7 +225,8 @@ def _outcome(under_test: Subject, code: CodeType, cases: list[_Case]) -> tuple[s
                         return "caught", f"{label}{list(index)}: error {error:.1e} at {case.point.label}"
                     largest = max(largest, relative_error(ours, np.asarray(case.original[label]))[0])
         except Exception as error:  # any exception at all: that is what a person would see, too
-            return "caught", f"raises {type(error).__name__}: {error}"
+            cause = error.__cause__ or error
+            return "caught", f"raises {type(cause).__name__}: {cause}"
     if largest <= SAME:
         how = "bit-identical" if largest == 0 else f"equal within {largest:.0e}"
         return "equivalent", f"{how} in every gradient at {len(cases)} points"

@@ -10,17 +10,19 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from rnnproof.errors import UsageError
-from rnnproof.verification import differences, frameworks
+from rnnproof.verification import consistency, differences, frameworks
 from rnnproof.verification.interpreter import Interpreter, Namespace, erf
 from rnnproof.verification.point import Array, Point
 from rnnproof.verification.reference import Reference, rounding
 from rnnproof.verification.subject import Subject
+
+BOTH = ("float64", "float32")
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,6 @@ def _autograd(subject: Subject, point: Point) -> Reference:
     return Reference({**outputs, **gradients}, **rounding(point))
 
 
-def _zero_seeds(subject: Subject, point: Point) -> Reference:
-    """A missing state means zero: without any seed every gradient is exactly zero."""
-    zeros = {label: np.zeros_like(value) for label, value in point.leaves().items()}
-    return Reference(zeros, float(np.finfo(np.float64).tiny), "exact", point=replace(point, d_states={}))
-
-
 @contextmanager
 def _x64() -> Iterator[None]:
     jax: Any = importlib.import_module("jax")
@@ -135,10 +131,12 @@ ORACLES: dict[str, Oracle] = {
     oracle.name: oracle
     for oracle in (
         Oracle("autograd", "HIPS autograd on the equations", _autograd, ("autograd",), applies=_has_equations),
-        Oracle("jax", "JAX on the equations", _jax, ("jax",), ("float64", "float32"), _has_equations),
+        Oracle("jax", "JAX on the equations", _jax, ("jax",), BOTH, _has_equations),
         Oracle("central", "central differences of the module's forward", differences.central),
         Oracle("complex", "complex step through the module's forward", differences.complex_step, applies=differences.real_only),
-        Oracle("zero seeds", "no d_states: every gradient is zero", _zero_seeds, dtypes=("float64", "float32")),
+        Oracle("zero seeds", "no d_states: every gradient is zero", consistency.zero_seeds, dtypes=BOTH),
+        Oracle("again", "a second backward on the same trace", consistency.again, dtypes=BOTH),
+        Oracle("step", "the module's step, one after the other", consistency.step_by_step, (), BOTH, consistency.steps),
         Oracle("keras", "the Keras 3 layer (TensorFlow)", frameworks.keras, ("keras", "tensorflow"), applies=_keras_backend),
         Oracle(
             "torch", "the torch layer", frameworks.torch, ("torch",), applies=lambda s: frameworks.layer_missing("torch", s)

@@ -19,6 +19,10 @@ from rnnproof.verification.point import Array, Layout, Point
 _CONTRACT = ("PARAMETERS", "STATES", "forward", "backward")
 
 
+class ModuleFault(UsageError):
+    """A module under test that raises, or whose answer is not of the contract; a check makes a failing row of it."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """A module under test; `cell` is None where there are no equations to compare it with."""
@@ -35,10 +39,17 @@ class Subject:
             raise UsageError(f"{self.name}: there are no equations to compare with; give the Cell with against=cell")
         return self.cell
 
+    def call(self, what: str, *arguments: Any) -> Any:
+        """The module's function `what`; whatever it raises becomes a ModuleFault."""
+        try:
+            return getattr(self.module, what)(*arguments)
+        except Exception as error:
+            raise ModuleFault(f"{self.name}: {what} raised {type(error).__name__}: {error}") from error
+
     def forward(self, point: Point, params: Any = None) -> Any:
         """The module's trace of a point, with its parameters or what the module's `prepare` made of them."""
         xs = point.steps if point.xs is None else point.xs
-        return self.module.forward(point.params if params is None else params, xs, point.initial)
+        return self.call("forward", point.params if params is None else params, xs, point.initial)
 
     def loss(self, point: Point) -> Any:
         """Sum over states and time of d_states * states, from the module's forward alone."""
@@ -48,13 +59,13 @@ class Subject:
     def gradients(self, point: Point) -> dict[str, Array]:
         """Everything the module computes, by label: "output STATE", parameters, "inputs", "initial STATE".
 
-        Raises UsageError where the module's answer is not of the contract.
+        Raises ModuleFault where the module's answer is not of the contract.
         """
         return self.answer(self.forward(point), point)
 
     def answer(self, trace: Any, point: Point) -> dict[str, Array]:
         """The same from a trace."""
-        found = self.module.backward(trace, point.d_states)
+        found = self.call("backward", trace, point.d_states)
         try:
             answer = {f"output {name}": trace.states[name] for name in self.layout.states}
             answer.update({name: found.params[name] for name in point.params})
@@ -62,7 +73,7 @@ class Subject:
             if point.xs is not None:
                 answer["inputs"] = found.inputs
         except (AttributeError, KeyError, TypeError) as error:
-            raise UsageError(
+            raise ModuleFault(
                 f"{self.name}: backward's answer lacks {error}; "
                 "return an object with .params[name], .inputs and .initial[state]"
             ) from error

@@ -30,7 +30,7 @@ def backward(trace, d_states):
     W, R = trace.params["W"], trace.params["R"]
     h, xs = trace.h, trace.xs
     steps = len(xs)
-    d_h = d_states["h"]
+    d_h = d_states.get("h", np.zeros_like(h[1:]))
     if d_h.shape != trace.states["h"].shape:
         raise ValueError("shape")
     d_a = np.empty_like(h[1:])

@@ -8,18 +8,19 @@ import re
 from pathlib import Path
 
 import pytest
-import zoo
-from modules import FAULTS, RNN, rnn
 
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, UsageError
 from rnnproof.testing import assert_gradients
 from rnnproof.verification import ORACLES, check, load_module, oracles
 from rnnproof.verification.evidence import Evidence, Row
+from tests import zoo
+from tests.verification.modules import FAULTS, RNN, rnn
 
 SMALL = [{"T": 3, "B": 2, "input": 4, "hidden": 5}]
 EQUATIONS = ("autograd", "jax")
 OWN_FORWARD = ("central", "complex")
+CONTRACT = ("zero seeds", "again", "step")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_the_failure_text_has_both_numbers_parameter_step_and_oracle(cell: Cell)
 def test_a_module_alone_is_compared_with_its_own_forward() -> None:
     evidence = check(rnn(), sizes=SMALL)
     assert evidence.ok
-    assert {row.oracle for row in evidence if row.verdict == "pass"} == set(OWN_FORWARD)
+    assert {row.oracle for row in evidence if row.verdict == "pass"} == {*OWN_FORWARD, "zero seeds", "again"}
     assert not check(rnn("d_h[t] + carry", "d_h[t]"), sizes=SMALL).ok
 
 
@@ -113,12 +114,31 @@ def test_bad_arguments_are_usage_errors(cell: Cell, tmp_path: Path) -> None:
         (lambda: check(rnn(), dtypes=["float16"]), "float16"),
         (lambda: check(object()), "PARAMETERS"),
         (lambda: check(rnn('"W": ("hidden", "input")', '"V": ("hidden", "input")'), against=cell), "V.*W"),
-        (lambda: check(rnn('"b": d_b}', "}"), sizes=SMALL), "backward's answer lacks 'b'"),
         (lambda: load_module(tmp_path / "absent.py"), "absent.py"),
         (lambda: load_module("os"), "explicit|not a Python file"),
     ]:
         with pytest.raises(UsageError, match=message):
             bad()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ('"b": d_b}', "}", "backward's answer lacks 'b'"),
+        ("d_b = d_a", "d_b = d_absent", "backward raised NameError"),
+        ("h[0] = 0", "h[0] = h[99] = 0", "forward raised IndexError"),
+        ('d_states.get("h", np.zeros_like(h[1:]))', 'd_states["h"]', "backward raised KeyError: 'h'"),
+    ],
+)
+def test_a_module_that_raises_or_answers_otherwise_fails_with_the_reason(right: str, wrong: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        assert_gradients(rnn(right, wrong), sizes=SMALL)
+
+
+def test_a_trace_that_backward_uses_up_is_caught(cell: Cell) -> None:
+    module = rnn("d_xs = d_a @ W", "d_xs = d_a @ W\n    trace.xs = 0 * xs")
+    assert check(module, against=cell, oracles=["autograd"], sizes=SMALL).ok
+    assert not check(module, against=cell, oracles=["again"], sizes=SMALL).ok
 
 
 def test_an_open_function_is_a_bind_error() -> None:
@@ -161,4 +181,4 @@ def test_oracles_share_nothing_with_the_derivation_or_the_generator() -> None:
             if any(name.startswith(("rnnproof.derivation", "rnnproof.generation")) for name in names):
                 readers.add(path.name)
     assert readers <= {"subject.py", "mutation.py"}
-    assert set(ORACLES) == {"autograd", "jax", "central", "complex", "keras", "torch", "zero seeds"}
+    assert set(ORACLES) == {"autograd", "jax", "central", "complex", "keras", "torch", *CONTRACT}

@@ -1,0 +1,160 @@
+"""The oracles' reading of the equations, against sums written out by hand, and its kinks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from rnnproof.equations import activations
+from rnnproof.equations.cell import Cell
+from rnnproof.errors import EquationError, UsageError
+from rnnproof.verification import ORACLES, check, checking
+from rnnproof.verification.differences import central
+from rnnproof.verification.interpreter import Interpreter, erf, kink_distance
+from rnnproof.verification.mutation import module_of
+from rnnproof.verification.point import Layout, measure
+from rnnproof.verification.subject import Subject, subject
+from tests import zoo
+from tests.verification.modules import RNN
+
+SIZES = {"T": 3, "B": 2, "input": 4, "hidden": 5}
+
+
+def _first_step(cell: Cell) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
+    point = Layout.of_cell(cell).draw(SIZES, 0)
+    assert point.xs is not None
+    new = Interpreter(cell, point.sizes).step(point.at(0), point.xs[0], point.initial)
+    return new, point.params, point.xs[0], point.initial
+
+
+def test_an_lstm_step_entry_by_entry() -> None:
+    new, p, x, old = _first_step(zoo.lstm())
+
+    def gate(name: str, function: object, b: int, k: int) -> float:
+        total = p[f"b_{name}"][k]
+        total += sum(p[f"W_{name}"][k, j] * x[b, j] for j in range(4)) + sum(
+            p[f"R_{name}"][k, j] * old["h"][b, j] for j in range(5)
+        )
+        return float(function(total))  # type: ignore[operator]
+
+    def sigmoid(value: float) -> float:
+        return 1 / (1 + math.exp(-value))
+
+    for b in range(2):
+        for k in range(5):
+            i, f, o = (gate(name, sigmoid, b, k) for name in "ifo")
+            c = f * old["c"][b, k] + i * gate("c", math.tanh, b, k)
+            assert new["c"][b, k] == pytest.approx(c, rel=1e-13)
+            assert new["h"][b, k] == pytest.approx(o * math.tanh(c), rel=1e-13)
+
+
+def test_concatenation_transposition_scalars_and_dot_products() -> None:
+    new, p, x, old = _first_step(zoo.odds_and_ends())
+    for b in range(2):
+        s = p["W"] @ np.concatenate([old["h"][b], x[b]])
+        a = s * (1 + erf(s / math.sqrt(2))) / 2
+        h = p["alpha"] * np.tanh(p["V"] @ a) + p["V"].T @ (p["p"] * a) + math.tanh(p["q"] @ old["h"][b]) / 3 * old["h"][b]
+        np.testing.assert_allclose(new["h"][b], h, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", activations.names())
+def test_every_activation_equals_its_definition(name: str) -> None:
+    entry = activations.find(name)
+    assert entry is not None
+    node = sp.Symbol("v")
+    values = np.array([-7.3, -2.6, -0.4, 0.3, 2.4, 6.1])
+    found = Interpreter(zoo.lstm(), {}).evaluate(entry.function(node), {node: values})
+    exact = [float(entry.definition.subs(activations.X, sp.Rational(str(value))).evalf(30)) for value in values]
+    np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-15)  # 1 + e^x loses what lies 1e-16 below one
+
+
+@pytest.mark.parametrize("name", activations.names())
+def test_autograd_and_jax_agree_on_every_activation(name: str) -> None:
+    """Neither trips over a branch that is not taken: the wide points reach both ends of every piece."""
+    cell = zoo.simple_rnn(name, f"rnn_{name}")
+    bare = Subject(cell.name, None, cell, Layout.of_cell(cell))
+    point, _ = checking.draw(bare, {**SIZES, "T": 1, "B": 20}, 0, "float64")
+    first, second = (ORACLES[oracle].compute(bare, point).values for oracle in ("autograd", "jax"))
+    assert set(first) == set(second)
+    for label, values in first.items():
+        assert np.all(np.isfinite(values))
+        assert checking.relative_error(second[label], values)[0] <= 1e-12, label
+
+
+def test_an_activation_a_person_registers_works_in_every_oracle() -> None:
+    z = sp.Symbol("z")
+    activations.activation("bent_for_a_test", sp.Piecewise((z / 2, z <= -1), (z + z**2 / 4 + sp.Rational(1, 4), True)))
+    cell = zoo.simple_rnn("bent_for_a_test", "bent")
+    text = RNN.replace("np.tanh(", "f(").replace(
+        "(1 - h[t + 1] * h[t + 1])", "df(xs[t] @ W.T + h[t] @ R.T + trace.params['b'])"
+    )
+    text += "\ndef f(a):\n    return np.where(np.real(a) <= -1, a / 2, a + a * a / 4 + 0.25)\n"
+    text += "\ndef df(a):\n    return np.where(a <= -1, a.dtype.type(0.5), 1 + a / 2)\n"
+    small = [{"T": 2, "B": 2, "input": 4, "hidden": 3}]  # z^2 grows without bound in a long run
+    evidence = check(module_of(text), against=cell, oracles=["autograd", "jax", "central", "complex"], sizes=small)
+    assert evidence.ok, evidence.failures
+    assert activations.kinks(cell.equations[0].expression.function.expr.func) == ()
+
+
+def test_a_function_without_a_rule_is_an_error_that_names_it() -> None:
+    v = sp.Symbol("v")
+    with pytest.raises(EquationError, match="gamma"):
+        Interpreter(zoo.lstm(), {}).evaluate(sp.gamma(v), {v: np.ones(2)})
+
+
+def test_dimensions_are_read_and_never_evaluated() -> None:
+    assert measure("2*hidden + input", {"hidden": 3, "input": 4}) == 10
+    for text in ("__import__('os')", "hidden**2", "-1"):
+        with pytest.raises(UsageError, match="not known"):
+            measure(text, {"hidden": 3})
+
+
+def test_the_distance_to_a_kink_is_the_smallest_over_time() -> None:
+    cell = zoo.simple_rnn("hard_sigmoid", "hard")
+    point = Layout.of_cell(cell).draw(SIZES, 1)
+    assert point.xs is not None
+    h, nearest = point.initial["h"], math.inf
+    for x in point.xs:
+        a = x @ point.params["W"].T + h @ point.params["R"].T + point.params["b"]
+        nearest = min(nearest, float(np.min(np.abs(np.abs(a) - 2.5))))
+        h = np.clip(0.2 * a + 0.5, 0, 1)
+    distance, name = kink_distance(cell, point)
+    assert (distance, name) == (pytest.approx(nearest, rel=1e-9), "hard_sigmoid")
+    assert kink_distance(zoo.simple_rnn(), point) == (math.inf, "")
+
+
+RELU = RNN.replace("np.tanh(", "relu(").replace("(1 - h[t + 1] * h[t + 1])", "(h[t + 1] > 0)")
+RELU = RELU.replace("def forward", "def relu(a):\n    return np.where(np.real(a) > 0, a, 0)\n\n\ndef forward")
+
+
+def test_points_are_drawn_away_from_kinks() -> None:
+    cell = zoo.simple_rnn("relu", "relu_rnn")
+    module = module_of(RELU, "relu_by_hand")
+    evidence = check(module, against=cell, oracles=["autograd", "jax", "central", "complex"])
+    assert evidence.ok, evidence.failures
+    for seed in range(5):
+        point, note = checking.draw(subject(module, cell), {"T": 9, "B": 7, "input": 13, "hidden": 17}, seed, "float64")
+        assert note == "" and kink_distance(cell, point)[0] > checking.REACH / 9
+
+
+def test_a_point_at_a_kink_is_reported_and_not_passed() -> None:
+    """Everything zero: relu(0) at every step, where one-sided slopes differ and no tolerance gives a comparison a meaning."""
+    cell = zoo.simple_rnn("relu", "relu_rnn")
+    under_test = subject(module_of(RELU, "relu_by_hand"), cell)
+    point = under_test.layout.draw(SIZES, 0)
+    flat = point.with_leaves({label: 0 * value for label, value in point.leaves().items()})
+    assert kink_distance(cell, flat) == (0.0, "relu")
+    assert set(central(under_test, flat).kinks) == {"b"}
+    assert central(under_test, checking.draw(under_test, SIZES, 0, "float64")[0]).kinks == {}
+
+
+def test_a_kink_that_cannot_be_avoided_has_its_own_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "ATTEMPTS", 1)
+    monkeypatch.setattr(checking, "REACH", 1e3)
+    cell = zoo.simple_rnn("relu", "relu_rnn")
+    evidence = check(module_of(RELU, "relu_by_hand"), against=cell, oracles=["autograd"], sizes=[SIZES])
+    assert {row.verdict for row in evidence} == {"kink"} and not evidence.ok
+    assert "relu" in evidence[0].note
