@@ -113,7 +113,8 @@ class Kinds:
                 self.expect(node.inner, MATRIX)
         elif isinstance(node, Quotient):
             self.expect(node.over, kind)
-            self.expect(node.under, SCALAR)
+            if self.kind(node.under) is None:
+                self.expect(node.under, SCALAR)
         elif isinstance(node, Product):
             self.product(node, kind)
 
@@ -183,11 +184,11 @@ class Kinds:
         if isinstance(factor, Sum):
             if any(isinstance(term, Ref) and term.quantity.defined for _, term in factor.terms):
                 return None  # its own equation will tell
+            letters = [_letter(term.inner if isinstance(term, Transposed) else term) or "" for _, term in factor.terms]
+            capital = [letter[:1].isupper() for letter in letters]
             if any(self.kind(term) in _PLAIN for _, term in factor.terms):
-                return SCALAR
-            letters = [_letter(term.inner if isinstance(term, Transposed) else term) for _, term in factor.terms]
-            if all(found and found[0].isupper() for found in letters):
-                return MATRIX
+                return None if any(capital) else SCALAR
+            return MATRIX if all(capital) else None
         if isinstance(factor, Transposed):
             return MATRIX if (_letter(factor.inner) or "a")[0].isupper() else None
         return None

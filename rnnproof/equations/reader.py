@@ -18,6 +18,7 @@ from rnnproof.errors import EquationError, UsageError
 
 _IN = re.compile(r"\\in(?![A-Za-z])|∈")
 _EQUAL = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq)(?![A-Za-z])|[←≔≡≜]")
+_NO_RECURRENCE = "no recurrence: nothing is read at the step before"
 _CUSTOMARY = frozenset("tnkl")
 
 
@@ -117,6 +118,9 @@ class _Reader:
 
     def cells(self, name: str) -> list[Cell]:
         definitions = self.displayed_first(self.definitions)
+        if not system.movers(definitions):
+            self.pass_over(definitions, _NO_RECURRENCE)
+            return []
         for one in system.unread(definitions):
             self.pass_over([one], "defines nothing that another equation reads")
             definitions = [other for other in definitions if other is not one]
@@ -125,7 +129,7 @@ class _Reader:
             if system.movers(group):
                 groups.append(group)
             else:
-                self.pass_over(group, "no recurrence: nothing is read at the step before")
+                self.pass_over(group, _NO_RECURRENCE)
         made: list[Cell] = []
         failed: list[tuple[list[Definition], EquationError]] = []
         for group in groups:

@@ -62,6 +62,8 @@ def unify(left: Size, right: Size, at: int) -> None:
         return
     if a.parts or (a.fixed is not None and not b.parts):
         a, b = b, a
+    if ONE in (a, b):  # a column and a matrix: no size is ever found to be one
+        raise _misfit(a, b, at)
     rigid = a.fixed is not None or (a.declared and (b.declared or b.parts or b.fixed is not None))
     if rigid or a in b.leaves():
         raise _misfit(a, b, at)
@@ -116,6 +118,10 @@ class Sizes:
     def same(self, typed: Typed, rows: Size, columns: Size, at: int) -> None:
         unify(typed.rows, rows, at)
         unify(typed.columns, columns, at)
+
+    def alike(self, typed: Typed, other: Typed, at: int) -> None:
+        if typed.kind != other.kind and {typed.kind, other.kind} & {VECTOR, MATRIX}:
+            raise Fault(at, f"a {typed.kind} meets a {other.kind} entry by entry; declare or correct one of them")
 
     def measure(self, node: Any, wanted: str | None = None) -> Typed:
         """The typed tree; where `wanted` is a vector or matrix, numbers and scalars are spread over its entries."""
@@ -173,6 +179,7 @@ class Sizes:
         terms = [self.measure(term, kind) for _, term in node.terms]
         rows, columns = terms[0].rows, terms[0].columns
         for (_, term), typed in zip(node.terms[1:], terms[1:], strict=True):
+            self.alike(typed, terms[0], term.at)
             self.same(typed, rows, columns, term.at)
         signs = tuple(sign for sign, _ in node.terms)
         return Typed("sum", tuple(terms), rows, columns, str(kind), signs)
@@ -192,6 +199,7 @@ class Sizes:
         if not arrays:
             return self.times(factors, node, "")
         for factor, at in arrays[1:]:
+            self.alike(factor, arrays[0][0], at)
             self.same(factor, arrays[0][0].rows, arrays[0][0].columns, at)
         return _multiplied([*scalars, _hadamard([factor for factor, _ in arrays])])
 

@@ -171,7 +171,7 @@ class Resolver:
             if isinstance(left, Symbol) and _parenthesised(right):
                 key = notation.identify(left, self.letters)[0]
                 single = isinstance(right, Group) and isinstance(right.inner, Symbol)
-                likely = left.base in OPEN_NAMES or left.word or (left.base == "sigma" and bool(left.scripts))
+                likely = left.base in OPEN_NAMES or (left.base in ("sigma", "tanh") and bool(left.scripts))
                 self._called[key] = self._called.get(key, True) and (single or likely)
                 self._bare_sigma &= not _is_named_function(left)
                 skip.add(id(left))
