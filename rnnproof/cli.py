@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,22 @@ from typing import Any
 import click
 
 from rnnproof import __version__
-from rnnproof.cli_input import Selection, own_module, select
-from rnnproof.cli_output import WRONG, Progress, status
+from rnnproof.cli_input import Selection, select
+from rnnproof.cli_output import WRONG, Progress, emit, status
 from rnnproof.errors import UsageError
 
 _bind = click.option(
     "--bind", "binds", multiple=True, metavar="NAME=BODY", help="Give a function the equations leave open its body; repeatable."
 )
 _only = click.option("--cell", "only", metavar="NAME", help="Only this one of a document's cells.")
+_output = click.option(
+    "--output",
+    metavar="FILE|DIR/",
+    help="A file; or a folder, there already or ending with a slash.",
+)
 _several = click.argument("cells", nargs=-1, metavar="[CELL]...")
 _one = click.argument("cell", metavar="CELL")
+_SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,9 +68,9 @@ def cells_() -> None:
 @_one
 @_only
 @_bind
-@click.option("--format", "form", type=click.Choice(["text", "markdown", "latex"]), default="text", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of to the terminal.")
-def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, output: Path | None) -> None:
+@click.option("--format", "form", type=click.Choice(list(_SUFFIXES)), default="text", show_default=True)
+@_output
+def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, output: str | None) -> None:
     """Derive the gradients of a cell: every step, its rule, the gradient of each parameter, the Jacobians.
 
     Functions the equations leave open stay open. Mathematics of a document that is no equation of a cell is listed on stderr.
@@ -74,46 +79,28 @@ def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, outpu
     Example: rnnproof derive gru --format markdown --output gru.md
     """
     from rnnproof.derivation.derivation import derive as derived
-    from rnnproof.reporting import files
 
     selection = select([cell], binds, only)
-    texts = [getattr(derived(found.cell), form)() for found in selection.cells]
     _report_passed_over(selection)
-    text = "\n\n".join(text.rstrip("\n") for text in texts) + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        files.write({output: text})
-        click.echo(f"wrote {output}", err=True)
+    texts = {found.cell.name: getattr(derived(found.cell), form)() for found in selection.cells}
+    emit(texts, _SUFFIXES[form], output, together=form != "latex")
 
 
 @cli.command()
 @_one
 @_only
 @_bind
-@click.option("--output", metavar="FILE|DIR/", help="A file, or a folder that gets NAME.py for each cell.")
+@_output
 def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | None) -> None:
     """Generate a cell's standalone NumPy module: forward over a sequence, backward in time.
-
-    A folder for --output is one that exists or ends with a slash.
 
     \b
     Example: rnnproof generate notes.md --bind 'f=\\tanh(W o + b)' --output cells/
     """
     from rnnproof.generation import generate as generated
-    from rnnproof.reporting import files
 
     selection = select([cell], binds, only).closed()
-    texts = {found.cell.name: generated(found.cell) for found in selection.cells}
-    folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
-    if len(texts) > 1 and not folder:
-        raise UsageError(f"{cell} holds {len(texts)} cells ({', '.join(texts)}); pick one with --cell or give --output DIR/")
-    if output is None:
-        click.echo("".join(texts.values()), nl=False)
-        return
-    written = {Path(output, f"{name}.py") if folder else Path(output): text for name, text in texts.items()}
-    files.write(written)
-    click.echo("\n".join(f"wrote {path}" for path in written), err=True)
+    emit({found.cell.name: generated(found.cell) for found in selection.cells}, ".py", output, together=False)
 
 
 @cli.command()
@@ -171,6 +158,7 @@ def _evidence(
 ) -> list[Any]:
     """The Evidence of each cell, or of the one module."""
     from rnnproof.verification import check as checked
+    from rnnproof.verification import load_module
 
     asked = oracles or None
     chosen = select(cells, binds, only).closed().cells if cells or module is None else ()
@@ -181,8 +169,7 @@ def _evidence(
             names = ", ".join(found.cell.name for found in chosen)
             raise UsageError(f"--module is compared with one cell, and there are {len(chosen)} ({names}); pick one with --cell")
         against = chosen[0].cell if chosen else None
-        with own_module(module) as imported:
-            return [checked(imported, against=against, oracles=asked, progress=progress)]
+        return [checked(load_module(module), against=against, oracles=asked, progress=progress)]
 
 
 def _mutation(selection: Selection) -> int:
@@ -235,5 +222,9 @@ def report(output: Path) -> int:
 
 
 def _report_passed_over(selection: Selection) -> None:
+    """One paragraph on stderr for each reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
     for document, line, tex, reason in selection.passed_over:
-        click.echo(f"passed over: {document}:{line}: {tex}: {reason}", err=True)
+        reasons.setdefault((document, reason), []).append(f"{tex} (line {line})")
+    for (document, reason), places in reasons.items():
+        click.echo(f"{document}: passed over, {reason}: {', '.join(places)}", err=True)

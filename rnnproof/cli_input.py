@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rnnproof.errors import BindError, RnnproofError, UsageError
+from rnnproof.errors import BindError, UsageError
 
 if TYPE_CHECKING:
     from rnnproof.equations.cell import Cell
@@ -98,20 +96,3 @@ def _bound(found: Sequence[Found], binds: Sequence[str]) -> tuple[Found, ...]:
         for at in fitting:
             cells[at] = Found(bind(cells[at].cell, **{name: body}))
     return tuple(cells)
-
-
-@contextmanager
-def own_module(path: str) -> Iterator[Any]:
-    """A person's module, imported; what it raises while it is used is a UsageError that names its line."""
-    from rnnproof.verification import load_module
-
-    module = load_module(path)
-    try:
-        yield module
-    except RnnproofError:
-        raise
-    except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == module.__file__]
-        if not lines:
-            raise
-        raise UsageError(f"{path}:{lines[-1]}: raised {type(error).__name__}: {error}; mend the module") from error

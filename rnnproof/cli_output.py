@@ -7,12 +7,13 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 
 import click
 
-from rnnproof.errors import RnnproofError
+from rnnproof.errors import RnnproofError, UsageError
 
 WRONG, FAULT, INTERNAL, INTERRUPTED, PIPE = 1, 2, 70, 130, 141
 
@@ -42,6 +43,25 @@ class Progress:
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def emit(texts: Mapping[str, str], suffix: str, output: str | None, *, together: bool) -> None:
+    """Print the texts, or write them to a file, or to NAME + suffix in a folder (one that exists or ends with a slash).
+
+    Raises UsageError for several texts in one place where they cannot stand `together`.
+    """
+    from rnnproof.reporting import files
+
+    folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    if len(texts) > 1 and not together and not folder:
+        raise UsageError(f"there are {len(texts)} cells ({', '.join(texts)}); pick one with --cell or give --output DIR/")
+    joined = "\n\n".join(texts.values())
+    if output is None:
+        click.echo(joined, nl=False)
+        return
+    written = {Path(output, name + suffix): text for name, text in texts.items()} if folder else {Path(output): joined}
+    files.write(written)
+    click.echo("\n".join(f"wrote {path}" for path in written), err=True)
 
 
 def status(command: Callable[[], object]) -> int:

@@ -40,7 +40,7 @@ LIBRARIES = {
     "runtime": {"numpy"},
     "layers": {"numpy"},
     "equations": {"sympy", "lark"},
-    "derivation": {"sympy"},
+    "derivation": {"sympy", "tabulate"},
     "generation": {"sympy", "numpy"},
 }
 

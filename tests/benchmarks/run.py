@@ -1,18 +1,21 @@
 """`python -m tests.benchmarks.run`: forward + backward against autograd and torch, and what grows with T.
 
-All numbers are medians of interleaved repetitions in one process, so that whatever else the machine does meets every rival.
+All numbers are medians of interleaved repetitions, so that whatever else the machine does meets every rival.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import multiprocessing
 import statistics
 import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,18 +29,51 @@ from tests.benchmarks.rivals import SIZES, disagreement, generated, problem, riv
 EPS = float(np.finfo(np.float64).eps)
 
 
-def interleaved(calls: Sequence[Callable[[], object]], seconds: float) -> list[float]:
-    """Median seconds of each call, in turns, at least 5 and for about `seconds` in all after one unmeasured turn."""
-    for call in calls:
-        call()
-    times: list[list[float]] = [[] for _ in calls]
+def measured(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def interleaved(turns: Sequence[Callable[[], float]], seconds: float) -> list[float]:
+    """Medians of what the turns report, taken one after the other, at least 5 times and for about `seconds` in all."""
+    times: list[list[float]] = [[] for _ in turns]
     end = time.perf_counter() + seconds
     while len(times[0]) < 5 or time.perf_counter() < end:
-        for call, found in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            found.append(time.perf_counter() - start)
-    return [statistics.median(found) for found in times]
+        for turn, found in zip(turns, times, strict=True):
+            found.append(turn())
+    return [statistics.median(found[1:]) for found in times]  # the first warms up
+
+
+def _serve(rival: str, size: tuple[int, int, int, int], pipe: Any) -> None:
+    """A process of its own for one rival: run once for each message, answer the seconds."""
+    run = rivals()[rival](problem(size, "float32"))
+    while pipe.recv():
+        pipe.send(measured(run))
+
+
+@contextmanager
+def apart(size: tuple[int, int, int, int]) -> Iterator[list[Callable[[], float]]]:
+    """A turn for each rival. In one process, the thread pools of torch and of NumPy's BLAS would fight over the cores."""
+    context = multiprocessing.get_context("spawn")
+    served = []
+    for rival in rivals():
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(rival, size, theirs), daemon=True)
+        process.start()
+        served.append((process, ours))
+
+    def turn(pipe: Any) -> float:
+        pipe.send(True)
+        return float(pipe.recv())
+
+    try:
+        yield [partial(turn, pipe) for _, pipe in served]
+    finally:
+        for process, pipe in served:
+            pipe.send(False)
+            process.join()
 
 
 def against(names: Sequence[str], seconds: float) -> str:
@@ -45,15 +81,16 @@ def against(names: Sequence[str], seconds: float) -> str:
     rows = []
     for name in names:
         size = SIZES[name]
-        apart, allowed = disagreement(size), size[0] * (size[2] + size[3]) * EPS
-        if not apart <= allowed:
-            raise SystemExit(f"size {name}: the rivals' gradients differ by {apart:.1e}, more than {allowed:.1e}")
-        given = problem(size, "float32")
-        ours, *others = interleaved([make(given) for make in rivals().values()], seconds)
+        difference, allowed = disagreement(size), size[0] * (size[2] + size[3]) * EPS
+        if not difference <= allowed:
+            raise SystemExit(f"size {name}: the rivals' gradients differ by {difference:.1e}, more than {allowed:.1e}")
+        with apart(size) as turns:
+            ours, *others = interleaved(turns, seconds)
         ratios = [f"{other / ours:.2f}x" for other in others]
-        rows.append((name, size, f"{1e3 * ours:.2f}", *(f"{1e3 * other:.2f}" for other in others), *ratios, f"{apart:.0e}"))
+        milliseconds = [f"{1e3 * value:.2f}" for value in (ours, *others)]
+        rows.append((name, size, *milliseconds, *ratios, f"{difference:.0e}"))
     first, *rest = rivals()
-    headers = ("size", "(T, B, input, hidden)", *(f"{n} ms" for n in (first, *rest)), *(f"{n}/ours" for n in rest), "apart")
+    headers = ("size", "(T, B, input, hidden)", *(f"{n} ms" for n in (first, *rest)), *(f"{n}/ours" for n in rest), "differ by")
     return tabulate(rows, headers=headers, disable_numparse=True, stralign="right")
 
 
@@ -62,7 +99,7 @@ def growth() -> str:
     rows = []
     for steps in (50, 100, 200, 400, 800):
         run = generated(problem((steps, 32, 32, 64), "float32"))
-        (seconds,) = interleaved([run], 0.5)
+        (seconds,) = interleaved([partial(measured, run)], 0.5)
         tracemalloc.start()
         run()
         _, peak = tracemalloc.get_traced_memory()
@@ -82,14 +119,9 @@ def cells(size: tuple[int, int, int, int]) -> str:
         point = Layout.of_cell(catalogue.load(name)).draw(sizes, 0).cast("float32")
         xs = steps if point.xs is None else point.xs
         trace = module.forward(point.params, xs, point.initial)
-
-        def forward(module: Any = module, point: Any = point, xs: Any = xs) -> Any:
-            return module.forward(point.params, xs, point.initial)
-
-        def backward(module: Any = module, trace: Any = trace, point: Any = point) -> Any:
-            return module.backward(trace, point.d_states)
-
-        there, back = interleaved([forward, backward], 1.0)
+        forward = partial(module.forward, point.params, xs, point.initial)
+        backward = partial(module.backward, trace, point.d_states)
+        there, back = interleaved([partial(measured, forward), partial(measured, backward)], 1.0)
         rows.append((name, 1e3 * there, 1e3 * back, back / there))
     return tabulate(rows, headers=("cell", "forward ms", "backward ms", "backward/forward"), floatfmt=".2f")
 
