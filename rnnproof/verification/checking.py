@@ -25,6 +25,9 @@ REACH = 1e-3
 # Points tried before a kink is reported; with some hundred arguments of density one half near a kink, one of a few will do.
 ATTEMPTS = 50
 
+# States of order T are usual (a cell state or a shortcut adds up to one each step); beyond this they grow like a power.
+BOUND = 1e4
+
 
 def check(
     cell_or_module: Any,
@@ -79,14 +82,28 @@ def _able(under_test: Subject, chosen: tuple[Oracle, ...], required: bool) -> tu
 
 
 def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -> tuple[Point, str]:
-    """A point away from every kink, and "" or a note that none was found; the same for the same arguments."""
-    distance, name = 0.0, ""
+    """A point away from every kink where the states stay bounded, and "" or a note on a kink; the same for the same arguments.
+
+    Where the states grow (a cell of squares or exponentials over 200 steps) everything is halved until they do not.
+    """
+    scale = 1.0
     for attempt in range(ATTEMPTS):
-        point = under_test.layout.draw(sizes, seed + 1000 * attempt).cast(dtype)
-        distance, name = (math.inf, "") if under_test.cell is None else interpreter.kink_distance(under_test.cell, point)
-        if distance > REACH / point.sizes["T"]:
+        point = under_test.layout.draw(sizes, seed + 1000 * attempt, scale).cast(dtype)
+        found = _survey(under_test, point)
+        if found.largest > BOUND:
+            scale /= 2
+        elif found.distance > REACH / point.steps:
             return point, ""
-    return point, f"an argument of {name} lies {distance:.1e} from its kink"
+    return point, f"an argument of {found.name} lies {found.distance:.1e} from its kink" if found.name else ""
+
+
+def _survey(under_test: Subject, point: Point) -> interpreter.Survey:
+    """What the equations meet at a point; without equations, how large the module's own states become."""
+    if under_test.cell is not None:
+        return interpreter.survey(under_test.cell, point)
+    with np.errstate(all="ignore"):
+        states = under_test.forward(point).states
+    return interpreter.Survey(max(float(np.max(np.nan_to_num(np.abs(states[name]), nan=np.inf))) for name in point.initial))
 
 
 def _compare(under_test: Subject, oracle: Oracle, dtype: str, sizes: Mapping[str, int], seed: int) -> list[Row]:
@@ -100,7 +117,7 @@ def _compare(under_test: Subject, oracle: Oracle, dtype: str, sizes: Mapping[str
         ours = under_test.gradients(reference.point or point)
     except ModuleFault as fault:
         text = str(fault)
-        where = point.label
+        where = " ".join(f"{name}={size}" for name, size in sizes.items())
         return [Row(under_test.name, "all", oracle.name, dtype, where, math.inf, 0.0, "the contract", "FAIL", note=text)]
     return [_row(under_test.name, oracle.name, dtype, point, reference, label, ours[label], note) for label in reference.values]
 

@@ -260,11 +260,20 @@ RULES: dict[type, Rule] = {
 }
 
 
-def kink_distance(cell: Cell, point: Point) -> tuple[float, str]:
-    """The smallest distance of an activation's argument to one of its kinks at a `Point`, and which activation that was.
+@dataclass(frozen=True)
+class Survey:
+    """What a run of the equations at a point met: the largest state, the nearest kink and the activation it belongs to."""
 
-    (inf, "") where no activation of the cell has a kink. Activations known to the registry only: a kink of a bare `Abs` or
-    `Max` is left to the central differences, which find it by themselves.
+    largest: float
+    distance: float = math.inf
+    name: str = ""
+
+
+def survey(cell: Cell, point: Point) -> Survey:
+    """Run the equations at a point and look around.
+
+    Activations known to the registry only: a kink of a bare `Abs` or `Max` is left to the central differences, which find it
+    by themselves.
     """
     nearest: list[tuple[float, str]] = [(math.inf, "")]
 
@@ -273,8 +282,10 @@ def kink_distance(cell: Cell, point: Point) -> tuple[float, str]:
             nearest.append((float(np.min(np.abs(np.asarray(value) - at))), activations.of(function).name))
 
     run = Interpreter(cell, point.sizes, watch=watch)
-    states = dict(point.initial)
-    for t in range(point.steps):
-        with np.errstate(all="ignore"):
+    states, largest = dict(point.initial), 0.0
+    with np.errstate(all="ignore"):
+        for t in range(point.steps):
             states = run.step(point.at(t), None if point.xs is None else point.xs[t], states)
-    return min(nearest)
+            # fmax would pass over a NaN, and a NaN is as good as infinite here
+            largest = max(largest, *(float(np.max(np.nan_to_num(np.abs(value), nan=np.inf))) for value in states.values()))
+    return Survey(largest, *min(nearest))

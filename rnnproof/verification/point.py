@@ -71,11 +71,12 @@ class Layout:
         whole["steps"] = whole["T"]
         return whole
 
-    def draw(self, sizes: Sizes, seed: int) -> Point:
+    def draw(self, sizes: Sizes, seed: int, scale: float = 1.0) -> Point:
         """Random values for everything, reproducibly: matrices of spectral radius about 1/2, inputs and initial states wide.
 
         Inputs of order one would never reach the flat ends of hard_sigmoid or the tails of erf, and a fault there would pass;
-        a Student t of two degrees of freedom, cut at 12, has arguments in the middle and at both ends in every draw.
+        a Student t of two degrees of freedom, cut at 12, has arguments in the middle and at both ends in every draw. `scale` shrinks everything but
+        the seeds.
         """
         whole = self.complete(sizes)
         rng = np.random.default_rng(seed)
@@ -87,12 +88,12 @@ class Layout:
         def parameter(entries: tuple[str, ...]) -> Array:
             # A matrix of n columns scaled by 1/(2 sqrt(n)) keeps 200 steps from exploding, so the error stays measurable.
             inner = shape(entries)[-1] if len([e for e in entries if e != "steps"]) == 2 else 1
-            return rng.standard_normal(shape(entries)) * 0.5 / np.sqrt(inner)
+            return rng.standard_normal(shape(entries)) * scale * 0.5 / np.sqrt(inner)
 
         params = {name: parameter(entries) for name, entries in self.parameters.items()}
 
         def wide(*extent: int) -> Array:
-            return np.clip(2 * rng.standard_t(2, extent), -12, 12)
+            return scale * np.clip(2 * rng.standard_t(2, extent), -12, 12)
 
         xs = None if self.inputs is None else wide(steps, batch, *shape(self.inputs))
         initial = {name: wide(batch, *shape(entries)) for name, entries in self.states.items()}

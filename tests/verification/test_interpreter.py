@@ -9,11 +9,12 @@ import pytest
 import sympy as sp
 
 from rnnproof.equations import activations
+from rnnproof.equations import expressions as ex
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import EquationError, UsageError
 from rnnproof.verification import ORACLES, check, checking
 from rnnproof.verification.differences import central
-from rnnproof.verification.interpreter import Interpreter, erf, kink_distance
+from rnnproof.verification.interpreter import Interpreter, erf, survey
 from rnnproof.verification.mutation import module_of
 from rnnproof.verification.point import Layout, measure
 from rnnproof.verification.subject import Subject, subject
@@ -121,9 +122,9 @@ def test_the_distance_to_a_kink_is_the_smallest_over_time() -> None:
         a = x @ point.params["W"].T + h @ point.params["R"].T + point.params["b"]
         nearest = min(nearest, float(np.min(np.abs(np.abs(a) - 2.5))))
         h = np.clip(0.2 * a + 0.5, 0, 1)
-    distance, name = kink_distance(cell, point)
-    assert (distance, name) == (pytest.approx(nearest, rel=1e-9), "hard_sigmoid")
-    assert kink_distance(zoo.simple_rnn(), point) == (math.inf, "")
+    found = survey(cell, point)
+    assert (found.distance, found.name) == (pytest.approx(nearest, rel=1e-9), "hard_sigmoid")
+    assert (survey(zoo.simple_rnn(), point).distance, survey(zoo.simple_rnn(), point).name) == (math.inf, "")
 
 
 RELU = RNN.replace("np.tanh(", "relu(").replace("(1 - h[t + 1] * h[t + 1])", "(h[t + 1] > 0)")
@@ -137,7 +138,7 @@ def test_points_are_drawn_away_from_kinks() -> None:
     assert evidence.ok, evidence.failures
     for seed in range(5):
         point, note = checking.draw(subject(module, cell), {"T": 9, "B": 7, "input": 13, "hidden": 17}, seed, "float64")
-        assert note == "" and kink_distance(cell, point)[0] > checking.REACH / 9
+        assert note == "" and survey(cell, point).distance > checking.REACH / 9
 
 
 def test_a_point_at_a_kink_is_reported_and_not_passed() -> None:
@@ -146,7 +147,7 @@ def test_a_point_at_a_kink_is_reported_and_not_passed() -> None:
     under_test = subject(module_of(RELU, "relu_by_hand"), cell)
     point = under_test.layout.draw(SIZES, 0)
     flat = point.with_leaves({label: 0 * value for label, value in point.leaves().items()})
-    assert kink_distance(cell, flat) == (0.0, "relu")
+    assert (survey(cell, flat).distance, survey(cell, flat).name) == (0.0, "relu")
     assert set(central(under_test, flat).kinks) == {"b"}
     assert central(under_test, checking.draw(under_test, SIZES, 0, "float64")[0]).kinks == {}
 
@@ -158,3 +159,15 @@ def test_a_kink_that_cannot_be_avoided_has_its_own_verdict(monkeypatch: pytest.M
     evidence = check(module_of(RELU, "relu_by_hand"), against=cell, oracles=["autograd"], sizes=[SIZES])
     assert {row.verdict for row in evidence} == {"kink"} and not evidence.ok
     assert "relu" in evidence[0].note
+
+
+def test_a_cell_that_grows_is_checked_where_it_does_not() -> None:
+    """h = (W x) h h + b over 200 steps leaves every float behind unless it starts small."""
+    body = ex.add(ex.hadamard(ex.multiply(zoo.matrix("W", zoo.n, zoo.m), zoo.x), zoo.h_old, zoo.h_old), zoo.column("b"))
+    cell = Cell.from_sympy("squares", {zoo.h: body}, previous={zoo.h: zoo.h_old}, inputs=[zoo.x])
+    bare = Subject(cell.name, None, cell, Layout.of_cell(cell))
+    long = {"T": 200, "B": 2, "input": 4, "hidden": 3}
+    assert survey(cell, bare.layout.draw(long, 0)).largest > checking.BOUND
+    point, _ = checking.draw(bare, long, 0, "float32")
+    assert survey(cell, point).largest <= checking.BOUND
+    assert all(np.all(np.isfinite(value)) for value in ORACLES["jax"].compute(bare, point).values.values())
