@@ -31,7 +31,7 @@ def summary(evidence: Evidence, format: str = "simple") -> str:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in evidence:
         groups.setdefault((row.cell, row.oracle, row.dtype), []).append(row)
-    shown = []
+    shown: list[tuple[object, ...]] = []
     for (cell, oracle, dtype), rows in groups.items():
         worst = Evidence(tuple(rows)).worst("cell")[0]
         if worst.verdict in SILENT:
