@@ -1,0 +1,6 @@
+"""Exact proofs: `prove(cell)` at explicit sizes, `prove_rules()` of every rule of the adjoint table for all sizes."""
+
+from rnnproof.proofs.exact import prove
+from rnnproof.proofs.report import ProofReport, ProofRow
+
+__all__ = ["ProofReport", "ProofRow", "prove"]

@@ -1,0 +1,54 @@
+"""What a proof reports: one row for each thing proved, with its verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+
+@dataclass(frozen=True)
+class ProofRow:
+    """`what` at `sizes`: `entries` identities, the seconds they took; `failure` says which one does not hold, and by how much."""
+
+    what: str
+    sizes: str
+    entries: int
+    seconds: float
+    failure: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every identity holds exactly."""
+        return not self.failure
+
+    @property
+    def verdict(self) -> str:
+        """The word for it."""
+        return "proved" if self.ok else f"REFUTED: {self.failure}"
+
+
+@dataclass(frozen=True)
+class ProofReport:
+    """The rows of one proof."""
+
+    title: str
+    rows: tuple[ProofRow, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all rows hold, and there are any."""
+        return bool(self.rows) and all(row.ok for row in self.rows)
+
+    @property
+    def entries(self) -> int:
+        """How many identities in all."""
+        return sum(row.entries for row in self.rows)
+
+    def table(self, form: str = "simple") -> str:
+        """The rows in a tabulate format."""
+        rows = [(row.what, row.sizes, row.entries, f"{row.seconds:.2f}", row.verdict) for row in self.rows]
+        return f"{self.title}\n\n{tabulate(rows, ('what', 'sizes', 'entries', 'seconds', 'verdict'), tablefmt=form)}"
+
+    def __str__(self) -> str:
+        return self.table()
