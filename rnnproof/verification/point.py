@@ -75,8 +75,9 @@ class Layout:
         """Random values for everything, reproducibly: matrices of spectral radius about 1/2, inputs and initial states wide.
 
         Inputs of order one would never reach the flat ends of hard_sigmoid or the tails of erf, and a fault there would pass;
-        a Student t of two degrees of freedom, cut at 12, has arguments in the middle and at both ends in every draw. `scale` shrinks everything but
-        the seeds.
+        a Student t of two degrees of freedom, cut at 12, has arguments in the middle and at both ends in every draw.
+
+        `scale` shrinks everything but the seeds.
         """
         whole = self.complete(sizes)
         rng = np.random.default_rng(seed)
