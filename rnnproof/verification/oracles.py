@@ -1,6 +1,7 @@
 """The table of oracles: each finds the gradients at a `Point` in its own way and says how exactly.
 
-`autograd` and `jax` differentiate the interpreter of the equations; the others live in `differences` and `frameworks`.
+`autograd` and `jax` differentiate the interpreter of the equations; the others live in `differences` (the module's own forward),
+`frameworks` (Keras, torch) and `consistency` (what the contract promises besides).
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def _has_equations(subject: Subject) -> str:
 
 def _run(interpreter: Interpreter, point: Point) -> dict[str, list[Any]]:
     """Every state at every step, by a plain loop over time."""
-    states, history = dict(point.initial), {name: [] for name in point.initial}  # type: dict[str, Any], dict[str, list[Any]]
+    states: dict[str, Any] = dict(point.initial)
+    history: dict[str, list[Any]] = {name: [] for name in states}
     for t in range(point.steps):
         states = interpreter.step(point.at(t), None if point.xs is None else point.xs[t], states)
         for name, value in states.items():
