@@ -7,8 +7,10 @@ cleaned text is an offset into the document and every error can show its line an
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 from rnnproof.errors import EquationError
@@ -21,25 +23,22 @@ MAX_DEPTH = 50
 _SPLITTING = (
     r"(?:eqnarray|align|aligned|alignat|alignedat|flalign|gather|gathered|equation|split|multline|cases|dcases|array)\*?"
 )
-_CODE = re.compile(
-    r"^[ ]{0,3}(?P<fence>`{3,}|~{3,})(?!\s*math\b)[^\n]*\n.*?(?:^[ ]{0,3}(?P=fence)[^\n]*$|\Z)"
-    r"|<!--.*?(?:-->|\Z)|(?<![`\\])(?P<tick>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=tick)(?!`)",
-    re.M | re.S,
+_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})[ \t]*([^\n`]*)$")
+_TEX_CODE = re.compile(
+    r"\\begin\{(verbatim|lstlisting|minted)\*?\}.*?(?:\\end\{\1\*?\}|\Z)|\\verb\*?([^\w\s])[^\n]{0,200}?\2", re.S
 )
-_TEX_CODE = re.compile(r"\\begin\{(verbatim|lstlisting|minted)\*?\}.*?(?:\\end\{\1\*?\}|\Z)|\\verb\*?(\W).*?\2", re.S)
 _TEX_COMMENT = re.compile(r"(?<!\\)%[^\n]*")
 _MATH = re.compile(
-    r"^[ ]{0,3}`{3,}\s*math\b[^\n]*\n(?P<fenced>.*?)^[ ]{0,3}`{3,}[^\n]*$"
-    r"|(?P<escaped>\\\$|\\\\)"
+    r"(?P<escaped>\\\$|\\\\)"
     r"|\$\$(?P<dollars>.*?)(?<!\\)\$\$"
     r"|\\\[(?P<brackets>.*?)\\\]"
     r"|\\\((?P<parentheses>.*?)\\\)"
     rf"|(?P<bare>\\begin\{{(?P<name>{_SPLITTING})\}}.*?\\end\{{(?P=name)\}})"
-    rf"|(?P<unclosed>\$\$|\\\[|\\begin\{{{_SPLITTING}\}})"
+    rf"|(?P<unclosed>\$\$|\\\[|\\\(|\\begin\{{{_SPLITTING}\}})"
     r"|\$(?P<inline>(?:[^$\\\n]|\\.|\n(?![ \t]*\n))+)\$",
     re.M | re.S,
 )
-_DISPLAYED = ("fenced", "dollars", "brackets", "bare")
+_DISPLAYED = ("dollars", "brackets", "bare")
 _NOISE = re.compile(
     r"(?P<keep>\\\\|\\%)"
     r"|%[^\n]*|\\(?:label|tag|hspace|vspace)\*?\s*\{[^{}]*\}"
@@ -87,8 +86,12 @@ class Page:
     name: str
     text: str
 
+    @cached_property
+    def _breaks(self) -> list[int]:
+        return [found.start() for found in re.finditer("\n", self.text)]
+
     def line(self, offset: int) -> int:
-        return self.text.count("\n", 0, offset) + 1
+        return bisect_left(self._breaks, offset) + 1
 
     def where(self, offset: int) -> str:
         return f"{self.name}:{self.line(offset)}"
@@ -118,7 +121,7 @@ def equations(page: Page, whole: bool = False) -> list[Printed]:
         raise EquationError(f"{page.name}: {len(page.text)} characters, at most {MAX_TEXT} are read; cut the document")
     segments = list(_segments(page))
     if not segments and whole:
-        segments = [(0, page.text.replace("\n", "\f"), True)]
+        segments = [(0, _without_code(page.text).replace("\n", "\f"), True)]
     found: list[Printed] = []
     for start, tex, display in segments:
         check_depth(page, start, tex)
@@ -144,13 +147,51 @@ def _segments(page: Page) -> Iterator[tuple[int, str, bool]]:
     if page.name.endswith(".tex") or r"\documentclass" in text:
         text = _TEX_COMMENT.sub(_blank, _TEX_CODE.sub(_blank, text))
     else:
-        text = _CODE.sub(_blank, text)
+        text = _without_code(text)
     for found in _MATH.finditer(text):
         if found["unclosed"]:
             page.fault(found.start(), f"{found['unclosed']} is never closed; close it")
         for kind in (*_DISPLAYED, "parentheses", "inline"):
             if found[kind] is not None:
                 yield found.start(kind), found[kind], kind in _DISPLAYED
+
+
+def _without_code(text: str) -> str:
+    """Markdown with its comments, code fences and code spans blanked; a math fence becomes a display. Linear in the text."""
+    comments = re.sub(r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)", _blank, text)
+    lines, fence, display = [], "", False
+    for line in comments.split("\n"):
+        found = _FENCE.match(line)
+        if fence and not (found and found[1].startswith(fence) and not found[2].strip()):
+            lines.append(line if display else " " * len(line))
+        elif found:
+            display = found[2].strip() == "math" if not fence else display
+            fence = "" if fence else found[1]
+            lines.append(("$$" if display else "").ljust(len(line)))
+        else:
+            lines.append(line)
+    return "".join(_without_spans(paragraph) for paragraph in re.split(r"(\n[ \t]*\n)", "\n".join(lines)))
+
+
+def _without_spans(paragraph: str) -> str:
+    """A paragraph without what stands between two runs of as many backticks."""
+    runs = list(re.finditer(r"(?<![\\`])`+", paragraph))
+    closing: list[int | None] = [None] * len(runs)
+    latest: dict[int, int] = {}
+    for place in range(len(runs) - 1, -1, -1):
+        size = len(runs[place][0])
+        closing[place], latest[size] = latest.get(size), place
+    kept, start, place = [], 0, 0
+    while place < len(runs):
+        stop = closing[place]
+        if stop is not None:
+            kept += [
+                paragraph[start : runs[place].start()],
+                re.sub(r"[^\n]", " ", paragraph[runs[place].start() : runs[stop].end()]),
+            ]
+            start, place = runs[stop].end(), stop
+        place += 1
+    return "".join((*kept, paragraph[start:]))
 
 
 def check_depth(page: Page, start: int, tex: str) -> None:
@@ -198,6 +239,9 @@ def _cut(page: Page, start: int, tex: str, display: bool) -> Iterator[Printed]:
             joined[-1][1] = end
         else:
             joined.append([begin, end])
+        if joined[-1][1] - joined[-1][0] > MAX_LENGTH:  # before any search that could take longer than linear time
+            message = f"an equation of more than {MAX_LENGTH} characters; write it in steps"
+            page.fault(start + joined[-1][0], message)
     for begin, end in joined:
         for left, right in _apart(text, begin, end):
             piece = text[left:right]

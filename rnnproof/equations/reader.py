@@ -12,7 +12,7 @@ from rnnproof.equations import document, notation, system
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.document import Page, Printed
 from rnnproof.equations.elaborate import elaborate
-from rnnproof.equations.syntax import Declaration, Fault, Symbol, parse
+from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, parse
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
 
@@ -159,7 +159,7 @@ class _Reader:
             self.page.fault(printed.offset + fault.at, fault.message)
 
     def displayed_first(self, definitions: list[Definition]) -> list[Definition]:
-        """Without the inline definitions of what a display defines too."""
+        """Without the inline definitions of what a display defines too, and without inline values such as $b = 0$."""
         letters = system.movers(definitions)
 
         def key(one: Definition) -> Any:
@@ -171,6 +171,8 @@ class _Reader:
             if not one.printed.display and key(one) in displays:
                 line = self.page.line(displays[key(one)].printed.offset)
                 self.pass_over([one], f"{one.target.printed} is defined by the display in line {line}")
+            elif not one.printed.display and isinstance(one.right, Number) and not key(one).index:
+                self.pass_over([one], "a value, no equation")
             else:
                 kept.append(one)
         return kept

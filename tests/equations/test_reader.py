@@ -185,6 +185,20 @@ NOTATIONS = {
         r"A network $h_t = f(h_{t-1}, x_t)$ such as $$h_t = \tanh(W x_t + R h_{t-1} + b)$$",
         SIMPLE,
     ),
+    "values in the text": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b)$$ with $b = 0$ at first and $T = 9$", SIMPLE),
+    "GRU of tutorials": (
+        r"$$z_t = \sigma(W_z \cdot [h_{t-1}, x_t]) \\ \tilde{h}_t = \tanh(W \cdot [z_t * h_{t-1}, x_t])$$"
+        r"$$h_t = (1 - z_t) * h_{t-1} + z_t * \tilde{h}_t$$",
+        "h | x | W_z(hidden,hidden+input) W(hidden,hidden+input)",
+    ),
+    "dots between matrices and vectors": (
+        r"$$h_t = \tanh(W \cdot x_t + R \cdot h_{t-1} + b)$$",
+        SIMPLE,
+    ),
+    "peephole": (
+        r"$$i_t = \sigma(W x_t + W_{ci} \odot c_{t-1}) \\ c_t = i_t \odot c_{t-1}$$",
+        "c | x | W(hidden,input) W_ci(hidden)",
+    ),
     "initial values": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b), \quad h_0 = 0, \quad t = 1, \ldots, T$$", SIMPLE),
 }
 

@@ -64,8 +64,8 @@ def test_what_is_passed_over_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "lesson.md"
     path.write_text(LESSON, encoding="utf-8")
     listed = {tex: (line, reason) for line, tex, reason in reader.read_report(path).passed_over}
-    assert listed["T=100"] == (3, "defines nothing that another equation reads")
-    assert listed["h_0 = 0"] == (3, "defines nothing that another equation reads")
+    assert listed["T=100"] == (3, "a value, no equation")
+    assert listed["h_0 = 0"] == (3, "a value, no equation")
     assert listed["c_t"] == (10, "no definition")
     assert listed["i_t、f_t、o_t"] == (20, "no definition")
     assert "is not understood" in listed[r"||A||_2 = \sqrt{\Sigma_{i=1}^m a_{ij}^2 }"][1]
@@ -101,6 +101,9 @@ LARGE = {
     "10,000 inline parentheses": ("$" + "(" * 10_000 + "$", "nested deeper"),
     "a long equation": ("$$h_t = " + "+".join(["x_t"] * 5_000) + "$$", "write it in steps"),
     "many equations": ("$$h_t = x_t$$\n" * 2_000, "equations, at most"),
+    "half a million backticks": ("` `` " * 100_000, "no system of equations"),
+    "unclosed parentheses": (r"\(" * 400_000, "never closed"),
+    "unclosed displays": ("$$ x" + "$$ $$" * 150_000, "never closed"),
     "accents on accents": (r"$$h_t = " + r"\bar" * 900 + " x$$", "nested too deeply"),
 }
 
