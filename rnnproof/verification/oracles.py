@@ -1,6 +1,6 @@
 """The table of oracles: each finds the gradients at a `Point` in its own way and says how exactly.
 
-`autograd` and `jax` differentiate the interpreter of the equations; the others live in `differences` (the module's own forward),
+`autograd` and `jax` differentiate the interpreter of the equations; the rest: `differences` (of the module's own forward),
 `frameworks` (Keras, torch) and `consistency` (what the contract promises besides).
 """
 
