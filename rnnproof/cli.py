@@ -194,13 +194,12 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
     \b
     Example: rnnproof prove lstm
     """
-    from rnnproof.proofs import prove as proved
-    from rnnproof.proofs import prove_rules
+    from rnnproof import proofs
 
     with Progress() as progress:
-        reports = [prove_rules()] if rules or not cells else []
+        reports = [proofs.prove_rules()] if rules or not cells else []
         if cells or not rules:
-            reports += [proved(found.cell, progress=progress) for found in select(cells, binds, only).cells]
+            reports += [proofs.prove(found.cell, progress=progress) for found in select(cells, binds, only).cells]
     click.echo("\n\n".join(report.table() for report in reports))
     return 0 if all(report.ok for report in reports) else WRONG
 

@@ -1,0 +1,52 @@
+"""What the README shows is what happens: its documents, commands and snippets are run in order, their output compared."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from rnnproof.cli import main
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
+
+# "..." in the README stands for anything: what is left out, and errors and times, which differ from machine to machine.
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def same(got: str, wanted: str, what: str) -> None:
+    assert doctest.OutputChecker().check_output(wanted, got, FLAGS), f"{what}\nthe README says\n{wanted}\nbut it is\n{got}"
+
+
+def test_the_readme_tells_the_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    ran: list[str] = []
+    for at, (kind, name, text) in enumerate(BLOCKS):
+        if kind == "tex":
+            Path(name).write_text(text, encoding="utf-8")
+        elif kind == "python":
+            exec(compile(text, f"README block {at}", "exec"), namespace)
+            follows = BLOCKS[at + 1] if at + 1 < len(BLOCKS) else ("", "", "")
+            same(capsys.readouterr().out, follows[2] if follows[0] == "text" else "", text)
+        elif kind == "console":
+            for command, wanted in re.findall(r"^\$ rnnproof (.*)\n((?:(?!\$ ).*\n)*)", text, re.M):
+                status = main(shlex.split(command))
+                written = capsys.readouterr()
+                assert status == 0, written.err
+                same(written.out, wanted, command)
+                ran.append(command.split()[0])
+    assert {"derive", "prove", "check", "generate", "cells"} <= set(ran)
+    assert Path("mgu.py").is_file()
+
+
+def test_its_two_commands_stand_within_thirty_lines() -> None:
+    start = "\n".join(README.read_text(encoding="utf-8").splitlines()[:30])
+    assert re.search(r"^python3 -m venv .* && \S*rnnproof report$", start, re.M)
+    assert re.search(r"^python3 -m venv .* install torch==\S+ && .* && \S*pytest$", start, re.M)
