@@ -161,6 +161,8 @@ class _Flattener:
 
     def power(self, node: Any, name: str, tex: str) -> Var:
         base, exponent = node.args
+        if exponent == -1:
+            return self.function(activations.named("reciprocal"), base, name, tex)
         if not (exponent.is_Integer and 1 < exponent <= 8):
             raise EquationError(f"{node}: only whole powers from 2 to 8 of a scalar are understood; write it as a product")
         return self.fold("hadamard", [self.value(base)] * int(exponent), name or "power", tex)

@@ -82,6 +82,11 @@ def find(name: str) -> Activation | None:
     return None
 
 
+def named(name: str) -> Any:
+    """The SymPy Function class of a name that is known to be registered."""
+    return _REGISTRY[name].function
+
+
 def of(function: Any) -> Activation:
     """The activation whose SymPy Function class this is."""
     for entry in _REGISTRY.values():
@@ -103,11 +108,14 @@ def derivative(function: Any) -> ScalarDerivative:
     if isinstance(of_input, sp.Piecewise):
         of_input = sp.Piecewise(*((sp.simplify(slope), condition) for slope, condition in of_input.args))
     logistic = sp.exp(X) / (1 + sp.exp(X))  # written as sigma(x), which does not overflow
-    return ScalarDerivative(of_input.subs(logistic, _REGISTRY["sigmoid"].function(X)), _in_output(definition))
+    return ScalarDerivative(of_input.subs(logistic, named("sigmoid")(X)), _in_output(definition))
 
 
 def _in_output(definition: sp.Expr) -> sp.Expr | None:
     """Branch by branch: solve y = f(x) for x, put it into f'(x); conditions x < a become y < f(a) (f non-decreasing)."""
+    # solve() would round decimal constants to double precision on its way; as fractions they stay exact
+    decimals = definition.atoms(sp.Float)
+    definition = definition.xreplace({number: sp.Rational(number) for number in decimals})
     branches = definition.args if isinstance(definition, sp.Piecewise) else ((definition, sp.true),)
     rewritten = []
     for expression, condition in branches:
@@ -130,7 +138,8 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
                 return None
             condition = condition.func(Y, expression.subs(X, condition.rhs))
         rewritten.append((slope, condition))
-    return sp.Piecewise(*rewritten) if len(rewritten) > 1 else rewritten[0][0]
+    found = sp.Piecewise(*rewritten) if len(rewritten) > 1 else rewritten[0][0]
+    return found.xreplace({number: sp.Float(number, 32) for number in found.atoms(sp.Rational) if decimals and number.q > 10**9})
 
 
 def kinks(function: Any) -> tuple[float, ...]:
@@ -170,5 +179,6 @@ activation("softsign", _positive(X / (1 + X), X / (1 - X)))
 activation("elu", _positive(X, sp.exp(X) - 1), aliases=("ELU",))
 activation("selu", _positive(_SELU_SCALE * X, _SELU_SCALE * _SELU_ALPHA * (sp.exp(X) - 1)), aliases=("SELU",))
 activation("gelu", X * (1 + sp.erf(X / sp.sqrt(2))) / 2, aliases=("GELU",))
-activation("swish", X * _REGISTRY["sigmoid"].function(X), aliases=("silu", "SiLU", "Swish"))
+activation("swish", X * named("sigmoid")(X), aliases=("silu", "SiLU", "Swish"))
 activation("linear", X, aliases=("identity", "id"))
+activation("reciprocal", 1 / X)

@@ -327,9 +327,9 @@ def _is_exp_plus(node: Any, number: int) -> bool:
 
 
 _STABLE = {"sigmoid", "tanh", "exponential"}
-_SIGMOID_FUNCTION = activations.of(activations.find("sigmoid").function).function  # type: ignore[union-attr]
+_SIGMOID = activations.named("sigmoid")
 _PATTERNS: tuple[tuple[Callable[[Any], bool], Callable[..., Operand]], ...] = (
-    (lambda node: isinstance(node, _SIGMOID_FUNCTION), _sigmoid),
+    (lambda node: isinstance(node, _SIGMOID), _sigmoid),
     (_is_softplus, _softplus),
     (lambda node: _is_exp_plus(node, -1), _expm1),
     (lambda node: isinstance(node, sp.Piecewise), _piecewise),

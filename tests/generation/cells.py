@@ -192,5 +192,5 @@ CELLS: dict[str, Callable[[], Cell]] = {
             bounded_exponential,
         )
     },
-    **{f"rnn_{name}": with_activation(name) for name in activations.names() if name != "exponential"},
+    **{f"rnn_{name}": with_activation(name) for name in activations.names() if name not in ("exponential", "reciprocal")},
 }
