@@ -232,6 +232,8 @@ def _cut(page: Page, start: int, tex: str, display: bool) -> Iterator[Printed]:
     text = "".join(blanked)
     joined: list[list[int]] = []
     for begin, end in rows:
+        piece = text[begin:end].rstrip()
+        begin, end = end - len(text[begin:end].lstrip()), begin + len(piece)
         piece = text[begin:end]
         if not piece.strip(" \n\t{\\"):
             continue

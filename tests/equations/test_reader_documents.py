@@ -101,7 +101,7 @@ LARGE = {
     "10,000 inline parentheses": ("$" + "(" * 10_000 + "$", "nested deeper"),
     "a long equation": ("$$h_t = " + "+".join(["x_t"] * 5_000) + "$$", "write it in steps"),
     "many equations": ("$$h_t = x_t$$\n" * 2_000, "equations, at most"),
-    "half a million backticks": ("` `` " * 100_000, "no system of equations"),
+    "many code spans": ("`a` `` " * 70_000 + "$h_t$", "no system of equations"),
     "unclosed parentheses": (r"\(" * 400_000, "never closed"),
     "unclosed displays": ("$$ x" + "$$ $$" * 150_000, "never closed"),
     "accents on accents": (r"$$h_t = " + r"\bar" * 900 + " x$$", "nested too deeply"),
