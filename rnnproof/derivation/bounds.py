@@ -49,20 +49,20 @@ def _extremes(expression: Any, variable: Any, interval: Interval) -> list[Any]:
     values = []
     for end in interval:
         far = end if end.is_finite else sp.sign(end) * 10**6  # beyond every joint
-        values.append(sp.limit(_plain(_piece_at(expression, variable, far)), variable, end))
+        values.append(sp.limit(written_out(_piece_at(expression, variable, far)), variable, end))
     for piece in pieces:
-        values += [_plain(piece).subs(variable, joint) for joint in joints]
+        values += [written_out(piece).subs(variable, joint) for joint in joints]
         values += [
-            _plain(piece).subs(variable, root)
+            written_out(piece).subs(variable, root)
             for root in _stationary(
-                _plain(piece), variable, lambda at, piece=piece: _piece_at(expression, variable, at) == piece
+                written_out(piece), variable, lambda at, piece=piece: _piece_at(expression, variable, at) == piece
             )
             if interval[0] <= root <= interval[1]
         ]
     return [sp.N(value) if value.has(sp.Float) else sp.simplify(value) for value in values]
 
 
-def _plain(expression: Any) -> Any:
+def written_out(expression: Any) -> Any:
     """Registered functions written out, so that SymPy can take limits."""
     for entry in map(activations.find, activations.names()):
         if entry is not None and entry.function is not sp.tanh and entry.function is not sp.exp:

@@ -2,5 +2,6 @@
 
 from rnnproof.proofs.exact import prove
 from rnnproof.proofs.report import ProofReport, ProofRow
+from rnnproof.proofs.rules import prove_rules
 
-__all__ = ["ProofReport", "ProofRow", "prove"]
+__all__ = ["ProofReport", "ProofRow", "prove", "prove_rules"]
