@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sympy as sp
 
-from rnnproof.equations import reader
+from rnnproof.equations import expressions, reader
 from rnnproof.equations.cell import Cell
 
 
@@ -256,3 +257,34 @@ def test_states_come_latest_first() -> None:
     assert [state.name for state in cell.states] == ["y", "h", "c"]
     assert cell.states[0].old is None and cell.states[1].old is not None
     assert [equation.symbol.name for equation in cell.equations] == ["f", "c", "h", "y"]
+
+
+def _symbols() -> dict[str, Any]:
+    n, m = (sp.Symbol(name, integer=True, positive=True) for name in ("hidden", "input"))
+    columns = {name: sp.MatrixSymbol(name, n, 1) for name in ("h_prev", "r")}
+    return {"x": sp.MatrixSymbol("x", m, 1), "W": sp.MatrixSymbol("W", n, n), "U": sp.MatrixSymbol("U", n, m), **columns}
+
+
+def test_precedence_is_that_of_print() -> None:
+    given = _symbols()
+    W, U, x, h, r = (given[name] for name in ("W", "U", "x", "h_prev", "r"))
+    gate = r"r_t = \sigma(U x_t) \\ "
+    product = expressions.multiply(W, h)
+    expected = {
+        r"r_t \odot W h_{t-1}": expressions.hadamard(r, product),
+        r"r_t \odot W \cdot h_{t-1}": expressions.hadamard(r, product),
+        r"W h_{t-1} \odot r_t": expressions.hadamard(product, r),
+        r"W \cdot h_{t-1} \odot r_t": expressions.hadamard(product, r),
+        r"W (h_{t-1} \odot r_t)": expressions.multiply(W, expressions.hadamard(h, r)),
+        r"r_t * W * h_{t-1}": expressions.hadamard(r, product),
+        r"-W h_{t-1}": expressions.multiply(-1, W, h),
+        r"h_{t-1} - 2 r_t": expressions.add(h, expressions.multiply(-1, 2, r)),
+        r"h_{t-1} W \odot r_t": expressions.hadamard(expressions.multiply(sp.Transpose(W), h), r),
+        r"W U x_t + r_t + h_{t-1}": expressions.add(expressions.multiply(W, U, x), r, h),
+        r"(1 - r_t) \odot h_{t-1}": expressions.hadamard(
+            expressions.add(sp.OneMatrix(h.shape[0], 1), expressions.multiply(-1, r)), h
+        ),
+    }
+    for printed, expression in expected.items():
+        cell = read_one(f"$${gate}h_t = {printed}$$")
+        assert cell.equations[-1].expression == expression, printed
