@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import sympy as sp
@@ -54,9 +54,7 @@ def _extremes(expression: Any, variable: Any, interval: Interval) -> list[Any]:
         values += [written_out(piece).subs(variable, joint) for joint in joints]
         values += [
             written_out(piece).subs(variable, root)
-            for root in _stationary(
-                written_out(piece), variable, lambda at, piece=piece: _piece_at(expression, variable, at) == piece
-            )
+            for root in _stationary(written_out(piece), variable, partial(_chooses, expression, variable, piece))
             if interval[0] <= root <= interval[1]
         ]
     return [sp.N(value) if value.has(sp.Float) else sp.simplify(value) for value in values]
@@ -77,8 +75,12 @@ def _piece_at(expression: Any, variable: Any, at: Any) -> Any:
     return next(branch for branch, condition in expression.args if condition.subs(variable, at) == sp.true)
 
 
+def _chooses(expression: Any, variable: Any, piece: Any, at: Any) -> bool:
+    return bool(_piece_at(expression, variable, at) == piece)
+
+
 def _stationary(expression: Any, variable: Any, holds: Callable[[Any], bool]) -> list[Any]:
-    """Where the derivative is zero, of the points where the branch holds: solved where SymPy can, else bracketed on a grid and refined to 15 digits."""
+    """Where the derivative is zero and the branch holds: solved, or else bracketed on a grid and refined to 15 digits."""
     slope = sp.diff(expression, variable)
     if not slope.has(variable):
         return []

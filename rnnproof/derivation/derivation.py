@@ -191,7 +191,8 @@ class Derivation:
     def jacobians(self) -> tuple[Jacobian, ...]:
         """Every state's new value by every state's old value, where it is not zero."""
         old = [state for state in self.cell.states if state.old is not None]
-        found = [jacobian(self.cell, target.new.name, source.old.name) for target in old for source in old]
+        pairs = [(target.new, source.old) for target in old for source in old if source.old is not None]
+        found = [jacobian(self.cell, new.name, before.name) for new, before in pairs]
         return tuple(one for one in found if not one.is_zero)
 
     def gradient(self, of: str) -> Gradient:

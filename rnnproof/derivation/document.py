@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import sympy as sp
-from tabulate import tabulate
 
 from rnnproof.derivation.formulas import Reader
+from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import OPERATIONS
 from rnnproof.derivation.text import plain, prose
 from rnnproof.equations import activations
@@ -77,7 +78,9 @@ def _slope(function: object) -> str:
     slope = f"$y = {entry.tex}(x)$ has the slope ${sp.latex(found.of_input, symbol_names=named, fold_func_brackets=False)}$"
     if found.of_output is None:
         return f"{slope}."
-    return f"{slope}, in terms of its output ${sp.latex(found.of_output, symbol_names=named)}$."
+    polynomial = found.of_output.is_polynomial(activations.Y)
+    shown = Printer()(found.of_output) if polynomial else sp.latex(found.of_output, symbol_names=named)
+    return f"{slope}, in terms of its output ${shown}$."
 
 
 def _intro(d: Derivation) -> str:
@@ -108,11 +111,23 @@ def _remarks(d: Derivation) -> list[str]:
     return list(dict.fromkeys(remark for found in d.jacobians for remark in found.remarks))
 
 
+def _table(rows: Sequence[Sequence[str]], headers: Sequence[str], *, bars: bool = False) -> str:
+    """Aligned columns; with `bars`, as GitHub's Markdown has tables."""
+    widths = [max(map(_width, column)) for column in zip(headers, *rows, strict=True)]
+    lines = [headers, ["-" * width for width in widths], *rows]
+    padded = [[cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" if bars else "  ".join(line).rstrip() for line in padded)
+
+
+def _width(text: str) -> int:
+    return sum(not unicodedata.combining(char) for char in text)
+
+
 def markdown(d: Derivation) -> str:
     """Markdown that GitHub renders: $$ blocks, tables, a rule beside each line."""
     out = [f"# {d.cell.name}: its gradients", _intro(d), "## Notation", *_notation(d)]
     rows = [(f"${tex}$", role, size) for tex, role, size in _symbols(d)]
-    out.append(tabulate(rows, _HEADERS, tablefmt="github"))
+    out.append(_table(rows, _HEADERS, bars=True))
     for number, title, lines in _by_part(d):
         out.append(f"## {number}. {title}")
         out += [_LEADS[title]] if title in _LEADS else []
@@ -121,20 +136,20 @@ def markdown(d: Derivation) -> str:
             out.append(f"{rule}\n\n$$\n{step.tex}\n$$")
     out += _remarks(d)
     out.append("## The rules used")
-    out.append(tabulate([(name, f"`{says}`") for name, says in _rules(d)], ("rule", "in words"), tablefmt="github"))
+    out.append(_table([(name, f"`{says}`") for name, says in _rules(d)], ("rule", "in words"), bars=True))
     return "\n\n".join(out) + "\n"
 
 
 def text(d: Derivation) -> str:
     """The terminal's version, with the rules of a line behind it."""
     out = [f"{d.cell.name}: its gradients", _intro(d).replace("`", ""), *map(prose, _notation(d))]
-    out.append(tabulate([(plain(tex), role, size) for tex, role, size in _symbols(d)], _HEADERS))
+    out.append(_table([(plain(tex), role, size) for tex, role, size in _symbols(d)], _HEADERS))
     for number, title, lines in _by_part(d):
         shown = [f"({step.number:>3})  {step.text}" + (f"    [{', '.join(step.rule)}]" if step.rule else "") for step in lines]
         lead = [_LEADS[title]] if title in _LEADS else []
         out.append("\n".join([f"{number}. {title}", *lead, *shown]))
     out += map(prose, _remarks(d))
-    out.append("The rules used\n" + tabulate(_rules(d), ("rule", "in words")))
+    out.append("The rules used\n" + _table(_rules(d), ("rule", "in words")))
     return "\n\n".join(out) + "\n"
 
 

@@ -13,7 +13,8 @@ import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
 from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Program, Shape, Step, Var
+from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.derivation.shapes import Shape
 from rnnproof.equations import activations, expressions
 
 

@@ -116,3 +116,8 @@ def norm(terms: Terms) -> Any:
         sizes = [factor.size for factor in (*term.scalars, *term.diag, *term.rest)]
         total += sp.oo if any(size.has(sp.oo) for size in sizes) else abs(term.number) * sp.Mul(*sizes)
     return total
+
+
+def bound_tex(bound: Any) -> str:
+    """A bound's LaTeX; its symbols are named as printed."""
+    return str(sp.latex(bound, symbol_names={symbol: symbol.name for symbol in bound.free_symbols}, order="rev-lex"))

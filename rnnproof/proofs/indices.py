@@ -1,4 +1,4 @@
-"""Index notation: sums of products of entries, brought to one normal form; sizes are symbols, so what is equal is equal for all.
+"""Index notation: sums of products of entries, brought to one normal form. Sizes are symbols: equal for all of them.
 
 Indices count from 0. A Kronecker delta removes a sum only where the index it fixes provably lies in the sum's range.
 """

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 @dataclass(frozen=True)
 class ProofRow:
-    """`what` at `sizes`: `entries` identities, the seconds they took; `failure` says which one does not hold, and by how much."""
+    """`what` at `sizes`: so many identities, in so many seconds; `failure` says which one does not hold and by how much."""
 
     what: str
     sizes: str
