@@ -40,7 +40,7 @@ LIBRARIES = {
     "runtime": {"numpy"},
     "layers": {"numpy"},
     "equations": {"sympy", "lark"},
-    "derivation": {"sympy", "tabulate"},
+    "derivation": {"sympy"},
     "generation": {"sympy", "numpy"},
 }
 
