@@ -6,7 +6,6 @@ large it can get, so a bound comes with the formula.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,7 +19,7 @@ from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import OPERATIONS
 from rnnproof.derivation.program import Program, Step, Var
 from rnnproof.derivation.terms import Factor, Term, Terms, collect, formula, norm, times
-from rnnproof.derivation.text import plain
+from rnnproof.derivation.text import bare, plain
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 
@@ -49,11 +48,11 @@ class Frame:
         for role, suffixes in (("old", ("_prev", "_old")), ("new", ("",))):
             for port in self.program.ports(role, out=role == "new"):
                 known.update({f"{port.key}{suffix}": port.var for suffix in suffixes})
-        known = {_bare(var.name): var for var in self.names} | {_bare(tex): var for var, tex in self.names.items()} | known
-        if _bare(name) not in known:
+        known = {bare(var.name): var for var in self.names} | {bare(tex): var for var, tex in self.names.items()} | known
+        if bare(name) not in known:
             listed = ", ".join(dict.fromkeys(plain(tex) for tex in self.names.values()))
             raise UsageError(f"cell {self.cell.name} has no value named {name!r}; its values are {listed}")
-        return known[_bare(name)]
+        return known[bare(name)]
 
     def shape(self, target: Var, source: Var) -> tuple[Any, Any]:
         for var in (target, source):
@@ -87,10 +86,6 @@ class Frame:
         """What stands for a symbol the equations do not have, such as a_{h_t}."""
         invented = [var for var, tex in self.names.items() if not var.tex and tex in used]
         return tuple(f"{self.names[var]} = {Printer(self.cell.tex)(self.reader.definition(var))}" for var in invented)
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[{}\s]", "", name)
 
 
 def _norm_name(tex: str) -> str:

@@ -16,7 +16,7 @@ from rnnproof.derivation.jacobian import Jacobian, jacobian
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import OPERATIONS
 from rnnproof.derivation.program import Program, Var
-from rnnproof.derivation.text import plain
+from rnnproof.derivation.text import bare, plain
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 
@@ -204,16 +204,16 @@ class Derivation:
         known: dict[str, tuple[Var, str]] = {}
         for port in self.backward.outputs:
             if port.role == "carry":
-                start = self.index.initial(port.var.tex and self._old(port.key).tex, port.key)
-                known[f"{port.key}_0"] = known[start] = (port.var, start)
+                start = self.index.initial(self._old(port.key).tex, port.key)
+                known[f"{port.key}_0"] = known[bare(start)] = (port.var, start)
             else:
                 tex = self._tex(port.role, port.key)
                 for name in (port.key, tex, *(("inputs", "input") if port.role == "input" else ())):
-                    known[name] = (port.var, "")
-        if of not in known:
+                    known[bare(name)] = (port.var, "")
+        if bare(of) not in known:
             listed = ", ".join(port.key if port.role != "carry" else f"{port.key}_0" for port in self.backward.outputs)
             raise UsageError(f"no gradient of {of!r} in cell {self.cell.name}; there is one of each of {listed}")
-        var, start = known[of]
+        var, start = known[bare(of)]
         if start:
             left = rf"\frac{{\partial \mathcal{{L}}}}{{\partial {start}}}"
             first = rf"\quad \text{{handed back by the step }} {self.index.letter} = {0 if self.index.ahead else 1}"

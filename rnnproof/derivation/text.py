@@ -65,6 +65,11 @@ def plain(tex: str) -> str:
     return re.sub(r" +(?=[ )])", "", words).strip()
 
 
+def bare(name: str) -> str:
+    """A printed name without braces and blanks, so that h_{t-1} and W_\\bar{h} are found however they are written."""
+    return re.sub(r"[{}\s]", "", name)
+
+
 def prose(markdown: str) -> str:
     """A sentence with inline $math$ for the terminal."""
     return re.sub(r"\$([^$]+)\$", lambda found: plain(found[1]), markdown).replace("**", "")
