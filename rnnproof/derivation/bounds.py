@@ -46,6 +46,8 @@ def _extremes(expression: Any, variable: Any, interval: Interval) -> list[Any]:
         for _, condition in piece.args
         for relation in condition.atoms(sp.core.relational.Relational)
     }
+    if any(_poles(piece, partial(_chooses, expression, variable, piece)) for piece in pieces):
+        return [-sp.oo, sp.oo]
     values = []
     for end in interval:
         far = end if end.is_finite else sp.sign(end) * 10**6  # beyond every joint
@@ -77,6 +79,15 @@ def _piece_at(expression: Any, variable: Any, at: Any) -> Any:
 
 def _chooses(expression: Any, variable: Any, piece: Any, at: Any) -> bool:
     return bool(_piece_at(expression, variable, at) == piece)
+
+
+def _poles(piece: Any, holds: Callable[[Any], bool]) -> list[Any]:
+    """Where a rational branch is infinite."""
+    (variable,) = piece.free_symbols or {X}
+    below = sp.denom(sp.together(piece))
+    if not below.is_polynomial(variable):
+        return []
+    return [root for root in sp.real_roots(below, variable) if holds(root)] if below.has(variable) else []
 
 
 def _stationary(expression: Any, variable: Any, holds: Callable[[Any], bool]) -> list[Any]:

@@ -49,6 +49,15 @@ class StepSum(sp.MatrixExpr):
         return expressions_shape(self.args[0])
 
 
+class ScalarStepSum(sp.Expr):
+    """The sum of a scalar formula over all steps."""
+
+    is_commutative = True
+
+    def __new__(cls, summand: Any) -> Any:
+        return sp.Basic.__new__(cls, summand)
+
+
 class _Prime(sp.Function):
     """f' of a registered activation, kept as a name; `definition` is what SymPy found it to be."""
 
@@ -186,6 +195,12 @@ def _placed(step: Step, value: Any) -> Any:
     return sp.BlockMatrix([[part] for part in kept] if axis == 0 else [kept])
 
 
+def _total(step: Step, value: Any) -> Any:
+    if step.target.per_step or not step.args[0].per_step:
+        return value
+    return StepSum(value) if _is_matrix(value) else ScalarStepSum(value)
+
+
 Reading = Callable[..., Any]
 
 FORMULAS: dict[str, Reading] = {
@@ -204,7 +219,7 @@ FORMULAS: dict[str, Reading] = {
     "outer": lambda step, left, right: multiply(left, transpose(right)),
     "place": _placed,
     "pull": lambda step, value, d: multiply(transpose(OpenJacobian(step.attr[0], value, step.attr[1][0])), d),
-    "total": lambda step, value: value if step.target.per_step or not step.args[0].per_step else StepSum(value),
+    "total": _total,
 }
 if set(FORMULAS) != set(OPERATIONS):
     raise AssertionError(f"operations without a formula: {set(OPERATIONS) ^ set(FORMULAS)}")

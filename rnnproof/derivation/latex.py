@@ -10,7 +10,7 @@ import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from rnnproof.derivation.formulas import OpenJacobian, StepSum, _Prime, positive_factors
+from rnnproof.derivation.formulas import OpenJacobian, ScalarStepSum, StepSum, _Prime, positive_factors
 from rnnproof.equations import activations, expressions
 from rnnproof.errors import EquationError
 
@@ -172,7 +172,7 @@ _TABLE: tuple[tuple[Any, int | Callable[[Any], int], Write], ...] = (
     (expressions.Dot, PRODUCT, _dot),
     (expressions.OpenFunction, ATOM, _open),
     (OpenJacobian, ATOM, _open_jacobian),
-    (StepSum, SUM, _step_sum),
+    ((StepSum, ScalarStepSum), SUM, _step_sum),
     (sp.Function, ATOM, _applied),
     (sp.Expr, ATOM, lambda printer, node: sp.latex(node)),
 )

@@ -158,12 +158,10 @@ class _Binding:
         return names
 
     def loose_sizes(self, node: Any) -> dict[Any, Size]:
-        """The sizes that only the function's openness left free: those of no state and no input."""
-        held = {state.new for state in self.cell.states} | set(self.cell.inputs)
-        rigid = set().union(*(size.free_symbols for symbol in held for size in expressions.shape_of(symbol)))
+        """The sizes that only the function's openness may have left free: all but hidden and input."""
         shapes = (*node.shape, *expressions.shape_of(node.argument))
         found = dict.fromkeys((*self.cell.sizes, *sorted(set().union(*(s.free_symbols for s in shapes)), key=str)))
-        return {symbol: Size(str(symbol)) for symbol in found if symbol not in rigid}
+        return {symbol: Size(str(symbol)) for symbol in found if symbol.name not in ("hidden", "input")}
 
     def share(self, resolver: Resolver, loose: dict[Any, Size]) -> None:
         """Parameters that the cell has already are the same parameters. Raises Fault for the cell's other names."""

@@ -126,6 +126,8 @@ def settle(resolver: Resolver, statements: Sequence[Statement]) -> kinds.Kinds:
     """All kinds known, or a Fault that says what to declare."""
 
     def assume() -> bool:
+        if any(kinds.scalar_sum(statement.right) for statement in statements):
+            return True
         for quantity in resolver.quantities.values():
             if quantity.defined and quantity.kind is None:
                 quantity.kind = VECTOR

@@ -51,6 +51,8 @@ class Kinds:
         if isinstance(node, Column):
             for item in node.items:
                 self.expect(item, VECTOR)
+        if isinstance(node, Quotient) and self.kind(node.under) is None:
+            self.expect(node.under, SCALAR)
         kind = self.kind(node)
         if kind in (SCALAR, VECTOR, MATRIX):
             self.expect(node, str(kind))
@@ -206,6 +208,19 @@ def settle(statements: Sequence[Statement], settling: Callable[[], bool]) -> Kin
                     kinds.equation(statement.target, statement.right)
         if not settling():
             return kinds
+
+
+def scalar_sum(node: Any) -> bool:
+    """Make lower-case parameters of a sum scalars where its other terms are, as in w^T h + beta; whether any was made."""
+    known = Kinds()
+    if isinstance(node, Sum) and SCALAR in (found := [known.kind(term) for _, term in node.terms]):
+        free = [term for kind, (_, term) in zip(found, node.terms, strict=True) if kind is None]
+        plain = all(isinstance(t, Ref) and not t.quantity.defined and t.quantity.name[0].islower() for t in free)
+        if free and plain and set(found) <= {SCALAR, NUMBER, None}:
+            for term in free:
+                known.learn(term.quantity, SCALAR, term.at)
+            return True
+    return any(scalar_sum(child) for child in children(node))
 
 
 def _acted_on(factors: Sequence[Any], kinds: Sequence[str | None]) -> bool:

@@ -34,7 +34,7 @@ def check(
     *,
     against: Cell | str | None = None,
     oracles: Iterable[str] | None = None,
-    dtypes: Sequence[str] = ("float64", "float32"),
+    dtypes: Sequence[Any] = ("float64", "float32"),
     seed: int = 0,
     sizes: Iterable[Mapping[str, int]] | None = None,
     progress: Progress | None = None,
@@ -46,9 +46,9 @@ def check(
     comparison. Raises UsageError for an unknown oracle or dtype and BindError for a cell with an open function.
     """
     chosen = find(None if oracles is None else tuple(oracles))
-    for dtype in dtypes:
-        if dtype not in ("float64", "float32"):
-            raise UsageError(f"dtype {dtype!r}: gradients are checked in float64 and float32; choose from these")
+    wanted = {getattr(dtype, "__name__", str(dtype)) for dtype in dtypes}  # names or NumPy's types
+    if unknown := sorted(wanted - {"float64", "float32"}):
+        raise UsageError(f"dtype {unknown[0]!r}: gradients are checked in float64 and float32; choose from these")
     under_test = subject(cell_or_module, against)
     able, rows = _able(under_test, chosen, required=oracles is not None)
     jobs = [
@@ -56,7 +56,7 @@ def check(
         for given in (DEFAULT_SIZES if sizes is None else tuple(sizes))
         for oracle in able
         for dtype in oracle.dtypes
-        if dtype in dtypes
+        if dtype in wanted
     ]
     for done, (oracle, dtype, given) in enumerate(jobs):
         if progress is not None:

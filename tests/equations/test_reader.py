@@ -35,6 +35,11 @@ SIMPLE = "h | x | W(hidden,input) R(hidden,hidden) b(hidden)"
 WITH_CONCATENATION = "h | x | W(hidden,hidden+input) b(hidden)"
 
 NOTATIONS = {
+    "scalar gate by a dot product": (
+        r"$$g_t = \sigma(w^\top h_{t-1} + \beta) \\ h_t = g_t h_{t-1} + (1 - g_t) \tanh(W x_t)$$ with $w \in \mathbb{R}^n$",
+        "h | x | w(hidden) beta() W(hidden,input)",
+    ),
+    "time constant": (r"$$h_t = \frac{1}{\tau} h_{t-1} + \tanh(W x_t)$$", "h | x | tau() W(hidden,input)"),
     "dollars": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b)$$", SIMPLE),
     "brackets": (r"\[ h_t = \tanh(W x_t + R h_{t-1} + b). \]", SIMPLE),
     "inline": (r"The state is $h_t = \tanh(W x_t + R h_{t-1} + b)$, as usual.", SIMPLE),
