@@ -94,22 +94,29 @@ def against(names: Sequence[str], seconds: float) -> str:
     return tabulate(rows, headers=headers, disable_numparse=True, stralign="right")
 
 
+def peak(call: Callable[[], object]) -> int:
+    """The most bytes that were allocated at once during a call, NumPy's arrays included."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def growth() -> str:
     """Time and memory of the LSTM at B = 32, input = 32, hidden = 64 against T; the last columns are per step."""
     rows = []
     for steps in (50, 100, 200, 400, 800):
         run = generated(problem((steps, 32, 32, 64), "float32"))
         (seconds,) = interleaved([partial(measured, run)], 0.5)
-        tracemalloc.start()
-        run()
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        rows.append((steps, 1e3 * seconds, peak / 2**20, 1e6 * seconds / steps, peak / 2**10 / steps))
+        most = peak(run)
+        rows.append((steps, 1e3 * seconds, most / 2**20, 1e6 * seconds / steps, most / 2**10 / steps))
     headers = ("T", "ms", "peak MiB", "us/step", "KiB/step")
     return tabulate(rows, headers=headers, floatfmt=".1f")
 
 
-def cells(size: tuple[int, int, int, int]) -> str:
+def cells(size: tuple[int, int, int, int], seconds: float = 1.0) -> str:
     """Forward and backward of every catalogue cell's module in float32."""
     rows = []
     for name in catalogue.names():
@@ -121,7 +128,7 @@ def cells(size: tuple[int, int, int, int]) -> str:
         trace = module.forward(point.params, xs, point.initial)
         forward = partial(module.forward, point.params, xs, point.initial)
         backward = partial(module.backward, trace, point.d_states)
-        there, back = interleaved([partial(measured, forward), partial(measured, backward)], 1.0)
+        there, back = interleaved([partial(measured, forward), partial(measured, backward)], seconds)
         rows.append((name, 1e3 * there, 1e3 * back, back / there))
     return tabulate(rows, headers=("cell", "forward ms", "backward ms", "backward/forward"), floatfmt=".2f")
 
