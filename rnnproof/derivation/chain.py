@@ -35,8 +35,10 @@ class Frame:
         self.reader = Reader(self.steps, self.names)
         self.index = index_of(cell, program)
         functions = {cell.tex.get(name, name) for name in (*cell.open_functions, *(body.name for body in cell.bodies))}
-        named = {tex for var, tex in self.names.items() if var.per_step} | functions
-        self.varying = frozenset(named | {_norm_name(tex) for tex in named} | {_jacobian_norm(tex) for tex in functions})
+        indexed = {tex for tex in functions if self.index.shows_in(tex)}
+        self.located = frozenset(functions - indexed)
+        named = {tex for var, tex in self.names.items() if var.per_step} | indexed
+        self.varying = frozenset(named | {_norm_name(tex) for tex in named} | {_jacobian_norm(tex) for tex in indexed})
 
     def earlier(self, value: Any) -> Any:
         """A formula one step before."""
@@ -70,16 +72,23 @@ class Frame:
                 known[step.target] = collect(JACOBIANS[step.op](self, step, parts)) if any(parts) else ()
         return known.get(target, ())
 
+    def value(self, var: Var) -> Any:
+        """A value's formula; a function left open goes by its printed name, so that it shows its step."""
+        labels = {
+            name: self.cell.tex.get(name, name) for name in {step.attr[0] for step in self.steps.values() if step.op == "apply"}
+        }
+        return self.reader.value(var).xreplace({sp.Symbol(name): sp.Symbol(tex) for name, tex in labels.items()})
+
     def factor(self, var: Var) -> Factor:
         """A value as a factor, with its largest size: of its entries for a vector, of its singular values for a matrix."""
-        value = self.reader.value(var)
+        value = self.value(var)
         if len(var.shape) == 2:
             return Factor(value, sp.Symbol(_norm_name(Printer(self.cell.tex)(value)), positive=True))
         low, high = bounds.interval(var, self.steps)
         return Factor(value, sp.Max(abs(low), abs(high)))
 
     def slope(self, step: Step) -> Factor:
-        before, after = self.reader.value(step.args[0]), self.reader.value(step.target)
+        before, after = self.value(step.args[0]), self.value(step.target)
         return Factor(formulas.slope(step.attr, before, after), bounds.sup_slope(step.attr))
 
     def definitions(self, used: set[str]) -> tuple[str, ...]:
@@ -109,7 +118,7 @@ def _from_left(frame: Frame, matrix: Factor, terms: Terms) -> Terms:
 
 
 def _no_matrix(frame: Frame, matrix: Var) -> None:
-    shown = plain(Printer(frame.cell.tex)(frame.reader.value(matrix)))
+    shown = plain(Printer(frame.cell.tex)(frame.value(matrix)))
     raise UsageError(f"the matrix {shown} varies with the source, so the Jacobian is no matrix formula; choose another source")
 
 
@@ -142,7 +151,7 @@ def _scale(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
     factor, value = step.args
     if len(value.shape) == 2:
         _no_matrix(frame, step.target)
-    column = Factor(frame.reader.value(value), sp.oo)
+    column = Factor(frame.value(value), sp.oo)
     by_factor = tuple(times(Term(rest=(column,)), term) for term in parts[0])
     return by_factor + tuple(replace(term, scalars=(frame.factor(factor), *term.scalars)) for term in parts[1])
 
@@ -150,7 +159,7 @@ def _scale(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
 def _dot(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
     found: Terms = ()
     for other, terms in zip(reversed(step.args), parts, strict=True):
-        row = Factor(formulas.transpose(frame.reader.value(other)), sp.oo)
+        row = Factor(formulas.transpose(frame.value(other)), sp.oo)
         found += tuple(times(Term(rest=(row,)), term) for term in terms)
     return found
 
@@ -172,8 +181,8 @@ def _part(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
 def _apply(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
     name, (rows,) = step.attr
     tex = frame.cell.tex.get(name, name)
-    matrix = OpenJacobian(tex, frame.reader.value(step.args[0]), rows)
-    return _from_left(frame, Factor(matrix, sp.Symbol(_jacobian_norm(tex), positive=True)), parts[0])
+    matrix = OpenJacobian(tex, frame.value(step.args[0]), rows)
+    return _from_left(frame, Factor(matrix, sp.Symbol((r"\sup " if tex in frame.located else "") + _jacobian_norm(tex), positive=True)), parts[0])
 
 
 # From the arguments' Jacobians (no terms: zero) to the result's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -138,7 +139,7 @@ class Derivation:
         lines += [(PARTS[2], tex, rule) for tex, rule in self._backward_lines()]
         lines += [(PARTS[3], tex, rule) for tex, rule in self._recursion_lines()]
         lines += [(PARTS[4], tex, rule) for tex, rule in self._gradient_lines()]
-        lines += [(PARTS[5], line, ()) for found in self.jacobians for line in found.lines]
+        lines += [(PARTS[5], line, ()) for found in self.jacobians for line in found.formulas]
         return tuple(DerivationStep(number, *line) for number, line in enumerate(lines, start=1))
 
     def _forward_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
@@ -192,7 +193,10 @@ class Derivation:
         """Every state's new value by every state's old value, where it is not zero."""
         old = [state for state in self.cell.states if state.old is not None]
         pairs = [(target.new, source.old) for target in old for source in old if source.old is not None]
-        found = [jacobian(self.cell, new.name, before.name) for new, before in pairs]
+        found = []
+        for new, before in pairs:
+            with suppress(UsageError):  # a state that is a matrix, or one that a matrix depends on, has no matrix formula
+                found.append(jacobian(self.cell, new.name, before.name))
         return tuple(one for one in found if not one.is_zero)
 
     def gradient(self, of: str) -> Gradient:

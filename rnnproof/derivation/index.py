@@ -56,6 +56,10 @@ class Index:
         base, offset = (marked[1], int(marked[2])) if marked else (tex, 0)
         return f"{base}^{{[{self.letter}{offset + by:+d}]}}" if offset + by else base
 
+    def shows_in(self, tex: str) -> bool:
+        """Whether a symbol carries the index."""
+        return bool(self._pattern().search(tex))
+
     def initial(self, tex: str, name: str) -> str:
         """An old state's symbol at the first step: h_{t-1} becomes h_0."""
         moved, count = self._pattern().subn("0", tex)

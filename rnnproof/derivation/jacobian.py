@@ -7,10 +7,9 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation import formulas
 from rnnproof.derivation.chain import Frame
 from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.formulas import OpenJacobian
+from rnnproof.derivation.formulas import OpenJacobian, add, multiply
 from rnnproof.derivation.index import Index, moved
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.terms import Terms, bound_tex, collect, formula, norm, times
@@ -34,7 +33,7 @@ class Path:
     @property
     def expression(self) -> Any:
         """The product of the two."""
-        return formulas.multiply(formula(self.outer, (None, self.size)), formula(self.inner, (self.size, None)))
+        return multiply(formula(self.outer, (None, self.size)), formula(self.inner, (self.size, None)))
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Jacobian:
     definitions: tuple[str, ...]
     index: Index
     varying: frozenset[str]
+    located: frozenset[str]
     recursion: bool = False
 
     @property
@@ -70,7 +70,7 @@ class Jacobian:
     def total(self) -> Any:
         """The direct Jacobian and all paths."""
         parts = ([self.direct] if self.terms else []) + [path.expression for path in self.paths]
-        return formulas.add(*parts) if parts else self.direct
+        return add(*parts) if parts else self.direct
 
     @property
     def is_zero(self) -> bool:
@@ -94,7 +94,12 @@ class Jacobian:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The equations, one TeX line each: direct, each path, open functions' own Jacobians, the bound."""
+        """The equations, one TeX line each: `formulas`, then what stands for symbols the equations do not have."""
+        return (*self.formulas, *self.definitions)
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """Direct, each path, the Jacobians of functions with a body, the bound: one TeX line each."""
         show = self._printer
         lines = []
         if self.paths:
@@ -105,7 +110,6 @@ class Jacobian:
         else:
             lines.append(f"{self.left} = {show(self.direct)}")
         lines += [f"{name} = {show(body.direct)}" for name, body in self.bodies]
-        lines += self.definitions
         if self.bound is not None:
             lines.append(rf"\left\lVert {self.left} \right\rVert \le {bound_tex(self.bound)}")
         return tuple(lines)
@@ -186,7 +190,7 @@ class JacobianProduct:
         for part in parts:
             count *= len(part)
         if count > _MOST_TERMS:
-            return formulas.multiply(*(formula(part, shape) for part in parts))
+            return multiply(*(formula(part, shape) for part in parts))
         terms = parts[0]
         for part in parts[1:]:
             terms = tuple(times(left, right) for left in terms for right in part)
@@ -196,11 +200,11 @@ class JacobianProduct:
     def tex(self) -> str:
         """The product as one equation."""
         first, last = self.factors[0], self.factors[-1]
-        show = first._printer
+        show = Printer(first.cell.tex, first.index.steps, first.located)
         left = rf"\frac{{\partial {first.target}}}{{\partial {last.source}}}"
         if self.direct_only:
             left = rf"\left({left}\right)_{{\text{{direct}}}}"
-        separate = " ".join(f"({show(factor.direct)})" for factor in self.factors)
+        separate = " ".join(f"({show(f.direct)})" if len(f.terms) > 1 else show(f.direct) for f in self.factors)
         return f"{left} = {separate} = {show(self.expression)}" if len(self.factors) > 1 else f"{left} = {separate}"
 
     @property
@@ -254,6 +258,7 @@ def jacobian(cell: Cell, target: str, source: str) -> Jacobian:
         definitions=frame.definitions(used),
         index=frame.index,
         varying=frame.varying,
+        located=frame.located,
         recursion=state is not None and new[state] == to,
     )
 

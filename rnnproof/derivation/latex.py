@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import sympy as sp
@@ -18,11 +18,17 @@ SUM, PRODUCT, FACTOR, ATOM = range(4)
 
 
 class Printer:
-    """Prints formulas; `functions` maps an open function's name to its LaTeX, `steps` is the range of a sum over steps."""
+    """Prints formulas; `functions` maps an open function's name to its LaTeX, `steps` is the range of a sum over steps.
 
-    def __init__(self, functions: Mapping[str, str] | None = None, steps: str = r"\sum_{t=1}^{T}") -> None:
+    `located` names the functions whose Jacobian is printed with the place it is taken at.
+    """
+
+    def __init__(
+        self, functions: Mapping[str, str] | None = None, steps: str = r"\sum_{t=1}^{T}", located: Collection[str] = ()
+    ) -> None:
         self.functions = dict(functions or {})
         self.steps = steps
+        self.located = located
 
     def __call__(self, node: Any) -> str:
         return self._write(node)[1]
@@ -61,8 +67,8 @@ def _negative(term: Any) -> bool:
 def _product(printer: Printer, node: Any) -> str:
     factors = list(node.args) if node.is_Matrix else positive_factors(node)
     sign = ""
-    if factors[0] == -1:
-        sign, factors = "-", factors[1:]
+    if _negative(factors[0]):
+        sign, factors = "-", ([] if factors[0] == -1 else [-factors[0]]) + factors[1:]
     scalars = all(not factor.is_Matrix for factor in factors[:-1])  # k a * b needs no parentheses, A (a * b) does
     words = [printer.inner(factor, FACTOR) for factor in factors[:-1]]
     return sign + " ".join([*words, printer.inner(factors[-1], PRODUCT if scalars and node.is_Matrix else FACTOR)])
@@ -143,7 +149,8 @@ def _open(printer: Printer, node: Any) -> str:
 
 
 def _open_jacobian(printer: Printer, node: Any) -> str:
-    return f"J_{{{printer.function(node.name)}}}"
+    name = printer.function(node.name)
+    return f"J_{{{name}}}" + (f"({printer(node.argument)})" if name in printer.located else "")
 
 
 def _step_sum(printer: Printer, node: Any) -> str:
@@ -172,7 +179,7 @@ _TABLE: tuple[tuple[Any, int | Callable[[Any], int], Write], ...] = (
     (expressions.Dot, PRODUCT, _dot),
     (expressions.OpenFunction, ATOM, _open),
     (OpenJacobian, ATOM, _open_jacobian),
-    ((StepSum, ScalarStepSum), SUM, _step_sum),
+    ((StepSum, ScalarStepSum), PRODUCT, _step_sum),
     (sp.Function, ATOM, _applied),
     (sp.Expr, ATOM, lambda printer, node: sp.latex(node)),
 )

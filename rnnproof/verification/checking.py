@@ -84,14 +84,16 @@ def _able(under_test: Subject, chosen: tuple[Oracle, ...], required: bool) -> tu
 def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -> tuple[Point, str]:
     """A point away from every kink where the states stay bounded, and "" or a note on a kink; the same for the same arguments.
 
-    Where the states grow (a cell of squares or exponentials over 200 steps) everything is halved until they do not.
+    Where the states grow, all values are halved (a cell of squares or exponentials), or doubled (one that divides by a
+    parameter), then quartered and so on, until they do not.
     """
-    scale = 1.0
+    grown, scale = 0, 1.0
     for attempt in range(ATTEMPTS):
         point = under_test.layout.draw(sizes, seed + 1000 * attempt, scale).cast(dtype)
         found = _survey(under_test, point)
         if found.largest > BOUND:
-            scale /= 2
+            grown += 1
+            scale = 2.0 ** (-(grown + 1) // 2 if grown % 2 else grown // 2)
         elif found.distance > REACH / point.steps:
             return point, ""
     return point, f"an argument of {found.name} lies {found.distance:.1e} from its kink" if found.name else ""

@@ -210,3 +210,16 @@ def test_products_need_a_recursion_and_a_number() -> None:
         jacobian(cell, "h_t", "c_{t-1}").product(2)
     with pytest.raises(UsageError, match="whole number from 1"):
         jacobian(cell, "c_t", "c_{t-1}").product(0)
+
+
+def test_a_function_without_index_shows_where_its_jacobian_is_taken() -> None:
+    product = jacobian(zoo_shortcut(bound=False), "o", "o_prev").product(2)
+    shown = product.text.split(" = ")[-1]
+    assert shown == "I + J_f(o_old^{[l-1]}) + J_f(o_old) + J_f(o_old) J_f(o_old^{[l-1]})"
+    (norm,) = product.bound.free_symbols
+    assert norm.name == r"\sup \lVert J_{f} \rVert" and product.bound == (1 + norm) ** 2
+
+
+def test_functions_of_a_layer_move_with_their_layer() -> None:
+    product = jacobian(catalogue.load("gate"), "o", "o_prev").product(2)
+    assert "f^(l-1)(o^(l-2))" in product.text and "f^(l)(o^(l-2))" not in product.text
