@@ -182,7 +182,11 @@ def _apply(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
     name, (rows,) = step.attr
     tex = frame.cell.tex.get(name, name)
     matrix = OpenJacobian(tex, frame.value(step.args[0]), rows)
-    return _from_left(frame, Factor(matrix, sp.Symbol((r"\sup " if tex in frame.located else "") + _jacobian_norm(tex), positive=True)), parts[0])
+    return _from_left(
+        frame,
+        Factor(matrix, sp.Symbol((r"\sup " if tex in frame.located else "") + _jacobian_norm(tex), positive=True)),
+        parts[0],
+    )
 
 
 # From the arguments' Jacobians (no terms: zero) to the result's.

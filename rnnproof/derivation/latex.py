@@ -71,7 +71,9 @@ def _product(printer: Printer, node: Any) -> str:
         sign, factors = "-", ([] if factors[0] == -1 else [-factors[0]]) + factors[1:]
     scalars = all(not factor.is_Matrix for factor in factors[:-1])  # k a * b needs no parentheses, A (a * b) does
     words = [printer.inner(factor, FACTOR) for factor in factors[:-1]]
-    return sign + " ".join([*words, printer.inner(factors[-1], PRODUCT if scalars and node.is_Matrix else FACTOR)])
+    return sign + " ".join(
+        [*words, printer.inner(factors[-1], PRODUCT if len(factors) == 1 or (scalars and node.is_Matrix) else FACTOR)]
+    )
 
 
 def _hadamard(printer: Printer, node: Any) -> str:
