@@ -250,4 +250,5 @@ def _columns(a: Array) -> Array:
 
 def _total(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
-    return a.sum(axis=(0, 2))[:, np.newaxis]
+    total: Array = a.sum(axis=(0, 2))
+    return total[:, np.newaxis]

@@ -139,7 +139,9 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
             condition = condition.func(Y, expression.subs(X, condition.rhs))
         rewritten.append((slope, condition))
     found = sp.Piecewise(*rewritten) if len(rewritten) > 1 else rewritten[0][0]
-    return found.xreplace({number: sp.Float(number, 32) for number in found.atoms(sp.Rational) if decimals and number.q > 10**9})
+    return found.xreplace(
+        {number: sp.Float(number, 32) for number in found.atoms(sp.Rational) if decimals and number.q > 10**9}
+    )
 
 
 def kinks(function: Any) -> tuple[float, ...]:

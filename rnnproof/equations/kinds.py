@@ -214,7 +214,7 @@ def scalar_sum(node: Any) -> bool:
     """Make lower-case parameters of a sum scalars where its other terms are, as in w^T h + beta; whether any was made."""
     known = Kinds()
     if isinstance(node, Sum) and SCALAR in (found := [known.kind(term) for _, term in node.terms]):
-        free = [term for kind, (_, term) in zip(found, node.terms, strict=True) if kind is None]
+        free: list[Any] = [term for kind, (_, term) in zip(found, node.terms, strict=True) if kind is None]
         plain = all(isinstance(t, Ref) and not t.quantity.defined and t.quantity.name[0].islower() for t in free)
         if free and plain and set(found) <= {SCALAR, NUMBER, None}:
             for term in free:
