@@ -24,7 +24,7 @@ class Index:
     @property
     def last(self) -> str:
         """The number of steps: T for t, L for l."""
-        return self.letter.upper()
+        return self.letter.upper() if len(self.letter) == 1 else rf"{self.letter}_{{\max}}"
 
     @property
     def steps(self) -> str:
