@@ -29,8 +29,9 @@ def _identity(found: Jacobian) -> str:
     many = f"({j})" if len(rest) > 1 else j
     return (
         rf"**The identity path.** The Jacobian is $I + {many}$: '1 + the original gradient'. Multiplied out over steps, "
-        rf"$\prod_j (I + J_j) = I + \sum_j J_j + \sum_{{i > j}} J_i J_j + \cdots$, one term is $I$, so some gradient reaches "
-        "the earliest step however many there are. This does **not** say that the gradient increases everywhere: in one "
+        rf"$\prod_j (I + J_j) = I + \sum_j J_j + \sum_{{i > j}} J_i J_j + \cdots$, one term is $I$: it hands "
+        "the gradient to the earliest step unchanged, however many there are, and the other terms add to it or take away from "
+        "it. This does **not** say that the gradient increases everywhere: in one "
         r"dimension the factor $1 + f'$ is greater than 1 only where $f' > 0$; it vanishes where $f' = -1$, and its size is "
         r"below 1 for every $f'$ in $(-2, 0)$. In more dimensions, $I + J$ is singular where $J$ has the eigenvalue $-1$."
     )
