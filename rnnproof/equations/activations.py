@@ -52,8 +52,8 @@ def activation(
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise EquationError(f"activation {name!r}: a name is letters, digits and underscores; choose such a name")
-    expression = sp.sympify(definition) if isinstance(definition, int | float) else definition
-    if not isinstance(expression, sp.Expr) or len(expression.free_symbols) > 1:
+    expression = definition
+    if not isinstance(expression, sp.Expr) or len(expression.free_symbols) != 1:
         raise EquationError(f"activation {name!r}: give a SymPy expression in one symbol, such as x*tanh(x)")
     for symbol in expression.free_symbols:
         expression = expression.subs(symbol, X)

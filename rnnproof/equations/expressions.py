@@ -23,7 +23,7 @@ class OpenFunction(sp.MatrixExpr):
 
     def __new__(cls, name: str | sp.Symbol, argument: Any, rows: Any) -> Any:
         label = sp.Symbol(name) if isinstance(name, str) else name
-        return sp.Basic.__new__(cls, label, argument, sp.sympify(rows) if isinstance(rows, int) else rows)
+        return sp.Basic.__new__(cls, label, argument, sp.Integer(rows) if isinstance(rows, int) else rows)
 
     @property
     def name(self) -> str:

@@ -15,16 +15,16 @@ _numbers = itertools.count(1)
 
 
 class _TextLoader(SourceLoader):
-    """Loads a module from text, so that tracebacks show its lines."""
+    """Loads a module from text; `filename` is what tracebacks show."""
 
-    def __init__(self, name: str, text: str) -> None:
-        self._name, self._text = name, text
+    def __init__(self, filename: str, text: str) -> None:
+        self._filename, self._text = filename, text
 
     def get_data(self, path: str | bytes) -> bytes:
         return self._text.encode()
 
     def get_filename(self, fullname: str) -> str:
-        return f"<{self._name}>"
+        return self._filename
 
 
 def build(cell: Cell) -> ModuleType:
@@ -33,12 +33,12 @@ def build(cell: Cell) -> ModuleType:
 
 
 def load_text(name: str, text: str) -> ModuleType:
-    """Import the text of a generated module."""
-    full = f"rnnproof_built_{name}_{next(_numbers)}"
-    spec = importlib.util.spec_from_loader(full, _TextLoader(full, text))
+    """Import the text of a generated module; tracebacks show its lines. It is not entered in sys.modules."""
+    filename = f"<generated {name} {next(_numbers)}>"
+    spec = importlib.util.spec_from_loader(name, _TextLoader(filename, text))
     if spec is None or spec.loader is None:
         raise AssertionError("a loader was given")
     module = importlib.util.module_from_spec(spec)
-    linecache.cache[f"<{full}>"] = (len(text), None, text.splitlines(keepends=True), f"<{full}>")
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     spec.loader.exec_module(module)
     return module

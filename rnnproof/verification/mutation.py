@@ -16,6 +16,7 @@ import numpy as np
 from tabulate import tabulate
 
 from rnnproof.errors import UsageError
+from rnnproof.generation.build import load_text
 from rnnproof.verification.checking import draw, relative_error
 from rnnproof.verification.mutants import Mutant, Shapes, mutants
 from rnnproof.verification.oracles import ORACLES
@@ -134,7 +135,7 @@ def score(cell: Any, *, source: str | None = None, progress: Callable[[int, int,
     """
     if source is None:
         source = importlib.import_module("rnnproof.generation").generate(load_cell(cell) if isinstance(cell, str) else cell)
-    original = module_of(source)
+    original = load_text("mutant", source)
     under_test = replace(subject(original, against=cell), name=cell if isinstance(cell, str) else cell.name)
     cases = _cases(under_test)
     outcome, reason = _outcome(under_test, compile("", "<unchanged>", "exec"), cases)
@@ -147,18 +148,6 @@ def score(cell: Any, *, source: str | None = None, progress: Callable[[int, int,
             progress(done, len(found), under_test.name)
         verdicts.append(_explained(mutant, *_outcome(under_test, mutant.code, cases), lines))
     return MutationReport(under_test.name, tuple(verdicts))
-
-
-def module_of(source: str, name: str = "mutant") -> Any:
-    """A module from our own generated text; a user's text never comes here."""
-    module = types.ModuleType(name)
-    # The generated module may declare dataclasses, which look their module up by name.
-    sys.modules[name] = module
-    try:
-        exec(compile(source, f"<{name}>", "exec"), vars(module))
-    finally:
-        del sys.modules[name]
-    return module
 
 
 def _cases(under_test: Subject) -> list[_Case]:

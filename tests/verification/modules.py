@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnproof.verification.mutation import module_of
+from rnnproof.generation.build import load_text
 
 # h_t = tanh(W x_t + R h_{t-1} + b), with a time loop, a carry and sums over time.
 RNN = """
@@ -62,4 +62,4 @@ FAULTS = [
 def rnn(right: str = "", wrong: str = "") -> Any:
     """The module, with one piece of its text replaced."""
     assert right in RNN
-    return module_of(RNN.replace(right, wrong) if right else RNN, "rnn_by_hand")
+    return load_text("rnn_by_hand", RNN.replace(right, wrong) if right else RNN)

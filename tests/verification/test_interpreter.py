@@ -12,10 +12,10 @@ from rnnproof.equations import activations
 from rnnproof.equations import expressions as ex
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import EquationError, UsageError
+from rnnproof.generation.build import load_text
 from rnnproof.verification import ORACLES, check, checking
 from rnnproof.verification.differences import central
 from rnnproof.verification.interpreter import Interpreter, erf, survey
-from rnnproof.verification.mutation import module_of
 from rnnproof.verification.point import Layout, measure
 from rnnproof.verification.subject import Subject, subject
 from tests import zoo
@@ -95,7 +95,7 @@ def test_an_activation_a_person_registers_works_in_every_oracle() -> None:
     text += "\ndef f(a):\n    return np.where(np.real(a) <= -1, a / 2, a + a * a / 4 + 0.25)\n"
     text += "\ndef df(a):\n    return np.where(a <= -1, a.dtype.type(0.5), 1 + a / 2)\n"
     small = [{"T": 2, "B": 2, "input": 4, "hidden": 3}]  # z^2 grows without bound in a long run
-    evidence = check(module_of(text), against=cell, oracles=["autograd", "jax", "central", "complex"], sizes=small)
+    evidence = check(load_text("by_hand", text), against=cell, oracles=["autograd", "jax", "central", "complex"], sizes=small)
     assert evidence.ok, evidence.failures
     assert activations.kinks(cell.equations[0].expression.function.expr.func) == ()
 
@@ -133,7 +133,7 @@ RELU = RELU.replace("def forward", "def relu(a):\n    return np.where(np.real(a)
 
 def test_points_are_drawn_away_from_kinks() -> None:
     cell = zoo.simple_rnn("relu", "relu_rnn")
-    module = module_of(RELU, "relu_by_hand")
+    module = load_text("relu_by_hand", RELU)
     evidence = check(module, against=cell, oracles=["autograd", "jax", "central", "complex"])
     assert evidence.ok, evidence.failures
     for seed in range(5):
@@ -144,7 +144,7 @@ def test_points_are_drawn_away_from_kinks() -> None:
 def test_a_point_at_a_kink_is_reported_and_not_passed() -> None:
     """Everything zero: relu(0) at every step, where one-sided slopes differ and no tolerance gives a comparison a meaning."""
     cell = zoo.simple_rnn("relu", "relu_rnn")
-    under_test = subject(module_of(RELU, "relu_by_hand"), cell)
+    under_test = subject(load_text("relu_by_hand", RELU), cell)
     point = under_test.layout.draw(SIZES, 0)
     flat = point.with_leaves({label: 0 * value for label, value in point.leaves().items()})
     assert (survey(cell, flat).distance, survey(cell, flat).name) == (0.0, "relu")
@@ -156,7 +156,7 @@ def test_a_kink_that_cannot_be_avoided_has_its_own_verdict(monkeypatch: pytest.M
     monkeypatch.setattr(checking, "ATTEMPTS", 1)
     monkeypatch.setattr(checking, "REACH", 1e3)
     cell = zoo.simple_rnn("relu", "relu_rnn")
-    evidence = check(module_of(RELU, "relu_by_hand"), against=cell, oracles=["autograd"], sizes=[SIZES])
+    evidence = check(load_text("relu_by_hand", RELU), against=cell, oracles=["autograd"], sizes=[SIZES])
     assert {row.verdict for row in evidence} == {"kink"} and not evidence.ok
     assert "relu" in evidence[0].note
 
