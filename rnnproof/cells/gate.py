@@ -88,13 +88,16 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
     n_hidden = sizes["hidden"]
     b_all_seq = packed.arrays["b_all_seq"]
     W_all_seq = packed.arrays["W_all_seq"]
-    o_seq = np.empty((steps + 1, n_hidden, batch), dtype)
+    o_seq, t_c_seq, f_seq = _arrays(
+        dtype,
+        (steps + 1, n_hidden, batch),
+        (steps, 2 * n_hidden, batch),
+        (steps, n_hidden, batch),
+    )
     o_seq[0] = first["o"]
     work_1 = np.empty((3 * n_hidden, batch), dtype)
     a_t_c = work_1[: 2 * n_hidden]
-    t_c_seq = np.empty((steps, 2 * n_hidden, batch), dtype)
     a_f = work_1[2 * n_hidden :]
-    f_seq = np.empty((steps, n_hidden, batch), dtype)
     t_seq = t_c_seq[:, :n_hidden]
     work_2 = np.empty((n_hidden, batch), dtype)
     c_seq = t_c_seq[:, n_hidden:]
@@ -153,6 +156,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     f_seq = tape["f"]
     seed_o_seq = seeds["o"]
     carry_o = np.zeros((n_hidden, batch), dtype)
+    d_a_t_c_f_seq = np.empty((steps, 3 * n_hidden, batch), dtype)
     d_o = carry_o
     d_t_c = np.empty((2 * n_hidden, batch), dtype)
     d_c = d_t_c[n_hidden:]
@@ -160,7 +164,6 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     d_t = d_t_c[:n_hidden]
     work_2 = np.empty((n_hidden, batch), dtype)
     work_3 = np.empty((n_hidden, batch), dtype)
-    d_a_t_c_f_seq = np.empty((steps, 3 * n_hidden, batch), dtype)
     d_a_f_seq = d_a_t_c_f_seq[:, 2 * n_hidden :]
     work_4 = np.empty((2 * n_hidden, batch), dtype)
     d_a_t_c_seq = d_a_t_c_f_seq[:, : 2 * n_hidden]
@@ -306,7 +309,7 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         if given.shape != values.shape:
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
-        seeds[name] = np.ascontiguousarray(given.swapaxes(1, 2), dtype)
+        seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
 
@@ -330,7 +333,8 @@ def _text(shape: tuple[str, ...]) -> str:
     return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
 
 
-def _total(a: Array) -> Array:
-    """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
-    total: Array = a.sum(axis=(0, 2))
-    return total[:, np.newaxis]
+def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
+    """Empty arrays in one piece of memory, which the operating system can hand over in large pages."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -109,20 +109,24 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
     b = packed.arrays["b"]
     R = packed.arrays["R"]
     W = packed.arrays["W"]
+    h_seq, W_x_seq, r_h_prev_seq, one_minus_z_seq = _arrays(
+        dtype,
+        (steps + 1, n_hidden, batch),
+        (steps, 3 * n_hidden, batch),
+        (steps, n_hidden, batch),
+        (steps, n_hidden, batch),
+    )
     x_seq = xs.swapaxes(1, 2)
-    h_seq = np.empty((steps + 1, n_hidden, batch), dtype)
     h_seq[0] = first["h"]
-    W_x_seq = W @ x_seq
+    np.matmul(W, x_seq, out=W_x_seq)
     z_r_seq = W_x_seq[:, : 2 * n_hidden]
     z_r_seq += b
     hbar_seq = W_x_seq[:, 2 * n_hidden :]
     hbar_seq += b_hbar
     work_1 = np.empty((2 * n_hidden, batch), dtype)
     r_seq = W_x_seq[:, n_hidden : 2 * n_hidden]
-    r_h_prev_seq = np.empty((steps, n_hidden, batch), dtype)
     work_2 = np.empty((n_hidden, batch), dtype)
     z_seq = W_x_seq[:, :n_hidden]
-    one_minus_z_seq = np.empty((steps, n_hidden, batch), dtype)
     work_3 = np.empty((n_hidden, batch), dtype)
     for (
         h_prev,
@@ -197,18 +201,19 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     one_minus_z_seq = tape["one_minus_z"]
     seed_h_seq = seeds["h"]
     carry_h = np.zeros((n_hidden, batch), dtype)
+    d_a_hbar_seq, d_a_z_r_seq = _arrays(dtype, (n_hidden, steps, batch), (2 * n_hidden, steps, batch))
     d_h = carry_h
     work_1 = np.empty((n_hidden, batch), dtype)
     d_hbar = np.empty((n_hidden, batch), dtype)
     work_2 = np.empty((n_hidden, batch), dtype)
     work_3 = np.empty((n_hidden, batch), dtype)
     work_4 = np.empty((n_hidden, batch), dtype)
-    d_a_hbar_seq = np.empty((steps, n_hidden, batch), dtype)
+    d_a_hbar_seq = d_a_hbar_seq.swapaxes(0, 1)
     d_z_r = np.empty((2 * n_hidden, batch), dtype)
     d_r = d_z_r[n_hidden:]
     d_z = d_z_r[:n_hidden]
     work_5 = np.empty((2 * n_hidden, batch), dtype)
-    d_a_z_r_seq = np.empty((steps, 2 * n_hidden, batch), dtype)
+    d_a_z_r_seq = d_a_z_r_seq.swapaxes(0, 1)
     for (
         seed_h,
         hbar,
@@ -371,7 +376,7 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         if given.shape != values.shape:
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
-        seeds[name] = np.ascontiguousarray(given.swapaxes(1, 2), dtype)
+        seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
 
@@ -393,6 +398,13 @@ def _array(value: Any, what: str) -> Array:
 
 def _text(shape: tuple[str, ...]) -> str:
     return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
+
+
+def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
+    """Empty arrays in one piece of memory, which the operating system can hand over in large pages."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def _rows(a: Array) -> Array:

@@ -106,12 +106,17 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
     b = packed.arrays["b"]
     R = packed.arrays["R"]
     W = packed.arrays["W"]
+    h_seq, c_seq, a_hbar_i_f_o_seq, tanh_c_seq = _arrays(
+        dtype,
+        (steps + 1, n_hidden, batch),
+        (steps + 1, n_hidden, batch),
+        (steps, 4 * n_hidden, batch),
+        (steps, n_hidden, batch),
+    )
     x_seq = xs.swapaxes(1, 2)
-    h_seq = np.empty((steps + 1, n_hidden, batch), dtype)
     h_seq[0] = first["h"]
-    c_seq = np.empty((steps + 1, n_hidden, batch), dtype)
     c_seq[0] = first["c"]
-    a_hbar_i_f_o_seq = W @ x_seq
+    np.matmul(W, x_seq, out=a_hbar_i_f_o_seq)
     a_hbar_i_f_o_seq += b
     work_1 = np.empty((4 * n_hidden, batch), dtype)
     i_f_o_seq = a_hbar_i_f_o_seq[:, n_hidden:]
@@ -120,7 +125,6 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
     work_2 = np.empty((n_hidden, batch), dtype)
     f_seq = a_hbar_i_f_o_seq[:, 2 * n_hidden : 3 * n_hidden]
     work_3 = np.empty((n_hidden, batch), dtype)
-    tanh_c_seq = np.empty((steps, n_hidden, batch), dtype)
     o_seq = a_hbar_i_f_o_seq[:, 3 * n_hidden :]
     for (
         h_prev,
@@ -204,6 +208,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     seed_c_seq = seeds["c"]
     carry_h = np.zeros((n_hidden, batch), dtype)
     carry_c = np.zeros((n_hidden, batch), dtype)
+    d_a_hbar_i_f_o_seq = np.empty((4 * n_hidden, steps, batch), dtype)
     d_h = carry_h
     d_i_f_o = np.empty((3 * n_hidden, batch), dtype)
     d_o = d_i_f_o[2 * n_hidden :]
@@ -213,7 +218,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     d_f = d_i_f_o[n_hidden : 2 * n_hidden]
     d_i = d_i_f_o[:n_hidden]
     d_hbar = np.empty((n_hidden, batch), dtype)
-    d_a_hbar_i_f_o_seq = np.empty((steps, 4 * n_hidden, batch), dtype)
+    d_a_hbar_i_f_o_seq = d_a_hbar_i_f_o_seq.swapaxes(0, 1)
     d_a_hbar_seq = d_a_hbar_i_f_o_seq[:, :n_hidden]
     work_3 = np.empty((3 * n_hidden, batch), dtype)
     d_a_i_f_o_seq = d_a_hbar_i_f_o_seq[:, n_hidden:]
@@ -275,7 +280,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     d_b_i = d_b[..., n_hidden : 2 * n_hidden, :]
     d_b_f = d_b[..., 2 * n_hidden : 3 * n_hidden, :]
     d_b_o = d_b[..., 3 * n_hidden :, :]
-    d_x_seq = W_T @ d_a_hbar_i_f_o_seq
+    d_x_seq = _sequence(W_T @ _rows(d_a_hbar_i_f_o_seq), steps)
     d_a_hbar_i_f_o_rows = _rows(d_a_hbar_i_f_o_seq)
     x_columns = _columns(x_seq)
     d_W = d_a_hbar_i_f_o_rows @ x_columns
@@ -389,7 +394,7 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         if given.shape != values.shape:
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
-        seeds[name] = np.ascontiguousarray(given.swapaxes(1, 2), dtype)
+        seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
 
@@ -413,9 +418,21 @@ def _text(shape: tuple[str, ...]) -> str:
     return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
 
 
+def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
+    """Empty arrays in one piece of memory, which the operating system can hand over in large pages."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
 def _rows(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, steps * batch): a product then sums over all steps and sequences at once."""
     return a.swapaxes(0, 1).reshape(a.shape[1], -1)
+
+
+def _sequence(a: Array, steps: int) -> Array:
+    """(rows, steps * batch) -> (steps, rows, batch)."""
+    return a.reshape(a.shape[0], steps, -1).swapaxes(0, 1)
 
 
 def _columns(a: Array) -> Array:

@@ -76,10 +76,9 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
     n_hidden = sizes["hidden"]
     W_seq = packed.arrays["W_seq"]
     b_seq = packed.arrays["b_seq"]
-    o_seq = np.empty((steps + 1, n_hidden, batch), dtype)
+    o_seq, f_seq = _arrays(dtype, (steps + 1, n_hidden, batch), (steps, n_hidden, batch))
     o_seq[0] = first["o"]
     work_1 = np.empty((n_hidden, batch), dtype)
-    f_seq = np.empty((steps, n_hidden, batch), dtype)
     for W, o_prev, b, f, o in zip(W_seq, o_seq[:-1], b_seq, f_seq, o_seq[1:], strict=True):
         # o^(l) = f^(l)(o^(l-1)) + o^(l-1)
         np.matmul(W, o_prev, out=work_1)
@@ -104,9 +103,9 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     f_seq = tape["f"]
     seed_o_seq = seeds["o"]
     carry_o = np.zeros((n_hidden, batch), dtype)
+    d_a_f_seq = np.empty((steps, n_hidden, batch), dtype)
     d_o = carry_o
     work_1 = np.empty((n_hidden, batch), dtype)
-    d_a_f_seq = np.empty((steps, n_hidden, batch), dtype)
     for seed_o, f, d_a_f, W_T in zip(seed_o_seq[::-1], f_seq[::-1], d_a_f_seq[::-1], W_T_seq[::-1], strict=True):
         d_o += seed_o
         # back through o^(l) = f^(l)(o^(l-1)) + o^(l-1)
@@ -204,7 +203,7 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         if given.shape != values.shape:
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
-        seeds[name] = np.ascontiguousarray(given.swapaxes(1, 2), dtype)
+        seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
 
@@ -228,7 +227,8 @@ def _text(shape: tuple[str, ...]) -> str:
     return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
 
 
-def _total(a: Array) -> Array:
-    """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
-    total: Array = a.sum(axis=(0, 2))
-    return total[:, np.newaxis]
+def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
+    """Empty arrays in one piece of memory, which the operating system can hand over in large pages."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -79,10 +79,10 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
     W = packed.arrays["W"]
     R = packed.arrays["R"]
     b = packed.arrays["b"]
+    h_seq, a_h_seq = _arrays(dtype, (steps + 1, n_hidden, batch), (steps, n_hidden, batch))
     x_seq = xs.swapaxes(1, 2)
-    h_seq = np.empty((steps + 1, n_hidden, batch), dtype)
     h_seq[0] = first["h"]
-    a_h_seq = W @ x_seq
+    np.matmul(W, x_seq, out=a_h_seq)
     a_h_seq += b
     work_1 = np.empty((n_hidden, batch), dtype)
     for h_prev, a_h, h in zip(h_seq[:-1], a_h_seq, h_seq[1:], strict=True):
@@ -110,9 +110,10 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     h_seq = tape["h"]
     seed_h_seq = seeds["h"]
     carry_h = np.zeros((n_hidden, batch), dtype)
+    d_a_h_seq = np.empty((n_hidden, steps, batch), dtype)
     d_h = carry_h
     work_1 = np.empty((n_hidden, batch), dtype)
-    d_a_h_seq = np.empty((steps, n_hidden, batch), dtype)
+    d_a_h_seq = d_a_h_seq.swapaxes(0, 1)
     for seed_h, h, d_a_h in zip(seed_h_seq[::-1], h_seq[::-1], d_a_h_seq[::-1], strict=True):
         d_h += seed_h
         # back through h_t = tanh(W x_t + R h_{t-1} + b)
@@ -124,7 +125,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     d_a_h_rows = _rows(d_a_h_seq)
     h_prev_columns = _columns(h_prev_seq)
     d_R = d_a_h_rows @ h_prev_columns
-    d_x_seq = W_T @ d_a_h_seq
+    d_x_seq = _sequence(W_T @ _rows(d_a_h_seq), steps)
     x_columns = _columns(x_seq)
     d_W = d_a_h_rows @ x_columns
     parameters = {"W": d_W, "R": d_R, "b": d_b[..., 0]}
@@ -214,7 +215,7 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         if given.shape != values.shape:
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
-        seeds[name] = np.ascontiguousarray(given.swapaxes(1, 2), dtype)
+        seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
 
@@ -238,9 +239,21 @@ def _text(shape: tuple[str, ...]) -> str:
     return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
 
 
+def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
+    """Empty arrays in one piece of memory, which the operating system can hand over in large pages."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
 def _rows(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, steps * batch): a product then sums over all steps and sequences at once."""
     return a.swapaxes(0, 1).reshape(a.shape[1], -1)
+
+
+def _sequence(a: Array, steps: int) -> Array:
+    """(rows, steps * batch) -> (steps, rows, batch)."""
+    return a.reshape(a.shape[0], steps, -1).swapaxes(0, 1)
 
 
 def _columns(a: Array) -> Array:

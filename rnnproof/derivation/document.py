@@ -85,7 +85,7 @@ def _slope(function: object) -> str:
 
 def _intro(d: Derivation) -> str:
     functions = "" if not d.cell.open_functions else "; functions left open stay open"
-    return f"Derived from the cell's equations for any sizes{functions}. Made by rnnproof (`rnnproof derive {d.cell.name}`)."
+    return f"Derived from the cell's equations for any sizes{functions}. Made by rnnproof."
 
 
 def _by_part(d: Derivation) -> Iterator[tuple[int, str, list[DerivationStep]]]:

@@ -17,7 +17,7 @@ from rnnproof.generation.passes import BACKWARD_PASSES, optimise
 from rnnproof.generation.printer import Body, Printer, expression, identifier, plain
 from rnnproof.generation.schedule import schedule
 from rnnproof.generation.storage import assign
-from rnnproof.generation.template import TEMPLATE
+from rnnproof.generation.template import HELPERS, TEMPLATE
 
 
 def generate(cell: Cell) -> str:
@@ -75,10 +75,9 @@ class _Module:
         text = TEMPLATE
         for key, value in values.items():
             text = text.replace(f"@{key}@", value)
-        helpers = {"_rows": "def _rows", "_columns": "def _columns", "_total": "def _total"}
-        for call, definition in helpers.items():
-            if text.count(f"{call}(") == 1:
-                text = re.sub(rf"{definition}\(.*?(?=\n\n\n)\n\n\n", "", text, flags=re.S)
+        for helper in HELPERS:
+            if text.count(f"{helper}(") == 1:  # only its definition
+                text = re.sub(rf"\n\n\ndef {helper}\(.*?(?=\n\n\n|\Z)", "", text, flags=re.S).rstrip("\n") + "\n"
         return text
 
     def _printed(self) -> list[Any]:
@@ -91,7 +90,7 @@ class _Module:
         return "`xs` the number of steps (an int; this cell has no input), `initial` needed"
 
     def _forward(self) -> list[str]:
-        given = {}
+        given, arrays = {}, {}
         lines = []
         for port in self.forward.program.ports("input"):
             given[port.var.name] = f"{identifier(port.var.name)}_seq"
@@ -100,13 +99,13 @@ class _Module:
             if state.old is not None:
                 array = f"{identifier(state.name)}_seq"
                 size = f"n_{_size(state.new.shape[0])}"
-                lines.append(f"{array} = np.empty((steps + 1, {size}, batch), dtype)")
+                arrays[array] = ("steps + 1", size, "batch")
                 lines.append(f'{array}[0] = first["{state.name}"]')
                 given[state.old.name] = f"{array}[:-1]"
                 given[f"new {state.name}"] = f"{array}[1:]"
         printer = Printer(self.forward, self.forward_layout, given)
         body = printer.run()
-        lines += self._assemble(printer, body, backward=False)
+        lines = [*_allocation({**arrays, **body.arrays}), *lines, *self._assemble(printer, body, backward=False)]
         states = []
         for port in self.forward.program.ports("new", out=True):
             recurrent = f"new {port.key}" in given
@@ -140,7 +139,7 @@ class _Module:
             lines.append(f"{identifier(port.var.name)} = np.zeros(({size}, batch), dtype)")
         printer = Printer(self.backward, self.backward_layout, given, "back through ")
         body = printer.run()
-        lines += self._assemble(printer, body, backward=True)
+        lines += [*_allocation(body.arrays), *self._assemble(printer, body, backward=True)]
         outputs = self.backward.program.outputs
         found = {port.key: port.var for port in outputs if port.role == "gradient"}
         gradients = []
@@ -226,6 +225,18 @@ def _erf(x: Array) -> Array:
     result *= x
     return result
 '''
+
+
+def _allocation(arrays: dict[str, tuple[str, ...]]) -> list[str]:
+    """The lines that allocate the sequences, in one piece where there are several."""
+    if not arrays:
+        return []
+    names = ", ".join(arrays)
+    shapes = [f"({', '.join(extent)})" for extent in arrays.values()]
+    if len(arrays) == 1:
+        return [f"{names} = np.empty({shapes[0]}, dtype)"]
+    one = f"{names} = _arrays(dtype, {', '.join(shapes)})"
+    return [one] if len(one) <= 110 else [f"{names} = _arrays(", "    dtype,", *(f"    {shape}," for shape in shapes), ")"]
 
 
 def _equation(tex: str) -> str:

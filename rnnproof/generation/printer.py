@@ -56,6 +56,7 @@ def comment(text: str) -> list[str]:
 class Body:
     """Lines of a function, by place."""
 
+    arrays: dict[str, tuple[str, ...]] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)
     loop: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
@@ -123,7 +124,10 @@ class Printer:
         name = f"{self.names.get(whole, identifier(buffer.name))}_seq"
         if name not in self.made:
             self.made.add(name)
-            self.body.before.append(f"{name} = np.empty((steps, {size_text(buffer.rows)}, batch), dtype)")
+            extent = ("steps", size_text(buffer.rows), "batch")
+            self.body.arrays[name] = (extent[1], extent[0], extent[2]) if buffer.by_rows else extent
+            if buffer.by_rows:
+                self.body.before.append(f"{name} = {name}.swapaxes(0, 1)")
         return name
 
     def parameter(self, var: Var) -> str:
@@ -202,12 +206,19 @@ class Printer:
         args = [self.sequence(arg) for arg in step.args]
         fresh = f"{self.names[region]}_seq" not in self.made and region.whole and region.buffer.kind == "sequence"
         fresh = fresh and self.base_unmade(region)
+        if fresh and step.op == "matmul" and self.place == "before":
+            return [f"np.matmul({', '.join(args)}, out={self.base(region)})"]
         if fresh:
             out = f"{self.names[region]}_seq"
             self.made.add(out)
+            if step.op == "matmul" and self._by_rows(step.args[1]) and not step.args[0].per_step:
+                return [f"{out} = _sequence({args[0]} @ _rows({args[1]}), steps)"]
             return [f"{out} = {expression(step, self.sequence)}"]
         out = self.sequence(step.target)
         return _in_place(step, args, out, self.layout) or [f"{out}[...] = {expression(step, self.sequence)}"]
+
+    def _by_rows(self, var: Var) -> bool:
+        return var in self.layout.regions and self.layout.regions[var].buffer.by_rows
 
     def base_unmade(self, region: Region) -> bool:
         whole = Region(region.buffer, sp.S.Zero, region.buffer.rows)

@@ -20,11 +20,15 @@ IN_PLACE = {"ufunc", "select", "erf", "copy", "fill"}
 
 @dataclass(frozen=True)
 class Buffer:
-    """`kind`: sequence, scratch, given (a caller's array), state (all steps of a state), carry (an adjoint between steps)."""
+    """`kind`: sequence, scratch, given (a caller's array), state (all steps of a state), carry (an adjoint between steps).
+
+    A sequence `by_rows` lies in memory as (rows, steps, batch), so that a product after the loop reads it as one matrix.
+    """
 
     name: str
     kind: str
     rows: Any
+    by_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class _Assigner:
         users = self.program.users()
         self.last: dict[Var, float] = {}
         self.stored: set[Var] = set()
+        self.flat = {step.args[0] for step in plan.steps if step.op == "rows"}
         outputs = {port.var for port in self.program.outputs if port.role != "carry"}
         for var in (*(port.var for port in self.program.inputs), *(step.target for step in plan.steps)):
             reads = [self.position[user.target] for user in users.get(var, [])]
@@ -123,7 +128,10 @@ class _Assigner:
         for step in reversed(self.plan.steps):
             if step.op != "concat" or not step.target.per_sample or self.plan.phase[step.target] != "loop":
                 continue
-            buffer = Buffer(step.target.name, "sequence" if step.target in self.stored else "scratch", rows_of(step.target))
+            buffer = Buffer(step.target.name, "scratch", rows_of(step.target))
+            if step.target in self.stored:
+                by_rows = not self.flat.isdisjoint((step.target, *step.args))
+                buffer = Buffer(step.target.name, "sequence", rows_of(step.target), by_rows)
             region = self.preferred.setdefault(step.target, Region(buffer, sp.S.Zero, buffer.rows))
             start = sp.S.Zero
             for arg in step.args:
@@ -181,7 +189,7 @@ class _Assigner:
     def _fresh(self, var: Var) -> Region:
         """A stored sequence, a scratch array of its own for a named value, or one from the pool for a nameless one."""
         if var in self.stored:
-            buffer = Buffer(var.name, "sequence", rows_of(var))
+            buffer = Buffer(var.name, "sequence", rows_of(var), var in self.flat and self.plan.phase[var] == "loop")
             return Region(buffer, sp.S.Zero, buffer.rows)
         if var.tex:
             buffer = Buffer(var.name, "scratch", rows_of(var))

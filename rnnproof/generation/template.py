@@ -163,7 +163,7 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         if given.shape != values.shape:
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
-        seeds[name] = np.ascontiguousarray(given.swapaxes(1, 2), dtype)
+        seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
 
@@ -187,9 +187,21 @@ def _text(shape: tuple[str, ...]) -> str:
     return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
 
 
+def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
+    """Empty arrays in one piece of memory, which the operating system can hand over in large pages."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
 def _rows(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, steps * batch): a product then sums over all steps and sequences at once."""
     return a.swapaxes(0, 1).reshape(a.shape[1], -1)
+
+
+def _sequence(a: Array, steps: int) -> Array:
+    """(rows, steps * batch) -> (steps, rows, batch)."""
+    return a.reshape(a.shape[0], steps, -1).swapaxes(0, 1)
 
 
 def _columns(a: Array) -> Array:
@@ -202,3 +214,6 @@ def _total(a: Array) -> Array:
     total: Array = a.sum(axis=(0, 2))
     return total[:, np.newaxis]
 @ERF@'''
+
+# Left out of a module that does not call them.
+HELPERS = ("_arrays", "_rows", "_sequence", "_columns", "_total")
