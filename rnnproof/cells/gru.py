@@ -79,9 +79,9 @@ def prepare(params: Mapping[str, Any]) -> Packed:
     b = np.concatenate([b_z, b_r], axis=-2)
     R = np.concatenate([R_z, R_r], axis=-2)
     W = np.concatenate([W_z, W_r, W_hbar], axis=-2)
-    R_hbar_T = np.ascontiguousarray(R_hbar.swapaxes(-1, -2))
-    W_T = np.ascontiguousarray(W.swapaxes(-1, -2))
-    R_T = np.ascontiguousarray(R.swapaxes(-1, -2))
+    R_hbar_T = R_hbar.swapaxes(-1, -2)
+    W_T = W.swapaxes(-1, -2)
+    R_T = R.swapaxes(-1, -2)
     arrays = {
         "R_hbar": R_hbar,
         "b_hbar": b_hbar,
@@ -323,7 +323,7 @@ def _checked(params: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, int
             if len(unknown) == 1:
                 sizes[unknown[0]] = length - sum(sizes[part] for part in size.split("+") if part in sizes)
     for name, shape in PARAMETERS.items():
-        wanted = tuple(sum(sizes[part] for part in size.split("+")) for size in shape)
+        wanted = tuple(_length(sizes, size) for size in shape)
         if given[name].shape != wanted:
             raise ValueError(f"parameter {name!r} has shape {given[name].shape}; it should be {_text(shape)} = {wanted}")
     return given, sizes
@@ -350,7 +350,9 @@ def _entered(
     if sizes.setdefault("steps", steps) != steps:
         raise ValueError(f"the parameters have {sizes['steps']} steps, xs has {steps}; give as many of each")
     for name, value in first.items():
-        size = sizes.setdefault(STATE_SIZES[name], value.shape[-1])
+        if "+" not in STATE_SIZES[name]:
+            sizes.setdefault(STATE_SIZES[name], value.shape[-1])
+        size = _length(sizes, STATE_SIZES[name])
         if value.shape != (batch, size):
             wanted = f"(B, {STATE_SIZES[name]}) = {(batch, size)}"
             raise ValueError(f"initial state {name!r} has shape {value.shape}; it should be {wanted}")
@@ -379,6 +381,11 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
+
+
+def _length(sizes: dict[str, int], size: str) -> int:
+    """The length that "hidden" or "hidden+input" stands for."""
+    return sum(sizes[part] for part in size.split("+"))
 
 
 def _known(given: Mapping[str, Any], names: Mapping[str, Any], what: str) -> None:

@@ -33,7 +33,7 @@ class Path:
     @property
     def expression(self) -> Any:
         """The product of the two."""
-        return multiply(formula(self.outer, (None, self.size)), formula(self.inner, (self.size, None)))
+        return multiply(formula(self.outer, (self.size, self.size)), formula(self.inner, (self.size, self.size)))
 
 
 @dataclass(frozen=True)

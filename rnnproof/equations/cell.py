@@ -190,6 +190,10 @@ def _check(cell: Cell) -> None:
         if shape != wanted:
             raise EquationError(f"{equation}: {equation.symbol} has shape {wanted}, its right side {shape}")
         known[equation.symbol.name] = "defined by an equation"
+    read = {symbol for equation in cell.equations for symbol in expressions.symbols(equation.expression)}
+    for symbol in cell.inputs:
+        if symbol not in read:
+            raise EquationError(f"cell {cell.name}: the input {symbol} is read by no equation; use it or leave it out")
     for body in cell.bodies:
         for symbol in sorted(expressions.symbols(body.expression) - {body.argument}, key=str):
             if symbol.name not in known:

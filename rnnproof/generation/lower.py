@@ -96,7 +96,7 @@ class _Lowering:
             else:
                 terms.append((factor, arg))
         if not terms:
-            self.keep(step)
+            self.constant(Step(step.target, "constant", (), (number, step.target.shape)))
             return
         terms.sort(key=lambda term: (term[1].shape != step.target.shape, bool(term[0] < 0)))
         target = step.target
@@ -133,8 +133,8 @@ class _Lowering:
     def product(self, step: Step) -> None:
         left, right = step.args
         operands: list[Operand] = [self.literal.get(arg, arg) for arg in (left, right)]
-        if all(isinstance(operand, float) for operand in operands):
-            self.keep(step)
+        if left in self.literal and right in self.literal:
+            self.constant(Step(step.target, "constant", (), (self.literal[left] * self.literal[right], step.target.shape)))
             return
         self.ufunc("multiply", *operands, like=step.target, target=step.target)
 
@@ -146,7 +146,7 @@ class _Lowering:
 
     def total(self, step: Step) -> None:
         source = self.producer.get(step.args[0])
-        if source is not None and source.op == "outer":
+        if source is not None and source.op == "outer" and all(arg.per_sample for arg in source.args):
             left, right = source.args
             if step.target.per_step:
                 self.emit("batch_total", (left, right), None, step.target, step.target)

@@ -7,14 +7,16 @@ import textwrap
 from dataclasses import replace
 from typing import Any
 
+import sympy as sp
+
 from rnnproof.derivation.adjoint import adjoint
 from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.program import Port, Var
 from rnnproof.equations.cell import Cell
-from rnnproof.errors import BindError
+from rnnproof.errors import BindError, GenerationError
 from rnnproof.generation.lower import lower
 from rnnproof.generation.passes import BACKWARD_PASSES, optimise
-from rnnproof.generation.printer import Body, Printer, expression, identifier, plain
+from rnnproof.generation.printer import Body, Printer, expression, identifier, plain, size_text
 from rnnproof.generation.schedule import schedule
 from rnnproof.generation.storage import assign
 from rnnproof.generation.template import HELPERS, TEMPLATE
@@ -38,6 +40,12 @@ class _Module:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         forward = optimise(flatten(cell))
+        for port in forward.ports("new", out=True):
+            if not port.var.per_sample:
+                raise GenerationError(
+                    f"cell {cell.name}: {port.key} depends on neither the input nor a state, so it is no state; "
+                    "take it out of the states or let its equation read one"
+                )
         backward = adjoint(forward)
         for change in BACKWARD_PASSES:
             backward = change(backward)
@@ -70,7 +78,7 @@ class _Module:
             "FORWARD": _indent(forward),
             "BACKWARD": _indent(backward),
             "STEP_X": "x[np.newaxis]" if name else "1",
-            "ERF": _ERF if "_erf(" in "\n".join(forward + backward) else "",
+            "ERF": _ERF if "_erf(" in "\n".join(packed + forward + backward) else "",
         }
         text = TEMPLATE
         for key, value in values.items():
@@ -98,8 +106,7 @@ class _Module:
         for state in self.cell.states:
             if state.old is not None:
                 array = f"{identifier(state.name)}_seq"
-                size = f"n_{_size(state.new.shape[0])}"
-                arrays[array] = ("steps + 1", size, "batch")
+                arrays[array] = ("steps + 1", size_text(state.new.shape[0]), "batch")
                 lines.append(f'{array}[0] = first["{state.name}"]')
                 given[state.old.name] = f"{array}[:-1]"
                 given[f"new {state.name}"] = f"{array}[1:]"
@@ -112,7 +119,7 @@ class _Module:
             array = given[f"new {port.key}"] if recurrent else printer.sequence(port.var)
             states.append(f'"{port.key}": {array}.swapaxes(1, 2)')
         tape = [f'"{var.name}": {printer.sequence(var)}' for var in self.tape if var.per_sample]
-        lines = [*lines, *self._late(printer, body)]
+        lines += body.after
         return [
             *self._unpack(lines + states + tape),
             *lines,
@@ -135,8 +142,7 @@ class _Module:
                 lines.append(f'{identifier(port.var.name)}_seq = seeds["{port.key}"]')
         for port in self.backward.program.ports("carry"):
             given[port.var.name] = identifier(port.var.name)
-            size = f"n_{_size(port.var.shape[0])}"
-            lines.append(f"{identifier(port.var.name)} = np.zeros(({size}, batch), dtype)")
+            lines.append(f"{identifier(port.var.name)} = np.zeros(({size_text(port.var.shape[0])}, batch), dtype)")
         printer = Printer(self.backward, self.backward_layout, given, "back through ")
         body = printer.run()
         lines += [*_allocation(body.arrays), *self._assemble(printer, body, backward=True)]
@@ -153,10 +159,9 @@ class _Module:
         initial = []
         for state in self.cell.states:
             carry = next((p.var for p in self.backward.program.ports("carry") if p.key == state.name), None)
-            size = f"n_{_size(state.new.shape[0])}"
-            value = f"{identifier(carry.name)}.T" if carry else f"np.zeros((batch, {size}), dtype)"
+            value = f"{identifier(carry.name)}.T" if carry else f"np.zeros((batch, {size_text(state.new.shape[0])}), dtype)"
             initial.append(f'"{state.name}": {value}')
-        lines = [*lines, *self._late(printer, body)]
+        lines += body.after
         given_input = "None" if not self.cell.inputs else f"{inputs[0]}.swapaxes(1, 2)" if inputs else _ZERO_INPUT
         lines += [*_dict("parameters", gradients), *_dict("initial", initial)]
         lines += [f"return Gradients(parameters, {given_input}, initial)"]
@@ -167,9 +172,6 @@ class _Module:
             return body.before
         loop = [f"    {line}" for line in body.loop]
         return [*body.before, *printer.header(backward), *loop]
-
-    def _late(self, printer: Printer, body: Body) -> list[str]:
-        return body.after
 
     def _unpack(self, lines: list[str]) -> list[str]:
         """Bring in the packed arrays and the sizes that the lines use."""
@@ -253,7 +255,14 @@ def _uses(text: str, name: str) -> bool:
 
 
 def _size(size: Any) -> str:
-    return str(size).replace(" ", "")
+    """hidden; hidden+input; hidden+hidden for twice the size."""
+    parts = [symbol for term in sp.Add.make_args(sp.expand(size)) for symbol in _repeated(term)]
+    return "+".join(parts)
+
+
+def _repeated(term: Any) -> list[str]:
+    number, symbol = term.as_coeff_Mul()
+    return [str(symbol)] * int(number)
 
 
 def _shape(parameter: Any) -> list[str]:

@@ -20,12 +20,14 @@ RESERVED = frozenset(
     "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape int float complex len zip "
     "dict tuple list max min abs range print type set states".split()
 )
+_OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
 def identifier(name: str) -> str:
-    """A Python name for a variable: itself, with an underscore where it would hide something."""
-    return f"{name}_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in RESERVED else name
+    """A Python name for a variable: itself, with an underscore where it would hide something or look like a name of ours."""
+    taken = keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in RESERVED or _OURS.fullmatch(name)
+    return f"{name}_" if taken else name
 
 
 def bounds(start: Any, stop: Any, total: Any) -> str:
@@ -87,9 +89,10 @@ class Printer:
                 names[region] = identifier(var.name)
             if var.tex:
                 named.add(region)
+        states = {identifier(name.removeprefix("new ")): name for name in self.given if name.startswith("new ")}
         taken: dict[str, Region] = {}
         for region, name in names.items():
-            while taken.setdefault(name, region) != region:
+            while states.get(name, region.buffer.name) != region.buffer.name or taken.setdefault(name, region) != region:
                 name += "_"
             names[region] = name
         return names
@@ -363,8 +366,9 @@ _EXPRESSIONS: dict[str, Callable[[Step, list[str]], str]] = {
     "concat": _concat_text,
     "slice": _slice_text,
     "place": _place_text,
-    "transpose": lambda step, args: f"np.ascontiguousarray({args[0]}.swapaxes(-1, -2))",
+    "transpose": lambda step, args: f"{args[0]}.swapaxes(-1, -2)",
     "total": _total_text,
+    "outer": lambda step, args: f"{args[0]} @ {args[1]}.swapaxes(-1, -2)",
     "rows": lambda step, args: f"_rows({args[0]})",
     "columns": lambda step, args: f"_columns({args[0]})",
     "batch_total": lambda step, args: f"np.matmul({args[0]}, {args[1]}.swapaxes(1, 2))",

@@ -34,7 +34,7 @@ def schedule(program: Program) -> Schedule:
     carried_keys = {port.key for role in ("old", "carry") for port in program.ports(role)}
     carried_out = {port.var for port in program.outputs if port.role in ("new", "carry") and port.key in carried_keys}
     passing = {port.var for port in program.ports("carry")}  # overwritten at each step, so read only inside the loop
-    waiting = descendants(program, carried_in)
+    waiting = descendants(program, carried_in | carried_out)
     wanted = _ancestors(program, carried_out)
     data = descendants(program, {port.var for port in program.inputs if port.var.per_sample})
     users = program.users()

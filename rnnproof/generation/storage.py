@@ -91,6 +91,9 @@ class _Assigner:
             later = {plan.phase[user.target] for user in users.get(var, [])}
             if var in kept or var in outputs or "after" in later or plan.phase.get(var) in ("before", "after"):
                 self.stored.add(var)
+        for step in reversed(plan.steps):
+            if step.op == "slice" and step.target in self.stored:
+                self.stored.add(step.args[0])
 
     def run(self) -> Layout:
         for port in self.program.inputs:
@@ -117,7 +120,7 @@ class _Assigner:
             buffer = Buffer(f"new {port.key}", "state", rows_of(port.var))
             region = Region(buffer, sp.S.Zero, buffer.rows)
             step = producer.get(port.var)
-            fits = step is not None and step.op not in ("slice", "concat") and self.plan.phase[port.var] == "loop"
+            fits = step is not None and step.op != "slice" and self.plan.phase[port.var] == "loop"
             if fits and port.var not in self.preferred:
                 self.preferred[port.var] = region
             else:

@@ -110,7 +110,7 @@ def _checked(params: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, int
             if len(unknown) == 1:
                 sizes[unknown[0]] = length - sum(sizes[part] for part in size.split("+") if part in sizes)
     for name, shape in PARAMETERS.items():
-        wanted = tuple(sum(sizes[part] for part in size.split("+")) for size in shape)
+        wanted = tuple(_length(sizes, size) for size in shape)
         if given[name].shape != wanted:
             raise ValueError(f"parameter {name!r} has shape {given[name].shape}; it should be {_text(shape)} = {wanted}")
     return given, sizes
@@ -137,7 +137,9 @@ def _entered(
     if sizes.setdefault("steps", steps) != steps:
         raise ValueError(f"the parameters have {sizes['steps']} steps, xs has {steps}; give as many of each")
     for name, value in first.items():
-        size = sizes.setdefault(STATE_SIZES[name], value.shape[-1])
+        if "+" not in STATE_SIZES[name]:
+            sizes.setdefault(STATE_SIZES[name], value.shape[-1])
+        size = _length(sizes, STATE_SIZES[name])
         if value.shape != (batch, size):
             wanted = f"(B, {STATE_SIZES[name]}) = {(batch, size)}"
             raise ValueError(f"initial state {name!r} has shape {value.shape}; it should be {wanted}")
@@ -166,6 +168,11 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
         seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
     return seeds, shape[0], shape[1], sizes, dtype
+
+
+def _length(sizes: dict[str, int], size: str) -> int:
+    """The length that "hidden" or "hidden+input" stands for."""
+    return sum(sizes[part] for part in size.split("+"))
 
 
 def _known(given: Mapping[str, Any], names: Mapping[str, Any], what: str) -> None:

@@ -166,6 +166,20 @@ def with_activation(name: str) -> Callable[[], Cell]:
     return lambda: zoo.simple_rnn(name, f"rnn_{name}")
 
 
+def joined_state() -> Cell:
+    p, p_old = column("p", n + m), column("p_prev", n + m)
+    inner = ex.add(ex.multiply(matrix("W", n, n + m), p), ex.multiply(matrix("U", n, n + m), p_old))
+    equations = {p: ex.concatenate(h_old, x), h: ex.apply(sp.tanh, inner)}
+    return Cell.from_sympy("joined_state", equations, previous={h: h_old, p: p_old}, inputs=[x])
+
+
+def remembered_gate() -> Cell:
+    i, f, f_old = column("i"), column("f"), column("f_prev")
+    gates = {gate: ex.apply(sigma, affine(gate.name)) for gate in (i, f)}
+    update = ex.add(ex.hadamard(f, h_old), ex.hadamard(i, f_old))
+    return Cell.from_sympy("remembered_gate", {**gates, h: update}, previous={h: h_old, f: f_old}, inputs=[x])
+
+
 def bounded_exponential() -> Cell:
     return Cell.from_sympy(
         "bounded_exponential", {h: ex.apply(sp.exp, ex.apply(sp.tanh, affine("h")))}, previous={h: h_old}, inputs=[x]
@@ -189,6 +203,8 @@ CELLS: dict[str, Callable[[], Cell]] = {
             mixed_steps,
             joined,
             joined_elementwise,
+            joined_state,
+            remembered_gate,
             bounded_exponential,
         )
     },
