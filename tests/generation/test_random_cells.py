@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from rnnproof.derivation.derivation import derive
 from rnnproof.equations import activations
 from rnnproof.equations import expressions as ex
 from rnnproof.equations.cell import Cell, State
@@ -119,6 +120,15 @@ def test_random_cell(seed: int) -> None:
     if cell.inputs:
         close(gradients.inputs, complex_step(xs, lambda v: loss(mod, params, v, initial, seeds)), "inputs")
     _forward_is_the_equations(cell, mod, params, xs, initial)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_cell_can_be_derived(seed: int) -> None:
+    cell = Maker(seed).cell()
+    found = derive(cell)
+    for parameter in cell.parameters:
+        assert "∂L/∂" in found.gradient(of=parameter.name).text
+    assert found.markdown() == derive(cell).markdown()
 
 
 def _forward_is_the_equations(cell: Cell, mod: Any, params: Any, xs: Any, initial: Any) -> None:
