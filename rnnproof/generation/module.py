@@ -16,10 +16,12 @@ from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, GenerationError
 from rnnproof.generation.lower import lower
 from rnnproof.generation.passes import BACKWARD_PASSES, optimise
-from rnnproof.generation.printer import Body, Printer, expression, identifier, plain, size_text
+from rnnproof.generation.printer import Body, Printer
 from rnnproof.generation.schedule import schedule
+from rnnproof.generation.statements import expression
 from rnnproof.generation.storage import assign
 from rnnproof.generation.template import HELPERS, TEMPLATE
+from rnnproof.generation.words import identifier, plain, size_text
 
 
 def generate(cell: Cell) -> str:

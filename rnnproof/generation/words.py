@@ -1,0 +1,72 @@
+"""Names, sizes and comments as a generated module prints them."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+import sympy as sp
+
+RESERVED = frozenset(
+    "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any sum input "
+    "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape int float complex len zip "
+    "dict tuple list max min abs range print type set states".split()
+)
+_OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
+
+
+def identifier(name: str) -> str:
+    """A Python name for a variable: itself, with an underscore where it would hide something or look like a name of ours."""
+    taken = keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in RESERVED or _OURS.fullmatch(name)
+    return f"{name}_" if taken else name
+
+
+def bounds(start: Any, stop: Any, total: Any) -> str:
+    """start:stop as code, formatted as ruff would: no spaces around a colon between names."""
+    first = "" if start == 0 else size_text(start)
+    last = "" if sp.expand(stop - total) == 0 else size_text(stop)
+    simple = re.fullmatch(r"\w*", first) and re.fullmatch(r"\w*", last)
+    return f"{first}:{last}" if simple else f"{first} : {last}".strip()
+
+
+def size_text(size: Any) -> str:
+    """A size as code: hidden -> n_hidden, 3*hidden -> 3 * n_hidden."""
+    named = size.subs({symbol: sp.Symbol(f"n_{symbol.name}", positive=True) for symbol in size.free_symbols})
+    return re.sub(r"(?<=\w)\*(?=\w)", " * ", str(sp.expand(named)))
+
+
+def number(text: str) -> str:
+    """1.0 -> 1.0, 0.5 -> 0.5; the shortest text of a literal."""
+    return repr(float(text))
+
+
+def comment(text: str) -> list[str]:
+    """A comment, in as many lines as it needs."""
+    return [f"# {line}" for line in textwrap.wrap(text, 112, subsequent_indent="  ")]
+
+
+_PLAIN: Iterable[tuple[str, str]] = (
+    (r"\\(?:left|right|mathbf|boldsymbol|mathrm|operatorname|text|displaystyle|bigl?|bigr?|Bigl?|Bigr?)(?![a-zA-Z])", ""),
+    (r"\\(bar|tilde|hat|dot|vec)\s*(?:\{\\?([a-zA-Z]+)\}|\\?([a-zA-Z]))", r"\2\3\1"),
+    (r"\\odot|\\circ|\\cdot|\\ast", "*"),
+    (r"\\sigma(?![a-zA-Z])", "sigmoid"),
+    (r"\\[,;:!]|\\quad|\\qquad|\\ ", " "),
+    (r"\\top|\\intercal", "T"),
+    (r"\\_", "_"),
+    (r"\\([a-zA-Z]+)", r"\1"),
+    (r"\{(\w+)\}", r"\1"),
+    (r"\{(\([^{}]*\))\}", r"\1"),
+    (r"(?<=[\w)])\s*([+=*])\s*(?=[\w(])", r" \1 "),
+    (r"\s+", " "),
+)
+
+
+def plain(tex: str) -> str:
+    """An equation's LaTeX as a comment can show it."""
+    text = tex
+    for pattern, replacement in _PLAIN:
+        text = re.sub(pattern, replacement, text)
+    return re.sub(r"[^\x20-\x7e]", "?", text).strip()
