@@ -280,7 +280,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     d_b_i = d_b[..., n_hidden : 2 * n_hidden, :]
     d_b_f = d_b[..., 2 * n_hidden : 3 * n_hidden, :]
     d_b_o = d_b[..., 3 * n_hidden :, :]
-    d_x_seq = _sequence(W_T @ _rows(d_a_hbar_i_f_o_seq), steps)
+    d_x_seq = _sequence(W_T @ _rows(d_a_hbar_i_f_o_seq), steps, batch)
     d_a_hbar_i_f_o_rows = _rows(d_a_hbar_i_f_o_seq)
     x_columns = _columns(x_seq)
     d_W = d_a_hbar_i_f_o_rows @ x_columns
@@ -434,17 +434,17 @@ def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
 
 def _rows(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, steps * batch): a product then sums over all steps and sequences at once."""
-    return a.swapaxes(0, 1).reshape(a.shape[1], -1)
+    return a.swapaxes(0, 1).reshape(a.shape[1], a.shape[0] * a.shape[2])
 
 
-def _sequence(a: Array, steps: int) -> Array:
+def _sequence(a: Array, steps: int, batch: int) -> Array:
     """(rows, steps * batch) -> (steps, rows, batch)."""
-    return a.reshape(a.shape[0], steps, -1).swapaxes(0, 1)
+    return a.reshape(a.shape[0], steps, batch).swapaxes(0, 1)
 
 
 def _columns(a: Array) -> Array:
     """(steps, rows, batch) -> (steps * batch, rows)."""
-    return a.swapaxes(1, 2).reshape(-1, a.shape[1])
+    return a.swapaxes(1, 2).reshape(a.shape[0] * a.shape[2], a.shape[1])
 
 
 def _total(a: Array) -> Array:

@@ -174,7 +174,7 @@ class Printer:
             out = f"{self.names[region]}_seq"
             self.made.add(out)
             if step.op == "matmul" and self._by_rows(step.args[1]) and not step.args[0].per_step:
-                return [f"{out} = _sequence({args[0]} @ _rows({args[1]}), steps)"]
+                return [f"{out} = _sequence({args[0]} @ _rows({args[1]}), steps, batch)"]
             return [f"{out} = {expression(step, self.sequence)}"]
         out = self.sequence(step.target)
         return in_place(step, args, out, self.layout) or [f"{out}[...] = {expression(step, self.sequence)}"]

@@ -203,17 +203,17 @@ def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
 
 def _rows(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, steps * batch): a product then sums over all steps and sequences at once."""
-    return a.swapaxes(0, 1).reshape(a.shape[1], -1)
+    return a.swapaxes(0, 1).reshape(a.shape[1], a.shape[0] * a.shape[2])
 
 
-def _sequence(a: Array, steps: int) -> Array:
+def _sequence(a: Array, steps: int, batch: int) -> Array:
     """(rows, steps * batch) -> (steps, rows, batch)."""
-    return a.reshape(a.shape[0], steps, -1).swapaxes(0, 1)
+    return a.reshape(a.shape[0], steps, batch).swapaxes(0, 1)
 
 
 def _columns(a: Array) -> Array:
     """(steps, rows, batch) -> (steps * batch, rows)."""
-    return a.swapaxes(1, 2).reshape(-1, a.shape[1])
+    return a.swapaxes(1, 2).reshape(a.shape[0] * a.shape[2], a.shape[1])
 
 
 def _total(a: Array) -> Array:

@@ -214,6 +214,19 @@ def test_missing_states_and_seeds_mean_zero() -> None:
     np.testing.assert_array_equal(alone.params["W_i"], both.params["W_i"])
 
 
+@pytest.mark.parametrize("name", sorted(CELLS))
+@pytest.mark.parametrize("empty", ["T", "B"])
+def test_no_steps_or_no_sequences_give_zero_gradients(name: str, empty: str) -> None:
+    mod = module(name)
+    params, xs, initial, seeds = problem(mod, {**SHAPES[0], empty: 0})
+    gradients = mod.backward(mod.forward(params, xs, initial), seeds)
+    for key, value in params.items():
+        assert gradients.params[key].shape == value.shape and not gradients.params[key].any()
+    for state, value in initial.items():
+        assert gradients.initial[state].shape == value.shape
+    assert mod.INPUT is None or gradients.inputs.shape == xs.shape
+
+
 def test_not_a_number_and_infinity_pass_through() -> None:
     mod = module("lstm")
     params, xs, initial, seeds = problem(mod, SHAPES[0])
