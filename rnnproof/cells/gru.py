@@ -177,7 +177,7 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
         "hbar": hbar_seq,
         "one_minus_z": one_minus_z_seq,
     }
-    return Trace(states, packed, tape)
+    return Trace(states, packed._replace(sizes=sizes), tape)
 
 
 def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
@@ -379,13 +379,12 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
         seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
-    sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
-    return seeds, shape[0], shape[1], sizes, dtype
+    return seeds, shape[0], shape[1], trace.packed.sizes, dtype
 
 
 def _length(sizes: dict[str, int], size: str) -> int:
     """The length that "hidden" or "hidden+input" stands for."""
-    return sum(sizes[part] for part in size.split("+"))
+    return sum(int(part) if part.isdecimal() else sizes[part] for part in size.split("+"))
 
 
 def _known(given: Mapping[str, Any], names: Mapping[str, Any], what: str) -> None:

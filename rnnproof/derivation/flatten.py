@@ -43,6 +43,8 @@ class _Flattener:
             self._enter("parameter", parameter.name, parameter.symbol, parameter.per_step, False, tex)
         for symbol in cell.inputs:
             self._enter("input", symbol.name, symbol, True, True, tex)
+        for symbol in cell.constants:
+            self._enter("constant", symbol.name, symbol, True, True, tex)
         for state in cell.states:
             if state.old is not None:
                 self._enter("old", state.name, state.old, True, True, tex)

@@ -151,6 +151,7 @@ class _Binding:
         names = {equation.symbol.name: "defined by an equation" for equation in self.cell.equations}
         names.update({body.argument.name: "an argument" for body in self.cell.bodies})
         names.update({symbol.name: "the input" for symbol in self.cell.inputs})
+        names.update({symbol.name: "a constant" for symbol in self.cell.constants})
         for state in self.cell.states:
             names[state.name] = "a state"
             if state.old is not None:
@@ -212,5 +213,6 @@ def resized(cell: Cell, sizes: dict[Any, Any]) -> Cell:
         states=tuple(replace(s, new=new(s.new), old=new(s.old)) for s in cell.states),
         parameters=tuple(replace(p, symbol=new(p.symbol)) for p in cell.parameters),
         inputs=tuple(new(symbol) for symbol in cell.inputs),
+        constants=tuple(new(symbol) for symbol in cell.constants),
         bodies=tuple(replace(b, argument=new(b.argument), expression=new(b.expression)) for b in cell.bodies),
     )

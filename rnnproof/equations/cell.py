@@ -64,8 +64,9 @@ class FrameworkLayer:
 
 @dataclass(frozen=True)
 class Cell:
-    """A system of equations with roles: inputs (at most one), states (the first is the output), parameters.
+    """A system of equations with roles: inputs (at most one), states (the first is the output), parameters, constants.
 
+    Constants are given with the data, are not learned and have no gradient: dropout masks, a sequence's mask, targets.
     `equations` stand in order of evaluation. Sizes are SymPy symbols such as `hidden` and `input`. `notation` maps a symbol's
     name to its LaTeX. Raises EquationError, naming the equation, for an unbound name, a symbol defined twice, shapes that do
     not fit, or a state with no update.
@@ -76,6 +77,7 @@ class Cell:
     states: tuple[State, ...]
     parameters: tuple[Parameter, ...] = ()
     inputs: tuple[Any, ...] = ()
+    constants: tuple[Any, ...] = ()
     index: str = "t"
     bodies: tuple[Body, ...] = ()
     notation: tuple[tuple[str, str], ...] = ()
@@ -103,7 +105,7 @@ class Cell:
     def sizes(self) -> tuple[Any, ...]:
         """Every size symbol, the states' first."""
         seen: dict[Any, None] = {}
-        for symbol in (*(s.new for s in self.states), *self.inputs, *(p.symbol for p in self.parameters)):
+        for symbol in (*(s.new for s in self.states), *self.inputs, *self.constants, *(p.symbol for p in self.parameters)):
             for size in getattr(symbol, "shape", ()):
                 for atom in sorted(size.free_symbols, key=str):
                     seen[atom] = None
@@ -115,18 +117,21 @@ class Cell:
         name: str,
         equations: Mapping[Any, Any] | Iterable[tuple[Any, Any]],
         *,
-        previous: Mapping[Any, Any],
+        previous: Mapping[Any, Any | None],
         inputs: Iterable[Any] = (),
+        constants: Iterable[Any] = (),
         per_step: Iterable[Any] = (),
         index: str = "t",
     ) -> Cell:
         """A Cell from SymPy: `equations` {symbol: expression} in any order, `previous` {state's new symbol: its old symbol}.
 
-        What is neither defined, an input nor an old state is a parameter.
+        What is neither defined, an input, a constant nor an old state is a parameter. A new symbol whose old one is None is
+        a state that is never read, such as an output.
         """
         pairs = tuple(equations.items()) if isinstance(equations, Mapping) else tuple(equations)
         made = in_order(tuple(Equation(symbol, expression) for symbol, expression in pairs))
-        given = {*previous.values(), *inputs, *(e.symbol for e in made)}
+        fixed = tuple(constants)
+        given = {*previous.values(), *inputs, *fixed, *(e.symbol for e in made)}
         used: dict[Any, None] = {}
         for equation in made:
             for symbol in sorted(expressions.symbols(equation.expression) - given, key=str):
@@ -140,6 +145,7 @@ class Cell:
             states=tuple(State(str(new), new, previous[new]) for new in states),
             parameters=tuple(Parameter(str(symbol), symbol, symbol in steps) for symbol in used),
             inputs=tuple(inputs),
+            constants=fixed,
             index=index,
         )
 
@@ -171,7 +177,8 @@ def _check(cell: Cell) -> None:
         raise EquationError(f"cell {cell.name}: no state; one equation must refer to the value of the step before")
     known: dict[str, str] = {}
     roles = [(s.old, f"the old state {s.name}") for s in cell.states if s.old is not None]
-    roles += [(x, "an input") for x in cell.inputs] + [(p.symbol, "a parameter") for p in cell.parameters]
+    roles += [(x, "an input") for x in cell.inputs]
+    roles += [(constant, "a constant") for constant in cell.constants] + [(p.symbol, "a parameter") for p in cell.parameters]
     for symbol, role in roles:
         if symbol.name in known:
             raise EquationError(f"cell {cell.name}: {symbol} is {known[symbol.name]} and {role}; rename one of them")
@@ -191,9 +198,10 @@ def _check(cell: Cell) -> None:
             raise EquationError(f"{equation}: {equation.symbol} has shape {wanted}, its right side {shape}")
         known[equation.symbol.name] = "defined by an equation"
     read = {symbol for equation in cell.equations for symbol in expressions.symbols(equation.expression)}
-    for symbol in cell.inputs:
+    for symbol in (*cell.inputs, *cell.constants):
         if symbol not in read:
-            raise EquationError(f"cell {cell.name}: the input {symbol} is read by no equation; use it or leave it out")
+            what = "input" if symbol in cell.inputs else "constant"
+            raise EquationError(f"cell {cell.name}: the {what} {symbol} is read by no equation; use it or leave it out")
     for body in cell.bodies:
         for symbol in sorted(expressions.symbols(body.expression) - {body.argument}, key=str):
             if symbol.name not in known:

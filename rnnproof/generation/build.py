@@ -27,9 +27,9 @@ class _TextLoader(SourceLoader):
         return self._filename
 
 
-def build(cell: Cell) -> ModuleType:
+def build(cell: Cell, *, fuse: bool = True, steps: int | None = None) -> ModuleType:
     """The module `generate` describes, imported. Raises what `generate` raises."""
-    return load_text(cell.name, generate(cell))
+    return load_text(cell.name, generate(cell, fuse=fuse, steps=steps))
 
 
 def load_text(name: str, text: str) -> ModuleType:

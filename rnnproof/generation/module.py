@@ -19,15 +19,17 @@ from rnnproof.generation.passes import BACKWARD_PASSES, optimise
 from rnnproof.generation.printer import Body, Printer
 from rnnproof.generation.schedule import schedule
 from rnnproof.generation.statements import expression
-from rnnproof.generation.storage import assign
+from rnnproof.generation.storage import assign, rows_of
 from rnnproof.generation.template import HELPERS, TEMPLATE
 from rnnproof.generation.words import identifier, plain, size_text
 
 
-def generate(cell: Cell) -> str:
+def generate(cell: Cell, *, fuse: bool = True, steps: int | None = None) -> str:
     """Source text of a module with PARAMETERS, STATES, prepare, forward, backward and step.
 
-    Raises BindError where a function is left open, GenerationError for what NumPy code cannot express.
+    `fuse` stacks the gates, so that each product and activation is made once for all of them; without it each gate has its
+    own. `steps` writes the time loop out, as a straight line for sequences of just that many steps. Same numbers, up to
+    rounding, in every case. Raises BindError where a function is left open, GenerationError for what NumPy code cannot express.
     """
     if cell.open_functions:
         name = cell.open_functions[0]
@@ -35,13 +37,15 @@ def generate(cell: Cell) -> str:
             f"cell {cell.name}: the function {name} is left open, and code needs its body; give it one with "
             rf"rnnproof.bind(cell, {name}=r'\tanh(W o + b)') or --bind '{name}=\tanh(W o + b)'"
         )
-    return _Module(cell).text()
+    if steps is not None and steps < 0:
+        raise GenerationError(f"cell {cell.name}: steps={steps}; give the number of steps to write out, 0 or more")
+    return _Module(cell, fuse, steps).text()
 
 
 class _Module:
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-        forward = optimise(flatten(cell))
+    def __init__(self, cell: Cell, fuse: bool, steps: int | None) -> None:
+        self.cell, self.steps = cell, steps
+        forward = optimise(flatten(cell), fuse=fuse)
         for port in forward.ports("new", out=True):
             if not port.var.per_sample:
                 raise GenerationError(
@@ -72,13 +76,15 @@ class _Module:
             "EQUATIONS": "\n".join(_equation(equation.tex or str(equation)) for equation in self._printed()),
             "PARAMETERS": "".join(f'    "{p.name}": {_tuple(_shape(p))},\n' for p in self.cell.parameters),
             "STATES": _tuple([state.name for state in self.cell.states]),
-            "STATE_SIZES": "".join(f'    "{s.name}": "{_size(s.new.shape[0])}",\n' for s in self.cell.states),
+            "STATE_SIZES": "".join(f'    "{s.name}": "{_rows(s.new)}",\n' for s in self.cell.states),
             "READ_STATES": _tuple([state.name for state in self.cell.states if state.old is not None]),
             "INPUT": f'"{_size(self.cell.inputs[0].shape[0])}"' if name else "None",
             "XS": self._xs_doc(),
             "PACK": _indent(packed),
             "FORWARD": _indent(forward),
             "BACKWARD": _indent(backward),
+            **self._constants(),
+            "CHECKS": _indent(self._checks() + [""]).rstrip(" ") if self._checks() else "",
             "STEP_X": "x[np.newaxis]" if name else "1",
             "ERF": _ERF if "_erf(" in "\n".join(packed + forward + backward) else "",
         }
@@ -89,6 +95,33 @@ class _Module:
             if text.count(f"{helper}(") == 1:  # only its definition
                 text = re.sub(rf"\n\n\ndef {helper}\(.*?(?=\n\n\n|\Z)", "", text, flags=re.S).rstrip("\n") + "\n"
         return text
+
+    def _constants(self) -> dict[str, str]:
+        """What the constants add to the template; nothing where there are none."""
+        names = self.cell.constants
+        table = "".join(f'    "{symbol.name}": "{_rows(symbol)}",\n' for symbol in names)
+        said = "# given beside the inputs, constant to the gradient"
+        doc = "\n\n    `constants` {name: what broadcasts to (T, B, size)} as in CONSTANTS; they have no gradient."
+        arguments = ("*", "constants: Mapping[str, Any]") if names else ()
+        return {
+            "CONSTANTS": f"CONSTANTS: dict[str, str] = {{  {said}\n{table}}}\n" if names else "",
+            "FORWARD_ARGUMENTS": _arguments(*_FORWARD_ARGUMENTS, *arguments),
+            "STEP_ARGUMENTS": _arguments(*_STEP_ARGUMENTS, *arguments),
+            "CONSTANTS_PASSED": ", constants=constants" if names else "",
+            "CONSTANTS_DOC": doc if names else "",
+        }
+
+    def _checks(self) -> list[str]:
+        """What forward checks beside the arguments that every cell has."""
+        lines = []
+        if self.steps is not None:
+            lines += [
+                f"if steps != {self.steps}:",
+                f'    raise ValueError(f"xs has {{steps}} steps; this module is written out for {self.steps}")',
+            ]
+        if self.cell.constants:
+            lines.append("fixed = _constants(constants, steps, batch, sizes, dtype)")
+        return lines
 
     def _printed(self) -> list[Any]:
         bodies = [body for body in self.cell.bodies if body.tex]
@@ -105,10 +138,13 @@ class _Module:
         for port in self.forward.program.ports("input"):
             given[port.var.name] = f"{identifier(port.var.name)}_seq"
             lines.append(f"{identifier(port.var.name)}_seq = xs.swapaxes(1, 2)")
+        for port in self.forward.program.ports("constant"):
+            given[port.var.name] = f"{identifier(port.var.name)}_seq"
+            lines.append(f'{identifier(port.var.name)}_seq = fixed["{port.key}"]')
         for state in self.cell.states:
             if state.old is not None:
                 array = f"{identifier(state.name)}_seq"
-                arrays[array] = ("steps + 1", size_text(state.new.shape[0]), "batch")
+                arrays[array] = ("steps + 1", _extent(state.new), "batch")
                 lines.append(f'{array}[0] = first["{state.name}"]')
                 given[state.old.name] = f"{array}[:-1]"
                 given[f"new {state.name}"] = f"{array}[1:]"
@@ -127,7 +163,7 @@ class _Module:
             *lines,
             *_dict("states", states),
             *_dict("tape", tape),
-            "return Trace(states, packed, tape)",
+            "return Trace(states, packed._replace(sizes=sizes), tape)",
         ]
 
     def _backward(self) -> list[str]:
@@ -144,7 +180,7 @@ class _Module:
                 lines.append(f'{identifier(port.var.name)}_seq = seeds["{port.key}"]')
         for port in self.backward.program.ports("carry"):
             given[port.var.name] = identifier(port.var.name)
-            lines.append(f"{identifier(port.var.name)} = np.zeros(({size_text(port.var.shape[0])}, batch), dtype)")
+            lines.append(f"{identifier(port.var.name)} = np.zeros(({size_text(rows_of(port.var))}, batch), dtype)")
         printer = Printer(self.backward, self.backward_layout, given, "back through ")
         body = printer.run()
         lines += [*_allocation(body.arrays), *self._assemble(printer, body, backward=True)]
@@ -161,7 +197,7 @@ class _Module:
         initial = []
         for state in self.cell.states:
             carry = next((p.var for p in self.backward.program.ports("carry") if p.key == state.name), None)
-            value = f"{identifier(carry.name)}.T" if carry else f"np.zeros((batch, {size_text(state.new.shape[0])}), dtype)"
+            value = f"{identifier(carry.name)}.T" if carry else f"np.zeros((batch, {_extent(state.new)}), dtype)"
             initial.append(f'"{state.name}": {value}')
         lines += body.after
         given_input = "None" if not self.cell.inputs else f"{inputs[0]}.swapaxes(1, 2)" if inputs else _ZERO_INPUT
@@ -172,6 +208,8 @@ class _Module:
     def _assemble(self, printer: Printer, body: Body, *, backward: bool) -> list[str]:
         if not body.loop:
             return body.before
+        if self.steps is not None:
+            return [*body.before, *printer.straight(backward, self.steps)]
         loop = [f"    {line}" for line in body.loop]
         return [*body.before, *printer.header(backward), *loop]
 
@@ -216,6 +254,9 @@ class _Module:
         return [*sizes, *kind, *lines, *_dict("arrays", arrays)]
 
 
+_PARAMS = "params: Mapping[str, Any] | Packed"
+_FORWARD_ARGUMENTS = (_PARAMS, "xs: Any", "initial: Mapping[str, Any] | None = None")
+_STEP_ARGUMENTS = (_PARAMS, "x: Any", "states: Mapping[str, Any]")
 _ZERO_INPUT = "np.zeros((steps, batch, sizes[INPUT]), dtype)"
 _ERF = '''
 
@@ -229,6 +270,12 @@ def _erf(x: Array) -> Array:
     result *= x
     return result
 '''
+
+
+def _arguments(*arguments: str) -> str:
+    """A function's arguments, broken into lines as ruff would where there are many."""
+    text = ", ".join(arguments)
+    return text if len(text) <= 108 else f"\n    {text}\n"
 
 
 def _allocation(arrays: dict[str, tuple[str, ...]]) -> list[str]:
@@ -265,6 +312,16 @@ def _size(size: Any) -> str:
 def _repeated(term: Any) -> list[str]:
     number, symbol = term.as_coeff_Mul()
     return [str(symbol)] * int(number)
+
+
+def _extent(symbol: Any) -> str:
+    """The rows of a state as code."""
+    return size_text(symbol.shape[0]) if getattr(symbol, "is_Matrix", False) else "1"
+
+
+def _rows(symbol: Any) -> str:
+    """The size of a column; 1 for a scalar."""
+    return _size(symbol.shape[0]) if getattr(symbol, "is_Matrix", False) else "1"
 
 
 def _shape(parameter: Any) -> list[str]:

@@ -18,10 +18,11 @@ from rnnproof.derivation.program import Names, Program, Step, Var, in_order, wit
 Pass = Callable[[Program], Program]
 
 
-def optimise(program: Program) -> Program:
-    """All forward passes, in order."""
+def optimise(program: Program, *, fuse: bool = True) -> Program:
+    """All forward passes, in order; without `fuse` every gate keeps a product and an activation of its own."""
     for change in FORWARD_PASSES:
-        program = change(program)
+        if fuse or change not in FUSING_PASSES:
+            program = change(program)
     return program
 
 
@@ -175,6 +176,7 @@ FORWARD_PASSES: tuple[Pass, ...] = (
     stack_elementwise,
     hoist_sums,
 )
+FUSING_PASSES: tuple[Pass, ...] = (share_products, stack_elementwise)
 BACKWARD_PASSES: tuple[Pass, ...] = (gather_parts, without_aliases)
 
 

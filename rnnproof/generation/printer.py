@@ -186,6 +186,17 @@ class Printer:
         whole = Region(region.buffer, sp.S.Zero, region.buffer.rows)
         return f"{self.names.get(whole, identifier(region.buffer.name))}_seq" not in self.made
 
+    def straight(self, backward: bool, steps: int) -> list[str]:
+        """The loop written out: each step's arrays are taken, then its lines follow; comments stand in the first alone."""
+        lines: list[str] = []
+        silent = [line for line in self.body.loop if not line.lstrip().startswith("#")]
+        for count in range(steps):
+            number = steps - 1 - count if backward else count
+            lines.append(f"# step {number + 1}")
+            lines += [f"{name} = {_taken(text, number, steps)}" for name, text in self.iterated.items()]
+            lines += silent if count else self.body.loop
+        return lines
+
     def header(self, backward: bool) -> list[str]:
         """The loop's first line."""
         pairs = list(self.iterated.items())
@@ -206,3 +217,11 @@ class Printer:
             "    strict=True,",
             "):",
         ]
+
+
+def _taken(sequence: str, number: int, steps: int) -> str:
+    """One step of a sequence as text; the sequences of states hold the initial value ahead of the first step."""
+    for ending, shift in (("[:-1]", 0), ("[1:]", 1)):
+        if sequence.endswith(ending):
+            return f"{sequence.removesuffix(ending)}[{number + shift}]"
+    return f"{sequence}[{number}]"

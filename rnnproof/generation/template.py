@@ -27,7 +27,7 @@ STATE_SIZES: dict[str, str] = {
 @STATE_SIZES@}
 READ_STATES: tuple[str, ...] = @READ_STATES@  # the states whose value one step before is read
 INPUT: str | None = @INPUT@
-
+@CONSTANTS@
 
 class Packed(NamedTuple):
     """Parameters made ready by `prepare`; opaque."""
@@ -60,15 +60,15 @@ def prepare(params: Mapping[str, Any]) -> Packed:
     return Packed(sizes, given, arrays)
 
 
-def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, Any] | None = None) -> Trace:
+def forward(@FORWARD_ARGUMENTS@) -> Trace:
     """Run the cell over a sequence: @XS@.
 
     `params` a dict as in PARAMETERS, or what `prepare` returned; `initial` {state: (B, size)}, zero where not given. The result
-    has the common dtype of all arguments. Raises ValueError where a size or a name does not fit.
+    has the common dtype of all arguments. Raises ValueError where a size or a name does not fit.@CONSTANTS_DOC@
     """
     packed = params if isinstance(params, Packed) else prepare(params)
     xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial)
-@FORWARD@
+@CHECKS@@FORWARD@
 
 
 def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
@@ -81,12 +81,12 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
 @BACKWARD@
 
 
-def step(params: Mapping[str, Any] | Packed, x: Any, states: Mapping[str, Any]) -> dict[str, Array]:
+def step(@STEP_ARGUMENTS@) -> dict[str, Array]:
     """One step: x (B, input) (None for a cell without input), `states` {state: (B, size)} -> the new states."""
     if not isinstance(params, Packed):
         _known(params, PARAMETERS, "parameter")
         params = {name: np.asarray(a)[np.newaxis] if PARAMETERS[name][:1] == ("steps",) else a for name, a in params.items()}
-    trace = forward(params, @STEP_X@, states)
+    trace = forward(params, @STEP_X@, states@CONSTANTS_PASSED@)
     return {name: values[-1] for name, values in trace.states.items()}
 
 
@@ -166,13 +166,31 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
             wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
         seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
-    sizes = {**trace.packed.sizes, **{STATE_SIZES[name]: values.shape[2] for name, values in trace.states.items()}}
-    return seeds, shape[0], shape[1], sizes, dtype
+    return seeds, shape[0], shape[1], trace.packed.sizes, dtype
+
+
+def _constants(
+    constants: Mapping[str, Any], steps: int, batch: int, sizes: dict[str, int], dtype: np.dtype[Any]
+) -> dict[str, Array]:
+    """What is given beside the inputs, checked, as (steps, rows, batch); repeats along an axis cost no memory."""
+    _known(constants, CONSTANTS, "constant")
+    given = {}
+    for name, size in CONSTANTS.items():
+        if name not in constants:
+            raise ValueError(f"constant {name!r} is missing; give an array of shape (T, B, {size})")
+        value = np.asarray(constants[name]).astype(dtype, copy=False)
+        if size not in sizes and "+" not in size and value.ndim:
+            sizes[size] = value.shape[-1]
+        wanted = (steps, batch, _length(sizes, size))
+        if value.ndim > 3 or any(have not in (1, want) for have, want in zip(value.shape[::-1], wanted[::-1], strict=False)):
+            raise ValueError(f"constant {name!r} has shape {value.shape}; it should broadcast to (T, B, {size}) = {wanted}")
+        given[name] = np.broadcast_to(value, wanted).swapaxes(1, 2)
+    return given
 
 
 def _length(sizes: dict[str, int], size: str) -> int:
     """The length that "hidden" or "hidden+input" stands for."""
-    return sum(sizes[part] for part in size.split("+"))
+    return sum(int(part) if part.isdecimal() else sizes[part] for part in size.split("+"))
 
 
 def _known(given: Mapping[str, Any], names: Mapping[str, Any], what: str) -> None:
@@ -223,4 +241,4 @@ def _total(a: Array) -> Array:
 @ERF@'''
 
 # Left out of a module that does not call them.
-HELPERS = ("_arrays", "_rows", "_sequence", "_columns", "_total")
+HELPERS = ("_constants", "_arrays", "_rows", "_sequence", "_columns", "_total")

@@ -13,7 +13,7 @@ import sympy as sp
 RESERVED = frozenset(
     "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any sum input "
     "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape int float complex len zip "
-    "dict tuple list max min abs range print type set states".split()
+    "dict tuple list max min abs range print type set states fixed constants".split()
 )
 _OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
 
