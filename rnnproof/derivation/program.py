@@ -50,8 +50,9 @@ class Port:
     """A value that enters or leaves: its role, the name it goes by there, and its variable.
 
     Roles in: parameter, input, constant (given, without a gradient), old (a state's value one step before), tape (a forward
-    value), seed (the gradient a loss sends to a state at this step), carry (the gradient arriving from the next step). Roles out: new (a state's value), carry (the
-    gradient handed to the step before), gradient (of a parameter, summed over steps and samples), input (gradient of it).
+    value), seed (the gradient a loss sends to a state at this step), carry (the gradient arriving from the next step). Roles
+    out: new (a state's value), carry (the gradient handed to the step before), gradient (of a parameter, summed over steps
+    and samples), input (gradient of it).
     """
 
     role: str
