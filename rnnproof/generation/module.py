@@ -73,6 +73,7 @@ class _Module:
         name = self.cell.inputs[0].name if self.cell.inputs else None
         values = {
             "CELL": self.cell.name,
+            "AGAIN": f"rnnproof generate {self.cell.name}" if self.cell.source else "rnnproof.generate(cell)",
             "EQUATIONS": "\n".join(_equation(equation.tex or str(equation)) for equation in self._printed()),
             "PARAMETERS": "".join(f'    "{p.name}": {_tuple(_shape(p))},\n' for p in self.cell.parameters),
             "STATES": _tuple([state.name for state in self.cell.states]),

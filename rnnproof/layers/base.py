@@ -1,0 +1,208 @@
+"""`Layer`: what every layer has: weights with their initialisers, penalties and constraints, gradients, and its configuration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from rnnproof.layers import archive, arguments, regularizers
+from rnnproof.runtime import constraints, initializers
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """How one weight array is made and treated: `start(shape, dtype, rng)` gives its first values."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: Callable[[tuple[int, ...], Any, np.random.Generator], Array]
+    regularizer: regularizers.Regularizer | None = None
+    constraint: Callable[[Array], Array] | None = None
+
+
+class Layer:
+    """Base of all layers.
+
+    A subclass names its weights in `_weights(input_shape)`, computes in `_forward` and `_backward`. `weights`, `gradients` and
+    `weight_names` stand in Keras's order; optimisers change the weights in place. `losses` holds the penalties of the last
+    call; `backward` gives gradients of the loss plus these.
+    """
+
+    registry: ClassVar[dict[str, type[Layer]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            Layer.registry[cls.__name__] = cls
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        seed = config.get("seed")
+        if seed is not None:
+            arguments.whole("seed", seed, least=0)
+        name = config.get("name")
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"name={name!r}: give a string")
+        self.name = name or type(self).__name__.lower()
+        self.dtype = arguments.dtype(config.get("dtype"))
+        self._starting, self._dropping = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+        self._specs: tuple[Weight, ...] = ()
+        self.built = False
+        self.weights: list[Array] = []
+        self.gradients: list[Array] = []
+        self.losses: list[float] = []
+        self.activity_regularizer = regularizers.get(config.get("activity_regularizer"), "activity_regularizer")
+
+    # weights
+
+    def _weights(self, input_shape: Shape) -> tuple[Weight, ...]:
+        raise NotImplementedError
+
+    def build(self, input_shape: Sequence[int | None], dtype: Any = None) -> None:
+        """Make the weights for inputs of this shape; lengths that do not matter may be None. Raises ValueError for a bad shape."""
+        if self.built:
+            return
+        self._specs = self._weights(tuple(input_shape))
+        kind = self.dtype or np.dtype(dtype or np.float64)
+        self.weights = [self._started(spec, kind) for spec in self._specs]
+        self.built = True
+
+    def _started(self, spec: Weight, kind: np.dtype[Any]) -> Array:
+        value = np.array(spec.start(spec.shape, kind, self._starting), dtype=kind)
+        return arguments.shaped(f"{self.name}: what the initializer of {spec.name} made", value, spec.shape)
+
+    @property
+    def weight_names(self) -> list[str]:
+        """The weights' names, in order."""
+        return [spec.name for spec in self._specs]
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold. Raises ValueError before they are made."""
+        self._need_weights()
+        return sum(weight.size for weight in self.weights)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights, in Keras's order and layout."""
+        return [weight.copy() for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Put values into the weights, in place. Raises ValueError naming the array that does not fit."""
+        self._need_weights()
+        if len(weights) != len(self.weights):
+            names = ", ".join(self.weight_names) or "none"
+            raise ValueError(f"{self.name}: {len(weights)} arrays are given; it has {len(self.weights)} weights ({names})")
+        checked = [
+            arguments.shaped(f"{self.name}: {spec.name}", arguments.floating(f"{self.name}: {spec.name}", value, None), spec.shape)
+            for spec, value in zip(self._specs, weights, strict=True)
+        ]
+        for weight, value in zip(self.weights, checked, strict=True):
+            weight[...] = value
+
+    def _need_weights(self) -> None:
+        if not self.built:
+            raise ValueError(f"{self.name} has no weights yet; call it on an input, or build(input_shape) it")
+
+    def apply_constraints(self) -> None:
+        """Project the weights onto their constraints, in place; for after an optimiser's step."""
+        for spec, weight in zip(self._specs, self.weights, strict=True):
+            if spec.constraint is not None:
+                weight[...] = spec.constraint(weight)
+
+    # penalties
+
+    def _penalties(self) -> list[float]:
+        pairs = zip(self._specs, self.weights, strict=True)
+        return [spec.regularizer(weight) for spec, weight in pairs if spec.regularizer is not None]
+
+    def _with_penalties(self, gradients: Sequence[Array]) -> list[Array]:
+        """Gradients in the weights' dtype, those of their penalties added."""
+        total = []
+        for spec, weight, gradient in zip(self._specs, self.weights, gradients, strict=True):
+            added = gradient if spec.regularizer is None else gradient + spec.regularizer.gradient(weight)
+            total.append(added if added.dtype.kind == "c" else added.astype(weight.dtype, copy=False))
+        return total
+
+    def _activity(self, outputs: Sequence[Array]) -> list[float]:
+        """The penalty of each output, divided by the batch size, as in tf.keras (Keras 2.2.4 did not divide)."""
+        if self.activity_regularizer is None:
+            return []
+        return [self.activity_regularizer(output) / max(len(output), 1) for output in outputs]
+
+    def _d_activity(self, output: Array, d_output: Array) -> Array:
+        if self.activity_regularizer is None:
+            return d_output
+        return d_output + self.activity_regularizer.gradient(output) / max(len(output), 1)
+
+    # arrays
+
+    def _input(self, x: Any, axes: tuple[str, ...]) -> Array:
+        """The input as an array with these axes (the last of the built length); makes the weights on first sight."""
+        array = arguments.floating(f"{self.name}: the input", x, self.dtype)
+        if axes:
+            arguments.shaped(f"{self.name}: the input", array, axes)
+        elif array.ndim < 2:
+            raise ValueError(f"{self.name}: the input has shape {array.shape}; it should be (B, ..., input)")
+        if not self.built:
+            self.build(array.shape, np.float32 if array.dtype == np.float32 else np.float64)
+        return array
+
+    def compute_mask(self, mask: Any) -> Any:
+        """The mask that goes on to the next layer."""
+        return mask
+
+    def reset_states(self) -> None:
+        """Forget what is carried from batch to batch; here nothing is."""
+
+    def __call__(self, x: Any, mask: Any = None, training: bool = False) -> Any:
+        raise NotImplementedError
+
+    def backward(self, d_output: Any) -> Array:
+        """The gradient of the input from that of the output; sets `gradients`."""
+        raise NotImplementedError
+
+    # configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them. Raises ValueError for a callable of the user's own."""
+        return {name: _plain(f"{self.name}: {name}", value) for name, value in self._config.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """A new layer, without weights, from what `get_config` gave."""
+        return cls(**config)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write configuration and weights to an .npz file; `rnnproof.layers.load` reads it."""
+        self._need_weights()
+        archive.write(path, {"class": type(self).__name__, "config": self.get_config()}, dict(enumerate_names(self)))
+
+
+def enumerate_names(layer: Layer) -> list[tuple[str, Array]]:
+    """The weights with their names, made unique by their places."""
+    return [(f"{place}:{name}", weight) for place, (name, weight) in enumerate(zip(layer.weight_names, layer.weights, strict=True))]
+
+
+def _plain(what: str, value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.dtype):
+        return value.name
+    if hasattr(value, "get_config"):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+    if value is None or isinstance(value, str | int | float | bool | dict | list | tuple):
+        return value
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return np.dtype(value).name
+    shown = getattr(value, "__name__", repr(value))
+    raise ValueError(f"{what}={shown} is a function of your own and can't be written down; give it by name to save the layer")
+
+
+__all__ = ["Array", "Layer", "Shape", "Weight", "constraints", "enumerate_names", "initializers", "inspect"]
