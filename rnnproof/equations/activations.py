@@ -116,6 +116,8 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
     # solve() would round decimal constants to double precision on its way; as fractions they stay exact
     decimals = definition.atoms(sp.Float)
     definition = definition.xreplace({number: sp.Rational(number) for number in decimals})
+    if definition.has(sp.Piecewise) and not (isinstance(definition, sp.Piecewise) and _non_decreasing(definition)):
+        return None
     branches = definition.args if isinstance(definition, sp.Piecewise) else ((definition, sp.true),)
     rewritten = []
     for expression, condition in branches:
@@ -142,6 +144,12 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
     return found.xreplace(
         {number: sp.Float(number, 32) for number in found.atoms(sp.Rational) if decimals and number.q > 10**9}
     )
+
+
+def _non_decreasing(definition: sp.Expr) -> bool:
+    """Whether values at close points never fall; only then does a condition on x become one on y."""
+    values = [float(definition.subs(X, sp.Rational(step, 16)).evalf()) for step in range(-160, 161)]
+    return all(below <= above for below, above in zip(values, values[1:], strict=False))
 
 
 def kinks(function: Any) -> tuple[float, ...]:
@@ -176,11 +184,16 @@ activation(
 )
 activation("hard_sigmoid_keras3", sp.Piecewise((0, X <= -3), (1, X >= 3), (X / 6 + sp.Rational(1, 2), True)))
 activation("relu", _positive(X, sp.Integer(0)), aliases=("ReLU", "Relu"))
+activation("relu6", sp.Piecewise((0, X <= 0), (6, X >= 6), (X, True)))
+activation("leaky_relu", sp.Piecewise((X, X > 0), (X / 5, True)))
 activation("softplus", sp.log(1 + sp.exp(X)))
 activation("softsign", _positive(X / (1 + X), X / (1 - X)))
 activation("elu", _positive(X, sp.exp(X) - 1), aliases=("ELU",))
 activation("selu", _positive(_SELU_SCALE * X, _SELU_SCALE * _SELU_ALPHA * (sp.exp(X) - 1)), aliases=("SELU",))
 activation("gelu", X * (1 + sp.erf(X / sp.sqrt(2))) / 2, aliases=("GELU",))
 activation("swish", X * named("sigmoid")(X), aliases=("silu", "SiLU", "Swish"))
+activation("mish", X * sp.tanh(sp.log(1 + sp.exp(X))))
+activation("abs", sp.Piecewise((-X, X < 0), (X, X > 0), (0, True)))
+activation("log", sp.log(X))
 activation("linear", X, aliases=("identity", "id"))
 activation("reciprocal", 1 / X)

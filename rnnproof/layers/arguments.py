@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.equations import activations
+from rnnproof.equations import activations, tracing
 
 Dtype = np.dtype[Any]
 
@@ -78,7 +78,7 @@ def activation(name: str, value: str | Callable[..., Any] | None, *, rows: bool 
     if isinstance(value, activations.Activation):
         return value.name
     if callable(value):
-        return activations.from_callable(value).name
+        return tracing.activation(value).name
     found = activations.find(value) if isinstance(value, str) else None
     if found is not None:
         return found.name

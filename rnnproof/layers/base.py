@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -11,7 +10,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from rnnproof.layers import archive, arguments, regularizers
-from rnnproof.runtime import constraints, initializers
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int | None, ...]
@@ -204,5 +202,3 @@ def _plain(what: str, value: Any) -> Any:
     shown = getattr(value, "__name__", repr(value))
     raise ValueError(f"{what}={shown} is a function of your own and can't be written down; give it by name to save the layer")
 
-
-__all__ = ["Array", "Layer", "Shape", "Weight", "constraints", "enumerate_names", "initializers", "inspect"]
