@@ -15,10 +15,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     "errors": 0,
+    "layouts": 0,
     "cells": 0,
     "runtime": 1,
     "equations": 1,
-    "layers": 2,
+    "layers": 4,
     "derivation": 2,
     "generation": 3,
     "proofs": 3,
@@ -39,7 +40,7 @@ LIBRARIES = {
     "cells": {"numpy"},
     "runtime": {"numpy"},
     "layers": {"numpy"},
-    "equations": {"sympy", "lark"},
+    "equations": {"sympy", "lark", "numpy"},
     "derivation": {"sympy"},
     "generation": {"sympy", "numpy"},
 }

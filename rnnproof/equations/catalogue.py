@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 
+from rnnproof import layouts
 from rnnproof.equations import reader
-from rnnproof.equations.cell import Cell, FrameworkLayer
+from rnnproof.equations.cell import Cell
 from rnnproof.equations.document import Page
 from rnnproof.errors import EquationError, UsageError
 
 _FOLDER = resources.files(__package__) / "catalogue"
-_SECTION = "## In frameworks"
 
 
 def names() -> tuple[str, ...]:
@@ -27,18 +27,4 @@ def load(name: str) -> Cell:
     cells = reader.read_page(Page(f"{name}.md", text), name).cells
     if len(cells) != 1:
         raise EquationError(f"{name}.md: a catalogue document holds one cell, this one {len(cells)}; split it")
-    return replace(cells[0], frameworks=frameworks(text))
-
-
-def frameworks(text: str) -> tuple[FrameworkLayer, ...]:
-    """The table below `## In frameworks`: | framework | layer | options | array | stacked from |, one row for each array."""
-    _, _, section = text.partition(_SECTION)
-    weights: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[tuple[str, tuple[str, ...]]]] = {}
-    for line in section.splitlines():
-        cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
-        if not line.startswith("|") or len(cells) < 5 or cells[0] == "framework" or set(cells[0]) <= set("-: "):
-            continue
-        framework, layer, options, array, stacked = cells[:5]
-        pairs = tuple((key, value) for key, _, value in (option.partition("=") for option in options.split()))
-        weights.setdefault((framework, layer, pairs), []).append((array, tuple(stacked.split())))
-    return tuple(FrameworkLayer(*layer, tuple(arrays)) for layer, arrays in weights.items())
+    return replace(cells[0], frameworks=layouts.tables(text))

@@ -8,6 +8,7 @@ from typing import Any
 
 from rnnproof.equations import expressions
 from rnnproof.errors import EquationError
+from rnnproof.layouts import FrameworkLayer
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,6 @@ class Body:
     argument: Any
     expression: Any
     tex: str = ""
-
-
-@dataclass(frozen=True)
-class FrameworkLayer:
-    """The same cell in a framework: which layer and, for each of its weight arrays, our parameters stacked in its order."""
-
-    framework: str
-    layer: str
-    options: tuple[tuple[str, str], ...]
-    weights: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)

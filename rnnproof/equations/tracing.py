@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from rnnproof.equations import activations
-from rnnproof.equations.activations import X, Activation
+from rnnproof.equations.activations import Activation, X
 from rnnproof.errors import EquationError
 
 

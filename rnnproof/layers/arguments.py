@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -60,11 +61,10 @@ def dtype(value: Any) -> Dtype | None:
     """float32, float64, or None for the dtype of what comes in."""
     if value is None:
         return None
-    try:
+    found: Dtype | None = None
+    with contextlib.suppress(TypeError):
         found = np.dtype(value)
-    except TypeError:
-        found = None
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype={value!r}: give 'float32', 'float64' or None (that of the first input)")
     return found
 
@@ -102,7 +102,9 @@ def floating(what: str, value: Any, wanted: Dtype | None) -> np.ndarray[Any, Any
 
 def shaped(what: str, array: np.ndarray[Any, Any], wanted: tuple[int | str, ...]) -> np.ndarray[Any, Any]:
     """The array, if its shape is `wanted`; a word stands for any length."""
-    fits = len(array.shape) == len(wanted) and all(isinstance(w, str) or n == w for n, w in zip(array.shape, wanted, strict=True))
+    fits = len(array.shape) == len(wanted) and all(
+        isinstance(w, str) or n == w for n, w in zip(array.shape, wanted, strict=True)
+    )
     if not fits:
         text = ", ".join(map(str, wanted))
         raise ValueError(f"{what} has shape {array.shape}; it should be ({text}{',' if len(wanted) == 1 else ''})")

@@ -1,4 +1,4 @@
-"""`Layer`: what every layer has: weights with their initialisers, penalties and constraints, gradients, and its configuration."""
+"""`Layer`: what every layer has: weights with initialisers, penalties and constraints, gradients, a configuration."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Layer:
         raise NotImplementedError
 
     def build(self, input_shape: Sequence[int | None], dtype: Any = None) -> None:
-        """Make the weights for inputs of this shape; lengths that do not matter may be None. Raises ValueError for a bad shape."""
+        """Make the weights for inputs of this shape; a length that does not matter may be None. Raises ValueError otherwise."""
         if self.built:
             return
         self._specs = self._weights(tuple(input_shape))
@@ -98,7 +98,9 @@ class Layer:
             names = ", ".join(self.weight_names) or "none"
             raise ValueError(f"{self.name}: {len(weights)} arrays are given; it has {len(self.weights)} weights ({names})")
         checked = [
-            arguments.shaped(f"{self.name}: {spec.name}", arguments.floating(f"{self.name}: {spec.name}", value, None), spec.shape)
+            arguments.shaped(
+                f"{self.name}: {spec.name}", arguments.floating(f"{self.name}: {spec.name}", value, None), spec.shape
+            )
             for spec, value in zip(self._specs, weights, strict=True)
         ]
         for weight, value in zip(self.weights, checked, strict=True):
@@ -141,7 +143,7 @@ class Layer:
 
     # arrays
 
-    def _input(self, x: Any, axes: tuple[str, ...]) -> Array:
+    def _input(self, x: Any, axes: tuple[int | str, ...]) -> Array:
         """The input as an array with these axes (the last of the built length); makes the weights on first sight."""
         array = arguments.floating(f"{self.name}: the input", x, self.dtype)
         if axes:
@@ -185,7 +187,9 @@ class Layer:
 
 def enumerate_names(layer: Layer) -> list[tuple[str, Array]]:
     """The weights with their names, made unique by their places."""
-    return [(f"{place}:{name}", weight) for place, (name, weight) in enumerate(zip(layer.weight_names, layer.weights, strict=True))]
+    return [
+        (f"{place}:{name}", weight) for place, (name, weight) in enumerate(zip(layer.weight_names, layer.weights, strict=True))
+    ]
 
 
 def _plain(what: str, value: Any) -> Any:
@@ -201,4 +205,3 @@ def _plain(what: str, value: Any) -> Any:
         return np.dtype(value).name
     shown = getattr(value, "__name__", repr(value))
     raise ValueError(f"{what}={shown} is a function of your own and can't be written down; give it by name to save the layer")
-

@@ -15,6 +15,7 @@ from rnnproof.layers.specialise import Recurrence, module
 from rnnproof.runtime import constraints, converters, dropout, initializers
 
 MASKS = ("dropout", "recurrent_dropout")
+_LETTERS = {"kernel": "W", "recurrent_kernel": "R", "bias": "b"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class _Recurrent(Layer):
         super().__init__(config)
         self.units = arguments.whole("units", config["units"])
         self.activation = arguments.activation("activation", config["activation"])
-        self.recurrent_activation = arguments.activation("recurrent_activation", config.get("recurrent_activation"))
+        self.recurrent_activation = arguments.activation("recurrent_activation", config.get("recurrent_activation", "sigmoid"))
         self.use_bias = arguments.flag("use_bias", config["use_bias"])
         self.dropout = arguments.rate("dropout", config["dropout"])
         self.recurrent_dropout = arguments.rate("recurrent_dropout", config["recurrent_dropout"])
@@ -78,7 +79,7 @@ class _Recurrent(Layer):
         if len(input_shape) != 3 or input_shape[-1] is None:
             raise ValueError(f"{self.name}: input shape {input_shape}; it should be (B, T, input), input a number")
         rows = len(self.GATES) * self.units
-        shapes = {"kernel": (input_shape[-1], rows), "recurrent": (self.units, rows)}
+        shapes: dict[str, tuple[int, ...]] = {"kernel": (input_shape[-1], rows), "recurrent": (self.units, rows)}
         if self.use_bias:
             shapes["bias"] = self._bias_shape(rows)
         weights = []
@@ -94,13 +95,24 @@ class _Recurrent(Layer):
     def _first_bias(self, start: Any) -> Any:
         return start
 
+    def _parts(self) -> dict[str, tuple[str, ...]]:
+        """From which of the equations' parameters each weight is stacked."""
+        parts = {role: tuple(f"{letter}_{gate}".rstrip("_") for gate in self.GATES) for role, letter in _LETTERS.items()}
+        if self._cell == "gru_reset_after":
+            parts["bias"] = (*parts["bias"], ";", *(f"c_{gate}" for gate in self.GATES))
+        return {name: parts[name] for name in self.weight_names}
+
     def _parameters(self) -> dict[str, Array]:
-        """The weights as the equations name them."""
-        return converters.from_framework(self._cell, dict(zip(self.weight_names, self.weights, strict=True)), "keras")
+        """The weights as the equations name them, as views."""
+        params: dict[str, Array] = {}
+        for parts, weight in zip(self._parts().values(), self.weights, strict=True):
+            blocks = converters.unstack(parts, weight if ";" in parts else weight.T)
+            params.update({name: found for name, (found,) in blocks.items()})
+        return params
 
     def _weight_gradients(self, gradients: Mapping[str, Array]) -> list[Array]:
-        stacked = converters.to_framework(self._cell, gradients, "keras")
-        return [stacked[name] for name in self.weight_names]
+        stacked = [converters.stack(parts, gradients, self.units) for parts in self._parts().values()]
+        return [array if ";" in parts else array.T for parts, array in zip(self._parts().values(), stacked, strict=True)]
 
     # forward
 
@@ -118,15 +130,11 @@ class _Recurrent(Layer):
             raise ValueError(f"{self.name}: the input has shape {x.shape}, a sequence of no steps; give at least one")
         first = self._first_states(initial_state, batch)
         constants = self._drawn(arguments.flag("training", training), dropout_masks, x)
+        inputs, recurrent = ("" if not found else "shared" if len(found) == 1 else "gates" for found in constants.values())
         options = Recurrence(
-            self._cell,
-            self.activation,
-            self.recurrent_activation,
-            self.use_bias,
-            *("" if not constants[kind] else "shared" if len(constants[kind]) == 1 else "gates" for kind in MASKS),
-            masked=mask is not None,
+            self._cell, self.activation, self.recurrent_activation, self.use_bias, inputs, recurrent, mask is not None
         )
-        given = {name: value for kind in MASKS for name, value in constants[kind].items()}
+        given = {name: value for found in constants.values() for name, value in found.items()}
         xs = self._in_time(x)
         if mask is not None:
             counts = self._mask(mask, batch, steps)
@@ -220,7 +228,9 @@ class _Recurrent(Layer):
         if d_states is not None and not self.return_state:
             raise ValueError(f"{self.name}: d_states without return_state; make the layer with return_state=True")
         if d_states is not None and len(d_states) != len(self.STATES):
-            raise ValueError(f"{self.name}: d_states has {len(d_states)} entries; give one for each of {', '.join(self.STATES)}")
+            raise ValueError(
+                f"{self.name}: d_states has {len(d_states)} entries; give one for each of {', '.join(self.STATES)}"
+            )
         arriving = [d_output, *(d_states or [None] * (len(self._run.outputs) - 1))]
         whats = ["d_output", *(f"d_states {name}" for name in self.STATES)]
         found = [self._arriving(what, d, of) for what, d, of in zip(whats, arriving, self._run.outputs, strict=False)]
@@ -252,7 +262,7 @@ class _Recurrent(Layer):
         return mask if self.return_sequences else None
 
     def reset_states(self, states: Any = None) -> None:
-        """Start the next batch of a stateful layer from zero, or from the given states. Raises ValueError if it is not stateful."""
+        """Start the next batch of a stateful layer from zero or from these states. Raises ValueError if it is not stateful."""
         if not self.stateful:
             raise ValueError(f"{self.name} is not stateful; make it with stateful=True")
         if states is None:

@@ -103,12 +103,12 @@ def with_recurrent_biases(cell: Cell) -> Cell:
 
 
 def with_dropout(cell: Cell, name: str, *, shared: bool) -> Cell:
-    """What a gate's matrix multiplies is masked: the input (`dropout`) or the old state (`recurrent_dropout`) in W_i x_t and R_i h_{t-1}.
+    """What a gate's matrix multiplies is masked: x_t in W_i x_t (`dropout`), h_{t-1} in R_i h_{t-1} (`recurrent_dropout`).
 
     Y. Gal and Z. Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks" (arXiv
     1512.05287): one mask for a whole sequence.
     """
-    target = cell.inputs[0] if name == "dropout" else cell.states[0].old
+    target: Any = cell.inputs[0] if name == "dropout" else cell.states[0].old
     masks: dict[str, Any] = {}
 
     def change(node: Any) -> Any:

@@ -32,6 +32,11 @@ def _norms(w: Array, axis: Axis) -> Array:
     return norms
 
 
+def _scaled(w: Array, factor: Array) -> Array:
+    scaled: Array = w * factor.astype(w.dtype)
+    return scaled
+
+
 @dataclass(frozen=True)
 class Constraint:
     """Base of the constraints."""
@@ -56,7 +61,7 @@ class MaxNorm(Constraint):
 
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
-        return w * (np.clip(norms, 0, self.max_value) / (EPSILON + norms)).astype(w.dtype)
+        return _scaled(w, np.clip(norms, 0, self.max_value) / (EPSILON + norms))
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class NonNeg(Constraint):
     """max(w, 0)."""
 
     def __call__(self, w: Array) -> Array:
-        return w * (w >= 0)
+        return _scaled(w, w >= 0)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class UnitNorm(Constraint):
     axis: Axis = 0
 
     def __call__(self, w: Array) -> Array:
-        return w / (EPSILON + _norms(w, self.axis)).astype(w.dtype)
+        return _scaled(w, 1 / (EPSILON + _norms(w, self.axis)))
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class MinMaxNorm(Constraint):
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
         desired = self.rate * np.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
-        return w * (desired / (EPSILON + norms)).astype(w.dtype)
+        return _scaled(w, desired / (EPSILON + norms))
 
 
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm

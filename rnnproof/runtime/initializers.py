@@ -155,7 +155,7 @@ class Orthogonal(Initializer):
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
-        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+        return np.asarray(self.gain * (q if rows >= columns else q.T).reshape(shape))
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Identity(Initializer):
     def _values(self, shape: Shape, rng: np.random.Generator) -> Array:
         if len(shape) != 2:
             raise ValueError(f"an identity needs a matrix, not shape {shape}; choose another initializer")
-        return self.gain * np.eye(*shape)
+        return np.asarray(self.gain * np.eye(*shape))
 
 
 @dataclass(frozen=True)

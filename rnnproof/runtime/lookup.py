@@ -17,7 +17,7 @@ def find(value: Any, names: Mapping[str, Callable[..., Any]], argument: str) -> 
         return names[value]()
     if isinstance(value, Mapping):
         name, config = value.get("class_name"), value.get("config", {})
-        if name not in names or not isinstance(config, Mapping):
+        if not isinstance(name, str) or name not in names or not isinstance(config, Mapping):
             raise ValueError(f"{argument}={dict(value)!r}: give {{'class_name': one of {', '.join(names)}, 'config': {{...}}}}")
         try:
             return names[name](**config)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.equations.cell import FrameworkLayer
 from rnnproof.errors import UsageError
+from rnnproof.layouts import FrameworkLayer, is_summand, rows_of
 from rnnproof.verification.point import Array, Point
 from rnnproof.verification.reference import Reference, rounding
 from rnnproof.verification.subject import Subject
@@ -35,20 +35,9 @@ def options(layer: FrameworkLayer) -> dict[str, Any]:
     return {name: _WORDS.get(value.lower(), value) for name, value in layer.options}
 
 
-def rows_of(parts: tuple[str, ...]) -> list[list[str]]:
-    """Names stacked along the first axis, in rows separated by ";" (the two rows of a bias)."""
-    rows: list[list[str]] = [[]]
-    for part in parts:
-        if part == ";":
-            rows.append([])
-        else:
-            rows[-1].append(part)
-    return rows
-
-
 def stacked(parts: tuple[str, ...], params: Mapping[str, Array], hidden: int) -> Array:
-    """The framework's array in our layout: our parameters one below the other, "0" being a block of `hidden` zeros."""
-    rows = [np.concatenate([np.zeros(hidden) if p == "0" else params[p] for p in row]) for row in rows_of(parts)]
+    """The framework's array in our layout: our parameters one below the other, a summand being a block of `hidden` zeros."""
+    rows = [np.concatenate([np.zeros(hidden) if is_summand(p) else params[p] for p in row]) for row in rows_of(parts)]
     return rows[0] if len(rows) == 1 else np.stack(rows)
 
 
@@ -59,8 +48,8 @@ def split(parts: tuple[str, ...], array: Array, params: Mapping[str, Array], hid
     for row, values in zip(rows, array if len(rows) > 1 else [array], strict=True):
         start = 0
         for part in row:
-            size = hidden if part == "0" else params[part].shape[0]
-            if part != "0":
+            size = hidden if is_summand(part) else params[part].shape[0]
+            if not is_summand(part):
                 found[part] = found.get(part, 0.0) + values[start : start + size]
             start += size
     return found

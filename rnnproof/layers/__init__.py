@@ -1,0 +1,9 @@
+"""Layers with Keras's signatures (2.2.4, as the lecture lists them) on generated cells.
+
+`layer(x, mask=None, training=False, initial_state=None)` with x (B, T, input); `layer.backward(d_output, d_states=None)` gives
+the input's gradient and leaves `layer.gradients` aligned with `layer.weights`.
+"""
+
+from rnnproof.layers.rnn import GRU, LSTM, SimpleRNN
+
+__all__ = ["GRU", "LSTM", "SimpleRNN"]

@@ -1,0 +1,67 @@
+"""How frameworks lay out a cell's parameters: the tables `## In frameworks` of the catalogue's documents, and what they mean.
+
+A row says from which of our parameters, one below the other, a framework's array is stacked; ";" begins a second row of a
+bias, and "+b_z" is a second summand of b_z: zeros on the way there, added on the way back. Needs no SymPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+SECTION = "## In frameworks"
+
+
+@dataclass(frozen=True)
+class FrameworkLayer:
+    """The same cell in a framework: which layer and, for each of its weight arrays, our parameters stacked in its order."""
+
+    framework: str
+    layer: str
+    options: tuple[tuple[str, str], ...]
+    weights: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def tables(text: str) -> tuple[FrameworkLayer, ...]:
+    """The table below `## In frameworks`: | framework | layer | options | array | stacked from |, one row for each array."""
+    _, _, section = text.partition(SECTION)
+    weights: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[tuple[str, tuple[str, ...]]]] = {}
+    for line in section.splitlines():
+        cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|") or len(cells) < 5 or cells[0] == "framework" or set(cells[0]) <= set("-: "):
+            continue
+        framework, layer, options, array, stacked = cells[:5]
+        pairs = tuple((key, value) for key, _, value in (option.partition("=") for option in options.split()))
+        weights.setdefault((framework, layer, pairs), []).append((array, tuple(stacked.split())))
+    return tuple(FrameworkLayer(*layer, tuple(arrays)) for layer, arrays in weights.items())
+
+
+@cache
+def catalogue() -> Mapping[str, tuple[FrameworkLayer, ...]]:
+    """The tables of every cell in the catalogue, by the cell's name."""
+    folder = resources.files("rnnproof") / "equations" / "catalogue"
+    documents = [entry for entry in folder.iterdir() if entry.name.endswith(".md")]
+    return {entry.name.removesuffix(".md"): tables(entry.read_text(encoding="utf-8")) for entry in documents}
+
+
+def rows_of(parts: tuple[str, ...]) -> list[list[str]]:
+    """Names stacked along the first axis, in rows separated by ";" (the two rows of a bias)."""
+    rows: list[list[str]] = [[]]
+    for part in parts:
+        if part == ";":
+            rows.append([])
+        else:
+            rows[-1].append(part)
+    return rows
+
+
+def is_summand(part: str) -> bool:
+    """Whether a part stands for zeros, what it means being in another part already."""
+    return part == "0" or part.startswith("+")
+
+
+def named(parts: tuple[str, ...]) -> list[str]:
+    """Our parameters among the parts."""
+    return [part for part in parts if part != ";" and not is_summand(part)]

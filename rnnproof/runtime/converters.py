@@ -1,0 +1,185 @@
+"""Weights between rnnproof's cells and Keras, torch and ONNX: dictionaries of arrays in, dictionaries of arrays out.
+
+What goes where stands in the catalogue's tables (`rnnproof.layouts`). Keras multiplies from the right, so its matrices are
+ours transposed; ONNX's arrays begin with an axis of one direction. Round trips from rnnproof are exact. Where a framework has
+two biases that are only ever added (torch's b_ih and b_hh of a plain gate), we have one: their sum, and zeros go back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnproof import layouts
+from rnnproof.layouts import FrameworkLayer, is_summand, rows_of
+
+Array = np.ndarray[Any, Any]
+FRAMEWORKS = ("rnnproof", "keras", "torch", "onnx")
+
+
+def to_framework(cell: str, params: Mapping[str, Any], framework: str, *, suffix: str = "_l0") -> dict[str, Array]:
+    """A framework's arrays from our parameters (named as in the cell's PARAMETERS).
+
+    `suffix` ends torch's names: "_l0", "_l1_reverse". Parameters without any bias give arrays without biases. Raises
+    ValueError naming the array for what is missing, unknown or misshapen, and for a cell that the framework has not.
+    """
+    layer = _layer(cell, framework)
+    arrays = {name: np.asarray(value) for name, value in params.items()}
+    known = [name for _, parts in layer.weights for name in named(parts)]
+    _complete(f"{cell}: parameter", arrays, known, _without_biases(layer, arrays))
+    hidden = _hidden(cell, arrays)
+    made = {}
+    for name, parts in layer.weights:
+        if all(part in arrays for part in named(parts)) and (named(parts) or _biased(layer, arrays)):
+            stacked = stack(parts, arrays, hidden)
+            made[_spelt(framework, name, suffix)] = _oriented(framework, parts, stacked)
+    return made
+
+
+def from_framework(
+    cell: str, arrays: Mapping[str, Any], framework: str, *, suffix: str = "_l0", direction: int = 0
+) -> dict[str, Array]:
+    """Our parameters from a framework's arrays: views where nothing has to be added.
+
+    `direction` picks one of ONNX's directions. Arrays without any bias give zero biases. Raises ValueError naming the array
+    for what is missing, unknown or misshapen, and for a cell that the framework has not.
+    """
+    layer = _layer(cell, framework)
+    spelt = {_spelt(framework, name, suffix): (name, parts) for name, parts in layer.weights}
+    given = {name: np.asarray(value) for name, value in arrays.items()}
+    biases = [name for name, (_, parts) in spelt.items() if _is_bias(parts)]
+    absent = [] if any(name in given for name in biases) else biases
+    _complete(f"{cell} in {framework}: array", given, list(spelt), absent)
+    found: dict[str, Array] = {}
+    hidden = -1
+    for name, (_, parts) in spelt.items():
+        if name in absent:
+            for part in named(parts):
+                found[part] = np.zeros(hidden, next(iter(found.values())).dtype)
+            continue
+        array = _entered(f"{cell} in {framework}: {name}", framework, parts, given[name], direction)
+        hidden = array.shape[-1 if len(rows_of(parts)) > 1 else 0] // len(rows_of(parts)[0]) if hidden < 0 else hidden
+        _check(f"{cell} in {framework}: {name}", framework, parts, array, hidden, given[name].shape)
+        for part, blocks in unstack(parts, array).items():
+            for block in blocks:
+                found[part] = found[part] + block if part in found else block
+    return found
+
+
+def convert(arrays: Mapping[str, Any], *, cell: str, source: str, target: str, **options: Any) -> dict[str, Array]:
+    """Arrays of one of FRAMEWORKS as those of another, by way of our parameters.
+
+    Raises ValueError where either has no such cell (a GRU with its reset before the product exists in Keras and ONNX only).
+    """
+    params = dict(arrays) if source == "rnnproof" else from_framework(cell, arrays, source, **options)
+    options.pop("direction", None)
+    return dict(params) if target == "rnnproof" else to_framework(cell, params, target, **options)
+
+
+def stack(parts: tuple[str, ...], params: Mapping[str, Any], hidden: int) -> Array:
+    """Our parameters one below the other, in as many rows as the parts have; a summand is `hidden` zeros."""
+    zeros = np.zeros(hidden, np.result_type(*params.values()))
+    rows = [np.concatenate([zeros if is_summand(part) else params[part] for part in row]) for row in rows_of(parts)]
+    return rows[0] if len(rows) == 1 else np.stack(rows)
+
+
+def unstack(parts: tuple[str, ...], array: Array) -> dict[str, list[Array]]:
+    """The blocks (views) of a stacked array that belong to each of our parameters: its own and its further summands."""
+    found: dict[str, list[Array]] = {}
+    rows = rows_of(parts)
+    for row, values in zip(rows, array if len(rows) > 1 else [array], strict=True):
+        for part, block in zip(row, np.split(values, len(row)), strict=True):
+            found.setdefault(part.removeprefix("+"), []).append(block)
+    return found
+
+
+def named(parts: tuple[str, ...]) -> list[str]:
+    """Our parameters among the parts."""
+    return [part for part in parts if part != ";" and not is_summand(part)]
+
+
+def _layer(cell: str, framework: str) -> FrameworkLayer:
+    if framework not in FRAMEWORKS[1:]:
+        raise ValueError(f"no framework {framework!r}; there are {', '.join(FRAMEWORKS[1:])}")
+    if cell not in layouts.catalogue():
+        raise ValueError(f"no cell {cell!r} in the catalogue; it has {', '.join(sorted(layouts.catalogue()))}")
+    layer = next((layer for layer in layouts.catalogue()[cell] if layer.framework == framework), None)
+    if layer is None:
+        have = [name for name, layers in layouts.catalogue().items() if any(other.framework == framework for other in layers)]
+        raise ValueError(f"{framework} has no layer that computes {cell}; it has {', '.join(sorted(have))}")
+    return layer
+
+
+def _spelt(framework: str, name: str, suffix: str) -> str:
+    return name.removesuffix("_l0") + suffix if framework == "torch" else name
+
+
+def _is_bias(parts: tuple[str, ...]) -> bool:
+    return all(part == ";" or part.removeprefix("+")[0] in "bc" for part in parts)
+
+
+def _without_biases(layer: FrameworkLayer, arrays: Mapping[str, Array]) -> list[str]:
+    return [] if _biased(layer, arrays) else [name for _, parts in layer.weights if _is_bias(parts) for name in named(parts)]
+
+
+def _biased(layer: FrameworkLayer, arrays: Mapping[str, Array]) -> bool:
+    return any(name in arrays for _, parts in layer.weights if _is_bias(parts) for name in named(parts))
+
+
+def _complete(what: str, given: Mapping[str, Any], known: list[str], optional: list[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{what} {name!r} is unknown; there are {', '.join(known)}")
+    for name in known:
+        if name not in given and name not in optional:
+            raise ValueError(f"{what} {name!r} is missing; there are {', '.join(known)}")
+
+
+def _hidden(cell: str, arrays: Mapping[str, Array]) -> int:
+    """The number of units, after a check of every shape."""
+    sizes: dict[str, int] = {}
+    for name, array in arrays.items():
+        axes = {"W": ("hidden", "input"), "R": ("hidden", "hidden")}.get(name[0], ("hidden",))
+        fits = array.ndim == len(axes) and all(
+            sizes.setdefault(axis, n) == n for axis, n in zip(axes, array.shape, strict=True)
+        )
+        if not fits:
+            wanted = ", ".join(f"{axis}={sizes[axis]}" if axis in sizes else axis for axis in axes)
+            raise ValueError(f"{cell}: parameter {name!r} has shape {array.shape}; it should be ({wanted})")
+    return sizes["hidden"]
+
+
+def _oriented(framework: str, parts: tuple[str, ...], array: Array) -> Array:
+    """Ours -> theirs: Keras's matrices are transposed, ONNX's arrays have a direction axis."""
+    if framework == "keras" and len(rows_of(parts)) == 1:
+        return array.T
+    return array[np.newaxis] if framework == "onnx" else array
+
+
+def _entered(what: str, framework: str, parts: tuple[str, ...], array: Array, direction: int) -> Array:
+    """Theirs -> ours: the inverse of `_oriented`."""
+    if framework == "onnx":
+        if array.ndim < 2 or not 0 <= direction < array.shape[0]:
+            raise ValueError(f"{what} has shape {array.shape}; its first axis should hold direction {direction}")
+        return array[direction]  # type: ignore[no-any-return]
+    return array.T if framework == "keras" and len(rows_of(parts)) == 1 else array
+
+
+def _check(what: str, framework: str, parts: tuple[str, ...], array: Array, hidden: int, shape: tuple[int, ...]) -> None:
+    rows = rows_of(parts)
+    length = len(rows[0]) * hidden
+    kind = parts[0].removeprefix("+")[0]
+    wanted: tuple[Any, ...] = {"W": (length, "input"), "R": (length, hidden)}.get(kind, (length,))
+    wanted = (len(rows), *wanted) if len(rows) > 1 else wanted
+    same = len(wanted) == array.ndim and all(isinstance(w, str) or w == n for w, n in zip(wanted, array.shape, strict=True))
+    if not same or hidden == 0:
+        shown = (
+            wanted[::-1]
+            if framework == "keras" and len(rows) == 1
+            else ("directions", *wanted)
+            if framework == "onnx"
+            else wanted
+        )
+        raise ValueError(f"{what} has shape {shape}; it should be ({', '.join(map(str, shown))}) for {hidden} units")
