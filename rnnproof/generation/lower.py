@@ -1,7 +1,8 @@
 """Mathematics -> NumPy's vocabulary: sums become binary, functions and slopes become sequences of ufuncs.
 
 Lowered operations: `ufunc` (attr: NumPy name, operands: an argument's position, or a number as text), `select` (attr:
-relation, threshold, the two operands; the first argument is tested), `fill` (attr: a number), `erf`, `sum` (over a value's own
+relation, threshold, the two operands; the first argument is tested), `fill` (attr: a number), `repeat` (a scalar times attr in
+every row), `erf`, `sum` (over a value's own
 axes), `rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples), `batch_total`
 (a b^T summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`,
 `constant` of the mathematical Program.
@@ -135,6 +136,9 @@ class _Lowering:
         operands: list[Operand] = [self.literal.get(arg, arg) for arg in (left, right)]
         if left in self.literal and right in self.literal:
             self.constant(Step(step.target, "constant", (), (self.literal[left] * self.literal[right], step.target.shape)))
+            return
+        if step.op == "scale" and right in self.literal and len(right.shape) == 1:
+            self.emit("repeat", (left,), repr(self.literal[right]), step.target, step.target)
             return
         self.ufunc("multiply", *operands, like=step.target, target=step.target)
 

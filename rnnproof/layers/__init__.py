@@ -4,6 +4,9 @@
 the input's gradient and leaves `layer.gradients` aligned with `layer.weights`.
 """
 
+from rnnproof.layers.base import Layer, load
+from rnnproof.layers.dense import Dense
 from rnnproof.layers.rnn import GRU, LSTM, SimpleRNN
+from rnnproof.layers.skip import Gate, Shortcut
 
-__all__ = ["GRU", "LSTM", "SimpleRNN"]
+__all__ = ["GRU", "LSTM", "Dense", "Gate", "Layer", "Shortcut", "SimpleRNN", "load"]

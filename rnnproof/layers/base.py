@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from rnnproof.layers import archive, arguments, regularizers
+from rnnproof.runtime import constraints, initializers
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int | None, ...]
+Named = str | Callable[..., Any] | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Layer:
         self._starting, self._dropping = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
         self._specs: tuple[Weight, ...] = ()
         self.built = False
+        self.input_shape: list[int | None] = []
         self.weights: list[Array] = []
         self.gradients: list[Array] = []
         self.losses: list[float] = []
@@ -69,6 +72,7 @@ class Layer:
         if self.built:
             return
         self._specs = self._weights(tuple(input_shape))
+        self.input_shape = [None, *([None] * (len(input_shape) - 2)), input_shape[-1]]
         kind = self.dtype or np.dtype(dtype or np.float64)
         self.weights = [self._started(spec, kind) for spec in self._specs]
         self.built = True
@@ -170,6 +174,15 @@ class Layer:
 
     # configuration
 
+    def restore(self, path: Any, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Take the weights as they stand in a file. Raises ValueError where they do not belong to this layer."""
+        weights = [arrays[str(place)] for place in range(len(arrays)) if str(place) in arrays]
+        shape = header.get("input_shape")
+        if not isinstance(shape, list) or len(weights) != len(arrays):
+            raise ValueError(f"{path}: the file's arrays are not those of a layer; give one that save() wrote")
+        self.build(shape, weights[0].dtype if weights else None)
+        self.set_weights(weights)
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them. Raises ValueError for a callable of the user's own."""
         return {name: _plain(f"{self.name}: {name}", value) for name, value in self._config.items()}
@@ -182,14 +195,29 @@ class Layer:
     def save(self, path: str | PathLike[str]) -> None:
         """Write configuration and weights to an .npz file; `rnnproof.layers.load` reads it."""
         self._need_weights()
-        archive.write(path, {"class": type(self).__name__, "config": self.get_config()}, dict(enumerate_names(self)))
+        header = {"class_name": type(self).__name__, "config": self.get_config(), "input_shape": self.input_shape}
+        archive.write(path, header, {str(place): weight for place, weight in enumerate(self.weights)})
 
 
-def enumerate_names(layer: Layer) -> list[tuple[str, Array]]:
-    """The weights with their names, made unique by their places."""
-    return [
-        (f"{place}:{name}", weight) for place, (name, weight) in enumerate(zip(layer.weight_names, layer.weights, strict=True))
-    ]
+def made(description: Mapping[str, Any]) -> Layer:
+    """A layer from {"class_name": ..., "config": {...}}. Raises ValueError for a name that no layer has."""
+    name, config = description.get("class_name"), description.get("config")
+    if name not in Layer.registry or not isinstance(config, Mapping):
+        known = ", ".join(sorted(Layer.registry))
+        raise ValueError(f"{dict(description)!r} describes no layer; class_name should be one of {known}, config its arguments")
+    return Layer.registry[str(name)].from_config(dict(config))
+
+
+def treatment(config: Mapping[str, Any], roles: tuple[str, ...]) -> dict[str, tuple[Any, Any, Any]]:
+    """(initialiser, regulariser, constraint) of each role, from the arguments named after it."""
+    return {
+        role: (
+            initializers.get(config[f"{role}_initializer"], f"{role}_initializer"),
+            regularizers.get(config[f"{role}_regularizer"], f"{role}_regularizer"),
+            constraints.get(config[f"{role}_constraint"], f"{role}_constraint"),
+        )
+        for role in roles
+    }
 
 
 def _plain(what: str, value: Any) -> Any:
@@ -205,3 +233,14 @@ def _plain(what: str, value: Any) -> Any:
         return np.dtype(value).name
     shown = getattr(value, "__name__", repr(value))
     raise ValueError(f"{what}={shown} is a function of your own and can't be written down; give it by name to save the layer")
+
+
+def load(path: str | PathLike[str]) -> Any:
+    """The layer or model that `save` wrote, with its weights. Raises ValueError for any other file; nothing is unpickled."""
+    header, arrays = archive.read(path)
+    try:
+        layer = made(header)
+    except TypeError as error:
+        raise ValueError(f"{path}: {error}") from None
+    layer.restore(path, header, arrays)
+    return layer

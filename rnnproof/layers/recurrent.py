@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnproof.layers import arguments, regularizers
-from rnnproof.layers.base import Array, Layer, Shape, Weight
+from rnnproof.layers import arguments
+from rnnproof.layers.base import Array, Layer, Shape, Weight, treatment
 from rnnproof.layers.specialise import Recurrence, module
-from rnnproof.runtime import constraints, converters, dropout, initializers
+from rnnproof.runtime import converters, dropout
 
 MASKS = ("dropout", "recurrent_dropout")
 _LETTERS = {"kernel": "W", "recurrent_kernel": "R", "bias": "b"}
@@ -55,14 +55,7 @@ class _Recurrent(Layer):
         self.go_backwards = arguments.flag("go_backwards", config["go_backwards"])
         self.stateful = arguments.flag("stateful", config["stateful"])
         self.unroll = arguments.flag("unroll", config["unroll"])
-        self._treatment = {
-            weight: (
-                initializers.get(config[f"{weight}_initializer"], f"{weight}_initializer"),
-                regularizers.get(config[f"{weight}_regularizer"], f"{weight}_regularizer"),
-                constraints.get(config[f"{weight}_constraint"], f"{weight}_constraint"),
-            )
-            for weight in ("kernel", "recurrent", "bias")
-        }
+        self._treatment = treatment(config, ("kernel", "recurrent", "bias"))
         self.states: list[Array] | None = None
         self.dropout_masks: dict[str, Array] = {}
         self.initial_state_gradients: list[Array] = []

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from rnnproof.layers import arguments
+from rnnproof.layers.base import Named
 from rnnproof.layers.recurrent import _Recurrent
-
-Named = str | Callable[..., Any] | None
 
 
 class SimpleRNN(_Recurrent):
