@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     "errors": 0,
     "layouts": 0,
+    "optimizers": 2,
     "cells": 0,
     "runtime": 1,
     "equations": 1,

@@ -1,0 +1,229 @@
+"""Gradient clipping: by norm, by value, by global norm, and the six meanings that frameworks and the paper give these words.
+
+What each rule does to unusual gradients (n the norm, c the limit):
+
+| semantics | zero | a norm too small for its square | inf in a gradient | NaN in a gradient |
+| --- | --- | --- | --- | --- |
+| keras-2.2.4 | kept | n = 0: kept | n = inf: the finite entries of all become 0, the infinite NaN | kept as it is |
+| tf.keras-2.15 | kept | n = 0: kept | its array: 0 and NaN; by global norm: all NaN | its array NaN; global: all NaN |
+| keras-3 | kept | n = 0: kept | its array: 0 and NaN; by global norm: all NaN | its array NaN; global: all NaN |
+| torch | kept | n = 0: kept | finite entries of all become 0, the infinite NaN | all NaN |
+| optax | kept | n = 0: kept | finite entries of all become 0, the infinite NaN | all NaN |
+| pascanu-2013 | kept | n = 0: kept | recurrent gradient 0.02 W_hh, the others 0 | the same |
+
+Clipping by value makes inf the limit and leaves NaN. Under keras-2.2.4 a NaN norm is not >= c: nothing is clipped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Gradients = list[Array]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What clipping did, over all gradients together.
+
+    `norm_before`, `norm_after`: 2-norms; `share_clipped`: the share of the entries that were changed; `cosine` of the angle
+    between before and after, NaN where one of them is zero or not finite.
+    """
+
+    norm_before: float
+    norm_after: float
+    share_clipped: float
+    cosine: float
+
+
+def clip_by_norm(gradient: Any, limit: float) -> tuple[Any, Report]:
+    """g * limit / max(|g|, limit): the lecture's norm of a vector or (Frobenius) matrix is at most `limit`, the direction kept.
+
+    `gradient` is an array, or a sequence of arrays of which each has its own norm. Raises ValueError for a bad limit.
+    """
+    return _on_arrays(gradient, lambda arrays: _each(arrays, _limit("limit", limit)))
+
+
+def clip_by_value(gradient: Any, limit: float) -> tuple[Any, Report]:
+    """min(max(g, -limit), limit) in every entry of an array or of a sequence of arrays. Raises ValueError for a bad limit."""
+    return _on_arrays(gradient, lambda arrays: _by_value(arrays, _limit("limit", limit)))
+
+
+def clip_by_global_norm(gradients: Any, limit: float) -> tuple[Any, Report]:
+    """g * limit / max(n, limit) with the one norm n of all arrays together. Raises ValueError for a bad limit."""
+    return _on_arrays(gradients, lambda arrays: _scaled(arrays, _over_maximum(global_norm(arrays), _limit("limit", limit))))
+
+
+def global_norm(gradients: Sequence[Array]) -> Any:
+    """The 2-norm of all arrays together, in their own precision, as the frameworks compute it: squares may overflow."""
+    with np.errstate(all="ignore"):
+        return np.sqrt(sum((np.sum(np.square(g)) for g in gradients), np.zeros((), _kind(gradients))))
+
+
+def clip(
+    gradients: Sequence[Any],
+    *,
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    semantics: str = "keras-2.2.4",
+    recurrent: tuple[int, Any] | None = None,
+) -> tuple[Gradients, Report]:
+    """Gradients clipped as one of SEMANTICS means these options; new arrays, in the dtypes of the old ones.
+
+    `recurrent` is (index of the recurrent matrix's gradient, that matrix), which pascanu-2013 needs where the norm is not
+    finite. Raises ValueError for an option that the semantics has not, or for a limit that is no number above 0.
+    """
+    check(clipnorm, clipvalue, global_clipnorm, semantics)
+    arrays = [np.asarray(g) for g in gradients]
+    rule = SEMANTICS[semantics]
+    with np.errstate(all="ignore"):
+        clipped = rule.clip(arrays, clipnorm, clipvalue, global_clipnorm, recurrent)
+    clipped = [after.astype(before.dtype, copy=False) for before, after in zip(arrays, clipped, strict=True)]
+    return clipped, report(arrays, clipped)
+
+
+def check(clipnorm: float | None, clipvalue: float | None, global_clipnorm: float | None, semantics: str) -> None:
+    """Raise ValueError for options that do not go with a semantics."""
+    if semantics not in SEMANTICS:
+        raise ValueError(f"clip_semantics={semantics!r}: give one of {', '.join(SEMANTICS)}")
+    options = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+    given = {name: _limit(name, value) for name, value in options.items() if value is not None}
+    rule = SEMANTICS[semantics]
+    for name in given:
+        if name not in rule.options:
+            why = "; its clipnorm is the norm of all gradients together" if name == "global_clipnorm" else ""
+            raise ValueError(f"{name} is unknown to clip_semantics={semantics!r}, which has {', '.join(rule.options)}{why}")
+    if rule.single and len(given) > 1:
+        raise ValueError(f"{' and '.join(given)}: clip_semantics={semantics!r} takes one of them; leave the others out")
+
+
+def report(before: Sequence[Array], after: Sequence[Array]) -> Report:
+    """What became of gradients."""
+    old, new = (np.concatenate([np.ravel(g).astype(np.float64) for g in arrays] or [np.zeros(0)]) for arrays in (before, after))
+    size = max(old.size, 1)
+    with np.errstate(all="ignore"):
+        changed = np.count_nonzero((old != new) & ~(np.isnan(old) & np.isnan(new))) / size
+        length, other = _length(old), _length(new)
+        cosine = float(np.dot(old / length, new / other)) if 0 < length < math.inf and 0 < other < math.inf else math.nan
+    return Report(length, other, changed, cosine)
+
+
+def _length(values: Array) -> float:
+    """A 2-norm whose squares neither overflow nor underflow."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    return largest * float(np.linalg.norm(values / largest)) if 0 < largest < math.inf else largest
+
+
+def _limit(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+        raise ValueError(f"{name}={value!r}: give a finite number above 0")
+    return float(value)
+
+
+def _kind(gradients: Sequence[Array]) -> np.dtype[Any]:
+    return np.result_type(*gradients) if gradients else np.dtype(np.float64)
+
+
+def _on_arrays(given: Any, rule: Callable[[Gradients], Gradients]) -> tuple[Any, Report]:
+    """Apply a rule to an array, or to a sequence of arrays."""
+    several = isinstance(given, list | tuple)
+    arrays = [np.asarray(g) for g in given] if several else [np.asarray(given)]
+    arrays = [g if g.dtype.kind == "f" else g.astype(np.float64) for g in arrays]
+    with np.errstate(all="ignore"):
+        clipped = [after.astype(before.dtype) for before, after in zip(arrays, rule(arrays), strict=True)]
+    return (clipped if several else clipped[0]), report(arrays, clipped)
+
+
+def _scaled(arrays: Gradients, factor: Any) -> Gradients:
+    return [g * np.asarray(factor, g.dtype) for g in arrays]
+
+
+def _over_maximum(norm: Any, limit: float) -> Any:
+    return limit / np.maximum(norm, limit)
+
+
+def _each(arrays: Gradients, limit: float) -> Gradients:
+    """Each array by its own norm: g c / max(n, c)."""
+    return [g * limit / np.maximum(global_norm([g]), limit).astype(g.dtype) for g in arrays]
+
+
+def _by_value(arrays: Gradients, limit: float) -> Gradients:
+    return [np.clip(g, -limit, limit) for g in arrays]
+
+
+def _finite_scale(arrays: Gradients, limit: float) -> Gradients:
+    """g c min(1/n, 1/c), and NaN everywhere where the norm is not finite."""
+    norm = global_norm(arrays)
+    return _scaled(arrays, limit * np.minimum(1 / norm, 1 / limit) + (norm - norm))
+
+
+Options = tuple[float | None, float | None, float | None]
+
+
+def _keras_224(arrays: Gradients, norm: float | None, value: float | None, _: Any, __: Any) -> Gradients:
+    if norm is not None:
+        found = global_norm(arrays)
+        arrays = [g * norm / found.astype(g.dtype) for g in arrays] if found >= norm else arrays
+    return _by_value(arrays, value) if value is not None else arrays
+
+
+def _first(arrays: Gradients, norm: float | None, value: float | None, overall: float | None, _: Any) -> Gradients:
+    """The first of clipnorm, global_clipnorm and clipvalue that is set."""
+    if norm is not None:
+        return _each(arrays, norm)
+    if overall is not None:
+        return _finite_scale(arrays, overall)
+    return _by_value(arrays, value) if value is not None else arrays
+
+
+def _torch(arrays: Gradients, norm: float | None, value: float | None, _: Any, __: Any) -> Gradients:
+    if norm is not None:
+        arrays = _scaled(arrays, np.minimum(1.0, norm / (global_norm(arrays) + 1e-6)))
+    return _by_value(arrays, value) if value is not None else arrays
+
+
+def _optax(arrays: Gradients, norm: float | None, value: float | None, _: Any, __: Any) -> Gradients:
+    if norm is not None:
+        found = global_norm(arrays)
+        arrays = arrays if found < norm else [g / found.astype(g.dtype) * norm for g in arrays]
+    return _by_value(arrays, value) if value is not None else arrays
+
+
+def _pascanu(arrays: Gradients, norm: float | None, _: Any, __: Any, recurrent: tuple[int, Any] | None) -> Gradients:
+    if norm is None:
+        return arrays
+    found = global_norm(arrays)
+    if not np.isfinite(found) or found > 1e10:
+        if recurrent is None:
+            raise ValueError(
+                f"the gradients' norm is {found}, where pascanu-2013 puts 0.02 W_hh for the recurrent gradient; say which it is "
+                "with recurrent=(index, W_hh), or the optimiser's recurrent=index"
+            )
+        index, matrix = recurrent
+        return [0.02 * np.asarray(matrix) if place == index else np.zeros_like(g) for place, g in enumerate(arrays)]
+    return [g * norm / found.astype(g.dtype) for g in arrays] if found > norm else arrays
+
+
+@dataclass(frozen=True)
+class Semantics:
+    """One meaning of the options: which there are, whether only one may be set, and the rule."""
+
+    options: tuple[str, ...]
+    clip: Callable[..., Gradients]
+    single: bool = False
+
+
+SEMANTICS: dict[str, Semantics] = {
+    "keras-2.2.4": Semantics(("clipnorm", "clipvalue"), _keras_224),
+    "tf.keras-2.15": Semantics(("clipnorm", "global_clipnorm", "clipvalue"), _first),
+    "keras-3": Semantics(("clipnorm", "global_clipnorm", "clipvalue"), _first, single=True),
+    "torch": Semantics(("clipnorm", "clipvalue"), _torch),
+    "optax": Semantics(("clipnorm", "clipvalue"), _optax),
+    "pascanu-2013": Semantics(("clipnorm",), _pascanu),
+}
