@@ -6,7 +6,8 @@ the input's gradient and leaves `layer.gradients` aligned with `layer.weights`.
 
 from rnnproof.layers.base import Layer, load
 from rnnproof.layers.dense import Dense
+from rnnproof.layers.models import History, Sequential
 from rnnproof.layers.rnn import GRU, LSTM, SimpleRNN
 from rnnproof.layers.skip import Gate, Shortcut
 
-__all__ = ["GRU", "LSTM", "Dense", "Gate", "Layer", "Shortcut", "SimpleRNN", "load"]
+__all__ = ["GRU", "LSTM", "Dense", "Gate", "History", "Layer", "Sequential", "Shortcut", "SimpleRNN", "load"]

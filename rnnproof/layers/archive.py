@@ -48,7 +48,7 @@ def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
             header = json.loads(str(file[_HEADER][()]))
             arrays = {name.removeprefix("array:"): file[name] for name in file.files if name != _HEADER}
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{target}: not a file that save() of a layer or model wrote ({error}); give one") from None
+        raise ValueError(f"{target}: not a file that save() of a layer or model wrote; give one") from error
     if not isinstance(header, dict):
         raise ValueError(f"{target}: not a file that save() of a layer or model wrote; give one")
     return header, arrays

@@ -195,7 +195,7 @@ class Layer:
     def save(self, path: str | PathLike[str]) -> None:
         """Write configuration and weights to an .npz file; `rnnproof.layers.load` reads it."""
         self._need_weights()
-        header = {"class_name": type(self).__name__, "config": self.get_config(), "input_shape": self.input_shape}
+        header = {**described(self), "input_shape": self.input_shape}
         archive.write(path, header, {str(place): weight for place, weight in enumerate(self.weights)})
 
 
@@ -220,13 +220,18 @@ def treatment(config: Mapping[str, Any], roles: tuple[str, ...]) -> dict[str, tu
     }
 
 
+def described(thing: Any) -> dict[str, Any]:
+    """{"class_name": ..., "config": ...} of whatever has a configuration."""
+    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+
+
 def _plain(what: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.dtype):
         return value.name
     if hasattr(value, "get_config"):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        return described(value)
     if value is None or isinstance(value, str | int | float | bool | dict | list | tuple):
         return value
     if isinstance(value, type) and issubclass(value, np.generic):

@@ -41,8 +41,8 @@ def softmax() -> ModuleType:
 class Dense(Layer):
     """activation(W x + b) along the last axis: x (B, ..., input) -> (B, ..., units).
 
-    Weights: kernel (input, units), bias (units,). Arguments as in Keras 2.2.4's Dense; `activation` may be 'softmax' too. Raises
-    TypeError for an unknown argument, ValueError for a bad value or shape.
+    Weights: kernel (input, units), bias (units,). Arguments as in Keras 2.2.4's Dense; `activation` may be 'softmax' too.
+    Raises TypeError for an unknown argument, ValueError for a bad value or shape.
     """
 
     def __init__(

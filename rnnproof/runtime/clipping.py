@@ -202,8 +202,8 @@ def _pascanu(arrays: Gradients, norm: float | None, _: Any, __: Any, recurrent: 
     if not np.isfinite(found) or found > 1e10:
         if recurrent is None:
             raise ValueError(
-                f"the gradients' norm is {found}, where pascanu-2013 puts 0.02 W_hh for the recurrent gradient; say which it is "
-                "with recurrent=(index, W_hh), or the optimiser's recurrent=index"
+                f"the gradients' norm is {found}, where pascanu-2013 puts 0.02 W_hh for the recurrent gradient; say which "
+                "it is with recurrent=(index, W_hh), or the optimiser's recurrent=index"
             )
         index, matrix = recurrent
         return [0.02 * np.asarray(matrix) if place == index else np.zeros_like(g) for place, g in enumerate(arrays)]
