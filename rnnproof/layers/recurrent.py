@@ -30,6 +30,9 @@ class _Run:
 class _Recurrent(Layer):
     """Base of the recurrent layers; arguments as in Keras 2.2.4, which the lecture's listings show.
 
+    Beside them: `zero_output_for_mask` (tf.keras), `seed` of initialisers and dropout, `dtype` (None: that of the first
+    input), `name`.
+
     Call: x (B, T, input); `mask` (B, T), True where a step counts; `initial_state` an array (B, units) or one for each state;
     `dropout_masks` {"input": (k, B, input), "recurrent": (k, B, units)} to use instead of drawn ones, with k gates for
     implementation=1 and k = 1 for 2. The result is the last output (B, units), or all of them (B, T, units) with
@@ -55,6 +58,7 @@ class _Recurrent(Layer):
         self.go_backwards = arguments.flag("go_backwards", config["go_backwards"])
         self.stateful = arguments.flag("stateful", config["stateful"])
         self.unroll = arguments.flag("unroll", config["unroll"])
+        self.zero_output_for_mask = arguments.flag("zero_output_for_mask", config["zero_output_for_mask"])
         self._treatment = treatment(config, ("kernel", "recurrent", "bias"))
         self.states: list[Array] | None = None
         self.dropout_masks: dict[str, Array] = {}
@@ -124,9 +128,8 @@ class _Recurrent(Layer):
         first = self._first_states(initial_state, batch)
         constants = self._drawn(arguments.flag("training", training), dropout_masks, x)
         inputs, recurrent = ("" if not found else "shared" if len(found) == 1 else "gates" for found in constants.values())
-        options = Recurrence(
-            self._cell, self.activation, self.recurrent_activation, self.use_bias, inputs, recurrent, mask is not None
-        )
+        equations = (self._cell, self.activation, self.recurrent_activation, self.use_bias, inputs, recurrent)
+        options = Recurrence(*equations, mask is not None, mask is not None and self.zero_output_for_mask)
         given = {name: value for found in constants.values() for name, value in found.items()}
         xs = self._in_time(x)
         if mask is not None:

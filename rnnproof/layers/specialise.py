@@ -34,6 +34,7 @@ class Recurrence:
     dropout: str = ""
     recurrent_dropout: str = ""
     masked: bool = False
+    zero_output: bool = False
 
 
 @cache
@@ -54,7 +55,7 @@ def recurrent(options: Recurrence) -> Cell:
         if kind:
             cell = with_dropout(cell, factor, shared=kind == "shared")
     if options.masked:
-        cell = with_mask(cell)
+        cell = with_mask(cell, zero_output=options.zero_output)
     return printed(cell)
 
 
@@ -128,9 +129,10 @@ def with_dropout(cell: Cell, name: str, *, shared: bool) -> Cell:
     return replace(cell, equations=equations, constants=constants, notation=(*cell.notation, *tex))
 
 
-def with_mask(cell: Cell) -> Cell:
+def with_mask(cell: Cell, *, zero_output: bool) -> Cell:
     """Where the mask is 0, states stay as they were, and so does the output, which is zero until the first step that counts.
 
+    With `zero_output` the output is zero wherever the mask is.
     The output is a state of its own, as in Keras on TensorFlow: it starts from zero whatever the initial states are.
     """
     rows = cell.states[0].new.shape[0]
@@ -138,9 +140,11 @@ def with_mask(cell: Cell) -> Cell:
     rest = expressions.add(sp.OneMatrix(rows, 1), expressions.multiply(sp.Integer(-1), mask))
     found = {state.new: sp.MatrixSymbol(f"{state.new.name}_found", *state.new.shape) for state in cell.states}
     equations = [replace(e, symbol=found.get(e.symbol, e.symbol)) for e in rewritten(cell, found.get)]
-    output = State("output", sp.MatrixSymbol("output", rows, 1), sp.MatrixSymbol("output_prev", rows, 1))
+    before = None if zero_output else sp.MatrixSymbol("output_prev", rows, 1)
+    output = State("output", sp.MatrixSymbol("output", rows, 1), before)
     for state, source in ((output, found[cell.states[0].new]), *((state, found[state.new]) for state in cell.states)):
-        kept = expressions.add(expressions.hadamard(mask, source), expressions.hadamard(rest, state.old))
+        counted = expressions.hadamard(mask, source)
+        kept = counted if state.old is None else expressions.add(counted, expressions.hadamard(rest, state.old))
         equations.append(Equation(state.new, kept))
     tex = {**cell.tex, "mask": r"\mathrm{mask}_t", "output": "y_t", "output_prev": "y_{t-1}"}
     tex.update({symbol.name: rf"\tilde{{{name}}}_t" for symbol, name in ((s, n.name) for n, s in found.items())})
