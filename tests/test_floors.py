@@ -40,7 +40,7 @@ LIBRARIES = {
     "errors": set(),
     "cells": {"numpy"},
     "runtime": {"numpy"},
-    "layers": {"numpy"},
+    "layers": {"numpy", "sympy", "autograd", "click"},
     "equations": {"sympy", "lark", "numpy"},
     "derivation": {"sympy"},
     "generation": {"sympy", "numpy"},

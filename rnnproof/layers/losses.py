@@ -38,7 +38,8 @@ def _minus(left: Any, right: Any) -> Any:
 
 
 def _log(argument: Any) -> Any:
-    return expressions.apply(activations.named("log"), argument)
+    logarithm = activations.activation("log", sp.log(activations.X)).function
+    return expressions.apply(logarithm, argument)
 
 
 def _clipped(argument: Any) -> Any:
@@ -62,14 +63,14 @@ def _from_probabilities() -> dict[Any, Any]:
 def _from_clipped() -> dict[Any, Any]:
     """log(sum clip(y)) - target . log(clip(y)): Keras clips first where targets are labels."""
     c, l = _column("c"), _column("l")  # noqa: E741
-    total = activations.named("log")(expressions.Dot(_ONE, c))
+    total = _log(expressions.Dot(_ONE, c))
     return {c: _clipped(_Y), l: _log(c), _LOSS: total - expressions.Dot(_TARGET, l)}
 
 
 def _from_logits() -> dict[Any, Any]:
     """-target . log softmax(y), by y - shift; the shift, a constant, changes nothing but the size of the numbers."""
     z, e, total = _column("z"), _column("e"), sp.Symbol("total")
-    log_total = activations.named("log")(expressions.Dot(_ONE, e))
+    log_total = _log(expressions.Dot(_ONE, e))
     weight = expressions.Dot(_ONE, _TARGET)
     return {
         z: _minus(_Y, _column("shift")),

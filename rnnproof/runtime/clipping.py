@@ -12,6 +12,7 @@ What each rule does to unusual gradients (n the norm, c the limit):
 | pascanu-2013 | kept | n = 0: kept | recurrent gradient 0.02 W_hh, the others 0 | the same |
 
 Clipping by value makes inf the limit and leaves NaN. Under keras-2.2.4 a NaN norm is not >= c: nothing is clipped.
+Subnormal numbers are kept; TensorFlow's kernels flush them to zero.
 """
 
 from __future__ import annotations

@@ -1,0 +1,139 @@
+"""50 steps of every optimiser with every clipping option, beside the framework that has the rule."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tf_keras.src.optimizers import optimizer_v1
+
+from rnnproof import optimizers
+
+tf_keras.backend.set_floatx("float64")  # hyperparameters are variables there, and would be float32 otherwise
+
+STEPS, SIZE, SPLIT = 50, 11, 4
+_RNG = np.random.default_rng(3)
+START, CENTRE, SCALE = _RNG.normal(size=SIZE), 3 * _RNG.normal(size=SIZE), np.linspace(0.2, 3, SIZE)
+CLIPS: dict[str, dict[str, float]] = {
+    "none": {},
+    "clipnorm": {"clipnorm": 0.7},
+    "clipvalue": {"clipvalue": 0.3},
+    "both": {"clipnorm": 0.7, "clipvalue": 0.3},
+}
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "SGD": [{}, {"momentum": 0.9, "decay": 0.01}, {"momentum": 0.9, "nesterov": True}],
+    "Adagrad": [{}, {"decay": 0.05}],
+    "RMSprop": [{}, {"rho": 0.8, "decay": 0.05}],
+    "Adadelta": [{}, {"decay": 0.05}],
+    "Adam": [{}, {"amsgrad": True}],
+    "Adamax": [{}],
+    "Nadam": [{}, {"schedule_decay": 0.05}],
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: the largest difference of the variables over all steps, relative to their largest entry."""
+
+    optimizer: str
+    options: dict[str, Any]
+    clip: str
+    semantics: str
+    reference: str
+    error: float
+
+
+def gradient(p: Any) -> Any:
+    """Of a bowl with ripples."""
+    return 2 * SCALE * (p - CENTRE) + 3 * np.cos(3 * p)
+
+
+def split(p: Any) -> list[Any]:
+    """Two variables of different shapes."""
+    return [p[:SPLIT].reshape(2, 2).copy(), p[SPLIT:].copy()]
+
+
+def joined(parts: Any) -> Any:
+    return np.concatenate([np.ravel(part) for part in parts])
+
+
+def ours(name: str, options: dict[str, Any], *, prepare: Callable[[Any], None] | None = None) -> Any:
+    """The variables after each step, as one row of numbers."""
+    optimizer, parts, path = getattr(optimizers, name)(**options), split(START), []
+    for _ in range(STEPS):
+        if prepare is not None:
+            prepare(optimizer)
+        optimizer.apply_gradients(zip(split(gradient(joined(parts))), parts, strict=True))
+        path.append(joined(parts))
+    return np.array(path)
+
+
+def v1(name: str, options: dict[str, Any], *, rates: Any = None) -> Any:
+    """tf_keras's v1 optimiser on one variable that holds everything: its clipnorm then is the norm of all gradients.
+
+    `rates` sets the learning rate of each step.
+    """
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variable = tf.compat.v1.Variable(START, dtype=tf.float64)
+        optimizer = getattr(optimizer_v1, name)(**options)
+        loss = tf.reduce_sum(SCALE * (variable - CENTRE) ** 2) + tf.reduce_sum(tf.sin(3 * variable))
+        updates = optimizer.get_updates(loss, [variable])
+        steps = [update for update in updates if not isinstance(update, tuple)]
+        with tf.control_dependencies(steps):
+            later = [tf.compat.v1.assign(*update) for update in updates if isinstance(update, tuple)]
+        session.run(tf.compat.v1.global_variables_initializer())
+        path = []
+        for step in range(STEPS):
+            if rates is not None:
+                optimizer.lr.load(rates[step], session)
+            session.run([*steps, *later])
+            path.append(session.run(variable))
+        return np.array(path)
+
+
+def eager(optimizer: Any) -> Any:
+    """A later generation, on the two variables."""
+    parts = [tf.Variable(part) for part in split(START)]
+    path = []
+    for _ in range(STEPS):
+        gradients = [tf.constant(g) for g in split(gradient(joined([part.numpy() for part in parts])))]
+        optimizer.apply_gradients(zip(gradients, parts, strict=True))
+        path.append(joined([part.numpy() for part in parts]))
+    return np.array(path)
+
+
+def error(path: Any, reference: Any) -> float:
+    return float(np.max(np.abs(path - reference)) / np.max(np.abs(reference)))
+
+
+def rows() -> list[Row]:
+    """Every optimiser and clip against tf_keras v1, whose update rules are those of Keras 2.2.4."""
+    found = []
+    for name, variants in OPTIONS.items():
+        for options in variants:
+            for clip, limits in CLIPS.items():
+                both = {**options, **limits}
+                found.append(Row(name, options, clip, "keras-2.2.4", "tf_keras v1", error(ours(name, both), v1(name, both))))
+    return found
+
+
+def generations() -> list[Row]:
+    """The later generations with their default rules and our hyperparameters, unclipped: where the rules differ."""
+    import keras
+
+    found = []
+    for name in OPTIONS:
+        rate = 0.1  # large enough for a different rule to show
+        path = ours(name, {"lr": rate})
+        for label, module in (("tf_keras 2.21 legacy", tf_keras.optimizers.legacy), ("Keras 3", keras.optimizers)):
+            found.append(Row(name, {}, "none", "", label, error(path, eager(getattr(module, name)(learning_rate=rate)))))
+    return found
