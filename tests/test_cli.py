@@ -65,7 +65,8 @@ def faulty(ran: Ran, *words: str) -> None:
 def test_cells_lists_the_catalogue(run: Run) -> None:
     ran = run("cells")
     assert ran.status == 0
-    assert {line.split()[0] for line in ran.out.splitlines()[2:]} == set(catalogue.names())
+    rows = [line for line in ran.out.splitlines()[2:] if not line.startswith(" ")]  # a long list goes on below
+    assert {line.split()[0] for line in rows} == set(catalogue.names())
 
 
 @pytest.mark.parametrize("command", sorted(cli.commands))
