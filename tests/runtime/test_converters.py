@@ -144,7 +144,7 @@ def test_what_can_not_be_carried_is_an_error() -> None:
         converters.to_framework("lstm", params("lstm_peephole"), "keras")
     with pytest.raises(ValueError, match="'b_f' is missing"):
         converters.to_framework("lstm", {k: v for k, v in params("lstm").items() if k != "b_f"}, "torch")
-    with pytest.raises(ValueError, match=r"'W_f' has shape \(4, 3\); it should be \(hidden=5, input=3\)"):
+    with pytest.raises(ValueError, match=r"'W_f' has shape \(4, 3\); it should be \(hidden=5, input"):
         converters.to_framework("lstm", {**params("lstm"), "W_f": np.zeros((4, 3))}, "torch")
     with pytest.raises(ValueError, match="no framework 'theano'; there are keras, torch, onnx"):
         converters.to_framework("lstm", params("lstm"), "theano")
