@@ -58,8 +58,8 @@ def rows_of(parts: tuple[str, ...]) -> list[list[str]]:
 
 
 def is_summand(part: str) -> bool:
-    """Whether a part stands for zeros, what it means being in another part already."""
-    return part == "0" or part.startswith("+")
+    """Whether a part is a second bias, which the equations add to the first."""
+    return part.startswith("+")
 
 
 def named(parts: tuple[str, ...]) -> list[str]:

@@ -23,10 +23,10 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert python(f"import sys, {module}; print(sorted(set({HEAVY}) & set(sys.modules)))") == "[]"
 
 
-def test_a_cell_costs_under_ten_milliseconds_over_numpy() -> None:
-    # processor time, and one run of many is enough: what else the machine does can only add
-    code = "import numpy, time; now = time.process_time; start = now(); import rnnproof.cells.lstm; print(now() - start)"
-    assert any(float(python(code)) < 0.010 for _ in range(20))
+def test_a_cell_loads_itself_and_numpy_alone() -> None:
+    """What it costs in milliseconds is a benchmark: `python -m tests.benchmarks.run`."""
+    code = "import sys, numpy; before = set(sys.modules); import rnnproof.cells.lstm; print(sorted(set(sys.modules) - before))"
+    assert python(code) == "['rnnproof', 'rnnproof.cells', 'rnnproof.cells.lstm']"
 
 
 def test_a_cell_runs_where_sympy_cannot_be_imported() -> None:

@@ -106,14 +106,20 @@ def derivative(function: Any) -> ScalarDerivative:
     definition = of(function).definition
     of_input = sp.diff(definition, X)
     if isinstance(of_input, sp.Piecewise):
-        of_input = sp.Piecewise(*((sp.simplify(slope), condition) for slope, condition in of_input.args))
+        of_input = sp.Piecewise(*((_simpler(slope), condition) for slope, condition in of_input.args))
     logistic = sp.exp(X) / (1 + sp.exp(X))  # written as sigma(x), which does not overflow
     return ScalarDerivative(of_input.subs(logistic, named("sigmoid")(X)), _in_output(definition))
 
 
+def _simpler(slope: sp.Expr) -> sp.Expr:
+    """Simplified, but without functions that were not there (SymPy likes cosh, NumPy code should not have to)."""
+    found = sp.simplify(slope)
+    return found if {f.func for f in found.atoms(sp.Function)} <= {f.func for f in slope.atoms(sp.Function)} else slope
+
+
 def _in_output(definition: sp.Expr) -> sp.Expr | None:
-    """Branch by branch: solve y = f(x) for x, put it into f'(x); conditions x < a become y < f(a) (f non-decreasing)."""
-    # solve() would round decimal constants to double precision on its way; as fractions they stay exact
+    """Branch by branch a + b y + c y^2, where f' is that; conditions x < a become y < f(a) (f non-decreasing)."""
+    # SymPy rounds decimal constants to double precision on its way; as fractions they stay exact
     decimals = definition.atoms(sp.Float)
     definition = definition.xreplace({number: sp.Rational(number) for number in decimals})
     if definition.has(sp.Piecewise) and not (isinstance(definition, sp.Piecewise) and _non_decreasing(definition)):
@@ -121,19 +127,8 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
     branches = definition.args if isinstance(definition, sp.Piecewise) else ((definition, sp.true),)
     rewritten = []
     for expression, condition in branches:
-        slope = sp.diff(expression, X)
-        if slope.has(X):
-            slope = slope.subs(expression, Y)
-        if slope.has(X):
-            try:
-                roots = sp.solve(sp.Eq(Y, expression), X)
-            except NotImplementedError:  # SymPy's word for "no closed-form inverse"
-                return None
-            forms = {sp.simplify(slope.subs(X, root)) for root in roots}
-            if len(forms) != 1:
-                return None
-            slope = sp.factor(forms.pop())
-        if slope.has(X) or not slope.is_polynomial(Y):
+        slope = _quadratic(expression)
+        if slope is None:
             return None
         if condition != sp.true:
             if not isinstance(condition, sp.core.relational.Relational) or condition.lhs != X:
@@ -144,6 +139,32 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
     return found.xreplace(
         {number: sp.Float(number, 32) for number in found.atoms(sp.Rational) if decimals and number.q > 10**9}
     )
+
+
+def _quadratic(f: sp.Expr) -> sp.Expr | None:
+    """a + b y + c y^2 with rational a, b, c, if f' is that of y = f(x); every slope in use that reads the output is.
+
+    From f' = a + b f + c f^2 follow f''/f' = b + 2 c f and (f''/f')' = 2 c f', so one point gives the only candidate; it is
+    tried at other points and then proved. (Solving y = f(x) for x instead may take SymPy for ever.)
+    """
+    slope = sp.diff(f, X)
+    for plain in (slope, slope.subs(f, Y)):
+        if not plain.has(X):
+            return plain if plain.is_polynomial(Y) else None
+    bend = sp.diff(slope, X) / slope
+    c = sp.diff(bend, X) / (2 * slope)
+    for at in (sp.Integer(0), sp.Integer(1)):
+        y, first, second, third = (expression.subs(X, at) for expression in (f, slope, bend, c))
+        numbers = [sp.nsimplify(n) for n in (first - second * y + third * y**2, second - 2 * third * y, third)]
+        if all(number.is_Rational for number in numbers):
+            break
+    else:
+        return None
+    candidate = sum(number * Y**power for power, number in enumerate(numbers))
+    apart = slope - candidate.subs(Y, f)
+    if any(abs(sp.N(apart.subs(X, sp.Rational(tried, 7)), 30)) > 1e-20 for tried in (-9, 2, 15)):
+        return None
+    return sp.factor(candidate) if sp.simplify(apart) == 0 else None
 
 
 def _non_decreasing(definition: sp.Expr) -> bool:

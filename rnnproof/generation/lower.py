@@ -289,7 +289,7 @@ def _erf(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target:
 
 
 def _piecewise(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target: Var | None) -> Operand:
-    """Each branch is computed where it holds; a branch that could overflow elsewhere gets its argument clamped first."""
+    """Every branch is computed for all arguments; one that could be infinite elsewhere gets them clamped to where it holds."""
     (then, condition), *rest = node.args
     if condition == sp.true:
         return lowering.scalar(then, env, like, target)
@@ -306,12 +306,19 @@ def _piecewise(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, t
     values: list[Operand] = []
     for branch, upper in ((then, above), (other, not above)):
         inner = dict(env)
-        if branch.has(sp.exp) and not isinstance(branch, sp.Piecewise):
+        if not all(leaf.is_polynomial(symbol) for leaf in _leaves(branch)):
             inner[symbol] = lowering.ufunc("maximum" if upper else "minimum", tested, threshold, like=like)
         values.append(lowering.scalar(branch, inner, like))
     args = tuple(dict.fromkeys((tested, *(value for value in values if isinstance(value, Var)))))
     spec = tuple(args.index(value) if isinstance(value, Var) else repr(value) for value in values)
     return lowering.emit("select", args, (condition.rel_op, repr(threshold), spec), like, target)
+
+
+def _leaves(branch: Any) -> list[Any]:
+    """The expressions of a branch that has branches itself."""
+    if not isinstance(branch, sp.Piecewise):
+        return [branch]
+    return [leaf for inner, _ in branch.args for leaf in _leaves(inner)]
 
 
 def _registered(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target: Var | None) -> Operand:

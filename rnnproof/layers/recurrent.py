@@ -103,8 +103,7 @@ class _Recurrent(Layer):
         """The weights as the equations name them, as views."""
         params: dict[str, Array] = {}
         for parts, weight in zip(self._parts().values(), self.weights, strict=True):
-            blocks = converters.unstack(parts, weight if ";" in parts else weight.T)
-            params.update({name: found for name, (found,) in blocks.items()})
+            params.update(converters.unstack(parts, weight if ";" in parts else weight.T))
         return params
 
     def _weight_gradients(self, gradients: Mapping[str, Array]) -> list[Array]:

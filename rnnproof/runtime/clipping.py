@@ -32,8 +32,8 @@ Gradients = list[Array]
 class Report:
     """What clipping did, over all gradients together.
 
-    `norm_before`, `norm_after`: 2-norms; `share_clipped`: the share of the entries that were changed; `cosine` of the angle
-    between before and after, NaN where one of them is zero or not finite.
+    `norm_before`, `norm_after`: 2-norms; `share_clipped`: the share of the entries that were changed by more than the rounding
+    of g * c / c; `cosine` of the angle between before and after, NaN where one of them is zero or not finite.
     """
 
     norm_before: float
@@ -47,7 +47,8 @@ def clip_by_norm(gradient: Any, limit: float) -> tuple[Any, Report]:
 
     `gradient` is an array, or a sequence of arrays of which each has its own norm. Raises ValueError for a bad limit.
     """
-    return _on_arrays(gradient, lambda arrays: _each(arrays, _limit("limit", limit)))
+    c = _limit("limit", limit)
+    return _on_arrays(gradient, lambda arrays: [_scaled([g], _over_maximum(global_norm([g]), c))[0] for g in arrays])
 
 
 def clip_by_value(gradient: Any, limit: float) -> tuple[Any, Report]:
@@ -109,7 +110,10 @@ def report(before: Sequence[Array], after: Sequence[Array]) -> Report:
     old, new = (np.concatenate([np.ravel(g).astype(np.float64) for g in arrays] or [np.zeros(0)]) for arrays in (before, after))
     size = max(old.size, 1)
     with np.errstate(all="ignore"):
-        changed = np.count_nonzero((old != new) & ~(np.isnan(old) & np.isnan(new))) / size
+        kept = (old == new) | (
+            np.abs(new - old) <= 2 * np.finfo(np.result_type(np.float32, *before)).eps * np.abs(old)
+        ) & np.isfinite(old)
+        changed = np.count_nonzero(~kept & ~(np.isnan(old) & np.isnan(new))) / size
         length, other = _length(old), _length(new)
         cosine = float(np.dot(old / length, new / other)) if 0 < length < math.inf and 0 < other < math.inf else math.nan
     return Report(length, other, changed, cosine)
@@ -150,7 +154,7 @@ def _over_maximum(norm: Any, limit: float) -> Any:
 
 
 def _each(arrays: Gradients, limit: float) -> Gradients:
-    """Each array by its own norm: g c / max(n, c)."""
+    """Each array by its own norm, in the frameworks' order: (g c) / max(n, c)."""
     return [g * limit / np.maximum(global_norm([g]), limit).astype(g.dtype) for g in arrays]
 
 

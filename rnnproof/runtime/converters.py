@@ -1,8 +1,10 @@
 """Weights between rnnproof's cells and Keras, torch and ONNX: dictionaries of arrays in, dictionaries of arrays out.
 
 What goes where stands in the catalogue's tables (`rnnproof.layouts`). Keras multiplies from the right, so its matrices are
-ours transposed; ONNX's arrays begin with an axis of one direction. Round trips from rnnproof are exact. Where a framework has
-two biases that are only ever added (torch's b_ih and b_hh of a plain gate), we have one: their sum, and zeros go back.
+ours transposed; ONNX's arrays begin with an axis of one direction. Where a framework has two biases that are only ever added
+(torch's b_ih and b_hh of a plain gate), our equations have one, their sum, and zeros go back; with `merge=False` the second one
+is kept apart under its name in the tables, such as "+b_f". `convert` keeps it, so that round trips are exact in every direction
+between frameworks that have both; only towards one bias (Keras's LSTM, a cell of ours) they are added.
 """
 
 from __future__ import annotations
@@ -22,13 +24,17 @@ FRAMEWORKS = ("rnnproof", "keras", "torch", "onnx")
 def to_framework(cell: str, params: Mapping[str, Any], framework: str, *, suffix: str = "_l0") -> dict[str, Array]:
     """A framework's arrays from our parameters (named as in the cell's PARAMETERS).
 
-    `suffix` ends torch's names: "_l0", "_l1_reverse". Parameters without any bias give arrays without biases. Raises
-    ValueError naming the array for what is missing, unknown or misshapen, and for a cell that the framework has not.
+    `suffix` ends torch's names: "_l0", "_l1_reverse". Parameters without any bias give arrays without biases; a second bias
+    kept apart ("+b_f") goes to its place, or where there is none, into the first. Raises ValueError naming the array for what
+    is missing, unknown or misshapen, and for a cell that the framework has not.
     """
     layer = _layer(cell, framework)
-    arrays = {name: np.asarray(value) for name, value in params.items()}
     known = [name for _, parts in layer.weights for name in named(parts)]
-    _complete(f"{cell}: parameter", arrays, known, _without_biases(layer, arrays))
+    places = [part for _, parts in layer.weights for part in parts if is_summand(part)]
+    given = {name: np.asarray(value) for name, value in params.items()}
+    arrays = _merged(given, [name for name in given if name not in places and name.removeprefix("+") in known])
+    plain = {name: array for name, array in arrays.items() if name not in places}
+    _complete(f"{cell}: parameter", plain, known, _without_biases(layer, arrays))
     hidden = _hidden(cell, arrays)
     made = {}
     for name, parts in layer.weights:
@@ -39,12 +45,13 @@ def to_framework(cell: str, params: Mapping[str, Any], framework: str, *, suffix
 
 
 def from_framework(
-    cell: str, arrays: Mapping[str, Any], framework: str, *, suffix: str = "_l0", direction: int = 0
+    cell: str, arrays: Mapping[str, Any], framework: str, *, suffix: str = "_l0", direction: int = 0, merge: bool = True
 ) -> dict[str, Array]:
     """Our parameters from a framework's arrays: views where nothing has to be added.
 
-    `direction` picks one of ONNX's directions. Arrays without any bias give zero biases. Raises ValueError naming the array
-    for what is missing, unknown or misshapen, and for a cell that the framework has not.
+    `direction` picks one of ONNX's directions. Arrays without any bias give zero biases. `merge=False` keeps second biases
+    apart, as "+b_f". Raises ValueError naming the array for what is missing, unknown or misshapen, and for a cell that the
+    framework has not.
     """
     layer = _layer(cell, framework)
     spelt = {_spelt(framework, name, suffix): (name, parts) for name, parts in layer.weights}
@@ -62,9 +69,16 @@ def from_framework(
         array = _entered(f"{cell} in {framework}: {name}", framework, parts, given[name], direction)
         hidden = array.shape[-1 if len(rows_of(parts)) > 1 else 0] // len(rows_of(parts)[0]) if hidden < 0 else hidden
         _check(f"{cell} in {framework}: {name}", framework, parts, array, hidden, given[name].shape)
-        for part, blocks in unstack(parts, array).items():
-            for block in blocks:
-                found[part] = found[part] + block if part in found else block
+        found.update(unstack(parts, array))
+    return _merged(found, list(found)) if merge else found
+
+
+def _merged(params: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
+    """The parameters with those of these that are second biases added to the first."""
+    found = {name: value for name, value in params.items() if not (is_summand(name) and name in names)}
+    for name in names:
+        if is_summand(name):
+            found[name[1:]] = found[name[1:]] + params[name] if name[1:] in found else params[name]
     return found
 
 
@@ -73,25 +87,28 @@ def convert(arrays: Mapping[str, Any], *, cell: str, source: str, target: str, *
 
     Raises ValueError where either has no such cell (a GRU with its reset before the product exists in Keras and ONNX only).
     """
-    params = dict(arrays) if source == "rnnproof" else from_framework(cell, arrays, source, **options)
+    merge = target == "rnnproof"
+    params = dict(arrays) if source == "rnnproof" else from_framework(cell, arrays, source, merge=merge, **options)
     options.pop("direction", None)
     return dict(params) if target == "rnnproof" else to_framework(cell, params, target, **options)
 
 
 def stack(parts: tuple[str, ...], params: Mapping[str, Any], hidden: int) -> Array:
-    """Our parameters one below the other, in as many rows as the parts have; a summand is `hidden` zeros."""
+    """Our parameters one below the other, in as many rows as the parts have; a summand not given is `hidden` zeros."""
     zeros = np.zeros(hidden, np.result_type(*params.values()))
-    rows = [np.concatenate([zeros if is_summand(part) else params[part] for part in row]) for row in rows_of(parts)]
+    rows = [
+        np.concatenate([params.get(part, zeros) if is_summand(part) else params[part] for part in row])
+        for row in rows_of(parts)
+    ]
     return rows[0] if len(rows) == 1 else np.stack(rows)
 
 
-def unstack(parts: tuple[str, ...], array: Array) -> dict[str, list[Array]]:
-    """The blocks (views) of a stacked array that belong to each of our parameters: its own and its further summands."""
-    found: dict[str, list[Array]] = {}
+def unstack(parts: tuple[str, ...], array: Array) -> dict[str, Array]:
+    """The blocks (views) of a stacked array, by the parts."""
+    found: dict[str, Array] = {}
     rows = rows_of(parts)
     for row, values in zip(rows, array if len(rows) > 1 else [array], strict=True):
-        for part, block in zip(row, np.split(values, len(row)), strict=True):
-            found.setdefault(part.removeprefix("+"), []).append(block)
+        found.update(zip(row, np.split(values, len(row)), strict=True))
     return found
 
 

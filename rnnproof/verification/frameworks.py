@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnproof.errors import UsageError
 from rnnproof.layouts import FrameworkLayer, is_summand, rows_of
+from rnnproof.runtime.converters import stack, unstack
 from rnnproof.verification.point import Array, Point
 from rnnproof.verification.reference import Reference, rounding
 from rnnproof.verification.subject import Subject
@@ -33,26 +34,6 @@ def layer_missing(framework: str, subject: Subject) -> str:
 def options(layer: FrameworkLayer) -> dict[str, Any]:
     """The layer's options; the words true, false and none are values."""
     return {name: _WORDS.get(value.lower(), value) for name, value in layer.options}
-
-
-def stacked(parts: tuple[str, ...], params: Mapping[str, Array], hidden: int) -> Array:
-    """The framework's array in our layout: our parameters one below the other, a summand being a block of `hidden` zeros."""
-    rows = [np.concatenate([np.zeros(hidden) if is_summand(p) else params[p] for p in row]) for row in rows_of(parts)]
-    return rows[0] if len(rows) == 1 else np.stack(rows)
-
-
-def split(parts: tuple[str, ...], array: Array, params: Mapping[str, Array], hidden: int) -> dict[str, Array]:
-    """The inverse of `stacked` for gradients: each of our parameters' share, summed where it stands twice."""
-    found: dict[str, Array] = {}
-    rows = rows_of(parts)
-    for row, values in zip(rows, array if len(rows) > 1 else [array], strict=True):
-        start = 0
-        for part in row:
-            size = hidden if is_summand(part) else params[part].shape[0]
-            if not is_summand(part):
-                found[part] = found.get(part, 0.0) + values[start : start + size]
-            start += size
-    return found
 
 
 def _transposed(parts: tuple[str, ...], array: Array) -> Array:
@@ -77,12 +58,12 @@ def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..
     last = {name: np.concatenate([np.zeros_like(seeds[name][:-1]), seeds[name][-1:]]) for name in others}
     point = replace(point, d_states={output: seeds[output], **last})
     hidden = point.initial[output].shape[1]
-    weights = [orient(parts, stacked(parts, point.params, hidden)) for _, parts in layer.weights]
+    weights = [orient(parts, stack(parts, point.params, hidden)) for _, parts in layer.weights]
     d_weights, d_inputs, d_initial, outputs = run(layer, weights, point)
     values: dict[str, Array] = {f"output {output}": outputs, "inputs": d_inputs}
     for (_, parts), gradient in zip(layer.weights, d_weights, strict=True):
-        for name, share in split(parts, orient(parts, gradient), point.params, hidden).items():
-            values[name] = values.get(name, 0.0) + share
+        shares = unstack(parts, orient(parts, gradient))
+        values.update({name: share for name, share in shares.items() if not is_summand(name)})
     values.update({f"initial {name}": gradient for name, gradient in zip(point.initial, d_initial, strict=True)})
     return Reference(values, **rounding(point), point=point)
 

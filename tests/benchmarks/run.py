@@ -23,7 +23,7 @@ from tabulate import tabulate
 
 from rnnproof.equations import catalogue
 from rnnproof.verification.point import Layout
-from tests.benchmarks.rivals import SIZES, disagreement, generated, problem, rivals
+from tests.benchmarks.rivals import SIZES, Run, disagreement, generated, problem, rivals
 
 # Two orders of summation of T*(input + hidden) rounded terms differ by at most that many units of float64's rounding.
 EPS = float(np.finfo(np.float64).eps)
@@ -46,21 +46,21 @@ def interleaved(turns: Sequence[Callable[[], float]], seconds: float) -> list[fl
     return [statistics.median(found[1:]) for found in times]  # the first warms up
 
 
-def _serve(rival: str, size: tuple[int, int, int, int], pipe: Any) -> None:
+def _serve(make: Callable[[], Run], pipe: Any) -> None:
     """A process of its own for one rival: run once for each message, answer the seconds."""
-    run = rivals()[rival](problem(size, "float32"))
+    run = make()
     while pipe.recv():
         pipe.send(measured(run))
 
 
 @contextmanager
-def apart(size: tuple[int, int, int, int]) -> Iterator[list[Callable[[], float]]]:
+def apart(makers: Sequence[Callable[[], Run]]) -> Iterator[list[Callable[[], float]]]:
     """A turn for each rival. In one process, the thread pools of torch and of NumPy's BLAS would fight over the cores."""
     context = multiprocessing.get_context("spawn")
     served = []
-    for rival in rivals():
+    for make in makers:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(rival, size, theirs), daemon=True)
+        process = context.Process(target=_serve, args=(make, theirs), daemon=True)
         process.start()
         served.append((process, ours))
 
@@ -76,6 +76,10 @@ def apart(size: tuple[int, int, int, int]) -> Iterator[list[Callable[[], float]]
             process.join()
 
 
+def _rival(name: str, size: tuple[int, int, int, int]) -> Run:
+    return rivals()[name](problem(size, "float32"))
+
+
 def against(names: Sequence[str], seconds: float) -> str:
     """The generated LSTM in float32 against its rivals; their gradients must agree first."""
     rows = []
@@ -84,7 +88,7 @@ def against(names: Sequence[str], seconds: float) -> str:
         difference, allowed = disagreement(size), size[0] * (size[2] + size[3]) * EPS
         if not difference <= allowed:
             raise SystemExit(f"size {name}: the rivals' gradients differ by {difference:.1e}, more than {allowed:.1e}")
-        with apart(size) as turns:
+        with apart([partial(_rival, rival, size) for rival in rivals()]) as turns:
             ours, *others = interleaved(turns, seconds)
         ratios = [f"{other / ours:.2f}x" for other in others]
         milliseconds = [f"{1e3 * value:.2f}" for value in (ours, *others)]

@@ -100,6 +100,16 @@ def test_global_norm_clipping(g: Any, h: Any, limit: float) -> None:
     assert report.norm_before == pytest.approx(np.hypot(np.linalg.norm(g), np.linalg.norm(h)), rel=1e-12)
 
 
+@pytest.mark.parametrize("semantics", SEMANTICS)
+def test_rounding_is_not_reported_as_clipping(semantics: str) -> None:
+    """(g c) / c is not g to the last bit; the report says that nothing was clipped."""
+    for kind in (np.float32, np.float64):
+        g = [np.random.default_rng(seed).normal(size=(7, 5)).astype(kind) for seed in range(3)]
+        report = clip(g, clipnorm=23.875, semantics=semantics)[1]
+        assert report.share_clipped == 0 and report.cosine == pytest.approx(1, abs=1e-14)
+        assert clip(g, clipnorm=0.7 * report.norm_before / 3, semantics=semantics)[1].share_clipped > 0.9
+
+
 def test_value_clipping_turns_the_direction_and_norm_clipping_does_not() -> None:
     g = np.array([3.0, 0.1])
     assert clip_by_value(g, 0.5)[1].cosine < 0.99

@@ -28,6 +28,16 @@ def same(left: dict[str, Any], right: dict[str, Any]) -> None:
         np.testing.assert_array_equal(left[name], right[name])
 
 
+def test_stacking_and_unstacking_are_inverse() -> None:
+    rng = np.random.default_rng(0)
+    given = {name: rng.standard_normal(3) for name in ("a", "b", "c", "+a")}
+    for parts in [("a", "b"), ("a", "b", ";", "+a", "c"), ("+a", "a", ";", "c", "b")]:
+        array = converters.stack(parts, given, 3)
+        assert array.shape == ((2, 6) if ";" in parts else (6,))
+        same(converters.unstack(parts, array), {name: given[name] for name in parts if name != ";"})
+    assert not converters.stack(("+a",), {"a": given["a"]}, 3).any()
+
+
 def test_every_framework_is_there() -> None:
     assert {framework for _, framework in ROWS} == {"keras", "torch", "onnx"} and len(ROWS) == 12
 
@@ -94,6 +104,24 @@ def test_two_biases_that_are_added_become_one() -> None:
     np.testing.assert_array_equal(found["b_z"], keras["bias"][0, :HIDDEN] + keras["bias"][1, :HIDDEN])
     np.testing.assert_array_equal(found["c_hbar"], keras["bias"][1, 2 * HIDDEN :])
     np.testing.assert_array_equal(found["b_hbar"], keras["bias"][0, 2 * HIDDEN :])
+
+
+@pytest.mark.parametrize(("cell", "framework"), ROWS)
+def test_round_trips_of_a_frameworks_own_arrays_are_exact(cell: str, framework: str) -> None:
+    """Both biases random: by way of our parameters with the second ones kept apart, and through every other framework that
+    has both."""
+    rng = np.random.default_rng(3)
+    arrays = converters.to_framework(cell, params(cell), framework)
+    arrays = {name: rng.normal(size=value.shape) for name, value in arrays.items()}
+    same(converters.to_framework(cell, converters.from_framework(cell, arrays, framework, merge=False), framework), arrays)
+    for other in {f for c, f in ROWS if c == cell} - {framework}:
+        there = converters.convert(arrays, cell=cell, source=framework, target=other)
+        back = converters.convert(there, cell=cell, source=other, target=framework)
+        one_bias = other == "keras" and cell != "gru_reset_after" and framework != "keras"
+        if one_bias:
+            same(*(converters.convert(a, cell=cell, source=framework, target="rnnproof") for a in (back, arrays)))
+        else:
+            same(back, arrays)
 
 
 def test_other_layers_and_directions() -> None:

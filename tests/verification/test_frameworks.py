@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from rnnproof.errors import UsageError
@@ -14,24 +13,6 @@ from rnnproof.verification.subject import Subject
 from tests import zoo
 
 SIZES = {"T": 3, "B": 2, "input": 4, "hidden": 5}
-
-
-def test_stacking_and_splitting_are_inverse() -> None:
-    rng = np.random.default_rng(0)
-    params = {name: rng.standard_normal(3) for name in "abc"}
-    for parts in [("a", "b"), ("a", "b", ";", "0", "c"), ("0", "a", ";", "c", "b")]:
-        array = frameworks.stacked(parts, params, 3)
-        assert array.shape == ((2, 6) if ";" in parts else (6,))
-        found = frameworks.split(parts, array, params, 3)
-        assert set(found) == set(parts) - {";", "0"}
-        for name, value in found.items():
-            np.testing.assert_array_equal(value, params[name])
-
-
-def test_a_parameter_that_stands_twice_gets_both_shares() -> None:
-    params = {"a": np.zeros(2)}
-    found = frameworks.split(("a", ";", "a"), np.array([[1.0, 2.0], [10.0, 20.0]]), params, 2)
-    np.testing.assert_array_equal(found["a"], [11.0, 22.0])
 
 
 @pytest.mark.parametrize("framework", ["keras", "torch"])
