@@ -161,6 +161,11 @@ class Sequential:
                 raise ValueError(f"{name} has {len(values)} entries, x has {len(x)}; give as many of each")
         if len(x) == 0:
             raise ValueError("x has no entries; give some data to train on")
+        if len(x) % batch_size and any(getattr(layer, "stateful", False) for layer in self.layers):
+            raise ValueError(
+                f"{self.name} is stateful, and {len(x)} sequences make no whole batches of {batch_size}; "
+                "choose another batch_size"
+            )
         silent = not verbose or not sys.stderr.isatty()
         rng, result = np.random.default_rng(seed), History()
         for epoch in range(epochs):

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.layers`: a layer's forward + backward against Keras 3 on JAX and TensorFlow, and unrolling by length.
+"""`python -m tests.benchmarks.layers`: layers' forward + backward against Keras 3 on JAX and TensorFlow; unrolling by length.
 
 Float32, all of them compiled beforehand (jax.jit, tf.function), each in a process of its own, in turns; medians. The gradients
 are compared first.
@@ -7,10 +7,12 @@ are compared first.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -62,7 +64,7 @@ def keras_3(backend: str, layer: str, size: Size) -> Run:
     import keras
 
     x, d, weights = problem(layer, size)
-    made = getattr(keras.layers, layer)(size[3], **_in_keras(OPTIONS[layer]), return_sequences=True)
+    made = getattr(keras.layers, layer)(size[3], **OPTIONS[layer], return_sequences=True)
     made.build(x.shape)
     made.set_weights(weights)
     names = ("kernel", "recurrent_kernel", "bias")
@@ -75,15 +77,13 @@ def keras_3(backend: str, layer: str, size: Size) -> Run:
     return run
 
 
-def _in_keras(options: dict[str, Any]) -> dict[str, Any]:
-    return dict(options)
-
-
 def _jax(made: Any, d: Any) -> Callable[[Any], Any]:
     import jax
 
+    others = [v.value for v in made.non_trainable_variables]  # the seed of dropout
+
     def loss(weights: Any, x: Any) -> Any:
-        output, _ = made.stateless_call(weights, [], x)
+        output, _ = made.stateless_call(weights, others, x)
         return (output * d).sum(), output
 
     compiled = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
@@ -115,21 +115,16 @@ def _tensorflow(made: Any, d: Any) -> Callable[[Any], Any]:
     return gradients
 
 
-def _answer(backend: str, layer: str, size: Size, pipe: Any) -> None:
-    pipe.send(keras_3(backend, layer, size)())
+def _once(backend: str, layer: str, size: Size) -> dict[str, Any]:
+    return keras_3(backend, layer, size)()
 
 
 def disagreement(layer: str, size: Size) -> float:
     """The largest difference of any output or gradient from Keras's, over the largest entry of its array."""
-    import multiprocessing
-
     mine, worst = ours(layer, size)(), 0.0
     for backend in BACKENDS:
-        here, there = multiprocessing.get_context("spawn").Pipe()
-        process = multiprocessing.get_context("spawn").Process(target=_answer, args=(backend, layer, size, there))
-        process.start()
-        theirs = here.recv()
-        process.join()
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            theirs = process.submit(_once, backend, layer, size).result()
         worst = max(worst, *(float(np.max(np.abs(mine[k] - v)) / np.max(np.abs(v))) for k, v in theirs.items()))
     return worst
 
@@ -163,7 +158,7 @@ def against(names: Sequence[str], seconds: float) -> str:
 
 
 def unrolling(lengths: Sequence[int] = (5, 10, 20, 50, 100), seconds: float = 1.0) -> str:
-    """The LSTM layer at B = 32, input = 16, hidden = 32 with `unroll` and without: time, memory and what the first call costs."""
+    """The LSTM layer at B = 32, input = 16, hidden = 32 with `unroll` and without: time, memory, cost of the first call."""
     rows = []
     for steps in lengths:
         size = (steps, 32, 16, 32)

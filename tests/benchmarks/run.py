@@ -14,7 +14,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -49,8 +49,9 @@ def interleaved(turns: Sequence[Callable[[], float]], seconds: float) -> list[fl
 def _serve(make: Callable[[], Run], pipe: Any) -> None:
     """A process of its own for one rival: run once for each message, answer the seconds."""
     run = make()
-    while pipe.recv():
-        pipe.send(measured(run))
+    with suppress(EOFError):  # the other end is closed: no more turns
+        while pipe.recv():
+            pipe.send(measured(run))
 
 
 @contextmanager
@@ -62,6 +63,7 @@ def apart(makers: Sequence[Callable[[], Run]]) -> Iterator[list[Callable[[], flo
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(make, theirs), daemon=True)
         process.start()
+        theirs.close()  # the process has it; when that ends, so does the pipe, and nobody waits for an answer
         served.append((process, ours))
 
     def turn(pipe: Any) -> float:
@@ -72,7 +74,7 @@ def apart(makers: Sequence[Callable[[], Run]]) -> Iterator[list[Callable[[], flo
         yield [partial(turn, pipe) for _, pipe in served]
     finally:
         for process, pipe in served:
-            pipe.send(False)
+            pipe.close()
             process.join()
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
+from tests.benchmarks import layers
 from tests.benchmarks.rivals import disagreement, generated, problem
 from tests.benchmarks.run import EPS, cells, peak
 
@@ -21,3 +25,14 @@ def test_memory_is_linear_in_the_steps() -> None:
 def test_every_cell_is_measured() -> None:
     table = cells((3, 2, 4, 5), seconds=0.0)
     assert len(table.splitlines()) > 2 and "lstm" in table
+
+
+@pytest.mark.parametrize("layer", layers.LAYERS)
+def test_the_layers_compute_what_keras_does(layer: str) -> None:
+    """On both backends, in float32: sums of steps * (input + hidden) rounded terms in different orders."""
+    steps, n_input, n_hidden = 7, 4, 5
+    assert layers.disagreement(layer, (steps, 3, n_input, n_hidden)) <= steps * (n_input + n_hidden) * np.finfo(np.float32).eps
+
+
+def test_unrolling_is_measured() -> None:
+    assert len(layers.unrolling((2, 3), seconds=0.0).splitlines()) == 4

@@ -194,6 +194,11 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (lambda: Sequential([Dense(2)]).fit(X, X[:2], loss="mse", optimizer="sgd"), ValueError, "y has 2 entries, x has 3"),
     (lambda: Sequential([Dense(2)]).fit(X, X, loss="rmse", optimizer="sgd"), ValueError, "loss='rmse'.*mse"),
     (lambda: Sequential([Dense(2)]).fit(X, X, loss="mse", optimizer="sgdd"), ValueError, "optimizer='sgdd'.*adam"),
+    (
+        lambda: Sequential([LSTM(2, stateful=True)]).fit(X, X[:, 0, :2], loss="mse", optimizer="sgd", batch_size=2),
+        ValueError,
+        "stateful, and 3 sequences make no whole batches of 2",
+    ),
     (lambda: load("nowhere.npz"), ValueError, "nowhere.npz: no such file"),
     (lambda: load(__file__), ValueError, "not a file that save"),
 ]

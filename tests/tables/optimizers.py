@@ -6,6 +6,13 @@ from tabulate import tabulate
 
 from tests.runtime import test_trajectories, trajectories
 
+# Read in the sources of tf_keras 2.21 (optimizer_v1, optimizers.legacy) and Keras 3.15.
+WHY = {
+    "Adagrad": "both start the sum of squares from 0.1, not 0; Keras 3 adds epsilon under the root",
+    "RMSprop": "Keras 3 adds epsilon under the root",
+    "Nadam": "Keras 3's momentum schedule is 0.96^t, not 0.96^(0.004 t)",
+}
+
 
 def text(format: str) -> str:
     worst: dict[tuple[str, str], float] = {}
@@ -16,7 +23,7 @@ def text(format: str) -> str:
     later: dict[str, dict[str, float]] = {}
     for row in trajectories.generations():
         later.setdefault(row.optimizer, {})[row.reference] = row.error
-    parted = [[name, *(f"{error:.1e}" for error in errors.values())] for name, errors in later.items()]
+    parted = [[name, *(f"{error:.1e}" for error in errors.values()), WHY.get(name, "")] for name, errors in later.items()]
     return "\n\n".join(
         (
             "The variables over 50 steps in float64, the largest difference from tf_keras's v1 optimisers (Keras 2.2.4's "
@@ -24,7 +31,12 @@ def text(format: str) -> str:
             tabulate(table, headers=["optimiser", *trajectories.CLIPS], tablefmt=format, disable_numparse=True),
             "The same from later generations with our hyperparameters, unclipped, lr=0.1: above 1e-3 the rule is another one, "
             "else it is their float32.",
-            tabulate(parted, headers=["optimiser", *next(iter(later.values()))], tablefmt=format, disable_numparse=True),
+            tabulate(
+                parted,
+                headers=["optimiser", *next(iter(later.values())), "what differs"],
+                tablefmt=format,
+                disable_numparse=True,
+            ),
         )
     )
 
