@@ -23,6 +23,12 @@ def _select(step: Step, args: list[str]) -> str:
     return f"np.where({args[0]} {relation} {number(threshold)}, {values})"
 
 
+def _selected(step: Step, args: list[str]) -> str:
+    """A new array; where both values are numbers NumPy would make it float64."""
+    numbers = not any(isinstance(item, int) for item in step.attr[2])
+    return f"{_select(step, args)}.astype({args[0]}.dtype)" if numbers else _select(step, args)
+
+
 def _same(step: Step, layout: Layout, position: int) -> bool:
     item = step.attr[1][position]
     return isinstance(item, int) and layout.regions.get(step.args[item]) == layout.regions[step.target]
@@ -123,7 +129,7 @@ def _place_text(step: Step, args: list[str]) -> str:
 _EXPRESSIONS: dict[str, Callable[[Step, list[str]], str]] = {
     "matmul": lambda step, args: f"{args[0]} @ {args[1]}",
     "ufunc": _ufunc_text,
-    "select": _select,
+    "select": _selected,
     "erf": lambda step, args: f"_erf({args[0]})",
     "fill": lambda step, args: f"np.full_like({args[0]}, {number(step.attr)})",
     "repeat": lambda step, args: f"np.repeat({args[0]} * {number(step.attr)}, {size_text(step.target.shape[0])}, axis=-2)",

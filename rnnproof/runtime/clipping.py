@@ -84,6 +84,8 @@ def clip(
     check(clipnorm, clipvalue, global_clipnorm, semantics)
     arrays = [np.asarray(g) for g in gradients]
     rule = SEMANTICS[semantics]
+    if rule.one_norm:
+        clipnorm, global_clipnorm = clipnorm if global_clipnorm is None else global_clipnorm, None
     with np.errstate(all="ignore"):
         clipped = rule.clip(arrays, clipnorm, clipvalue, global_clipnorm, recurrent)
     clipped = [after.astype(before.dtype, copy=False) for before, after in zip(arrays, clipped, strict=True)]
@@ -99,8 +101,9 @@ def check(clipnorm: float | None, clipvalue: float | None, global_clipnorm: floa
     rule = SEMANTICS[semantics]
     for name in given:
         if name not in rule.options:
-            why = "; its clipnorm is the norm of all gradients together" if name == "global_clipnorm" else ""
-            raise ValueError(f"{name} is unknown to clip_semantics={semantics!r}, which has {', '.join(rule.options)}{why}")
+            raise ValueError(f"{name} is unknown to clip_semantics={semantics!r}, which has {', '.join(rule.options)}")
+    if rule.one_norm and "clipnorm" in given and "global_clipnorm" in given:
+        raise ValueError(f"clipnorm and global_clipnorm: both are the norm of all gradients in {semantics!r}; leave one out")
     if rule.single and len(given) > 1:
         raise ValueError(f"{' and '.join(given)}: clip_semantics={semantics!r} takes one of them; leave the others out")
 
@@ -217,18 +220,23 @@ def _pascanu(arrays: Gradients, norm: float | None, _: Any, __: Any, recurrent: 
 
 @dataclass(frozen=True)
 class Semantics:
-    """One meaning of the options: which there are, whether only one may be set, and the rule."""
+    """One meaning of the options: which there are, the rule, whether only one may be set, whether clipnorm is of all gradients.
+
+    Where it is (`one_norm`), global_clipnorm, which those frameworks had not, is another name for it.
+    """
 
     options: tuple[str, ...]
     clip: Callable[..., Gradients]
     single: bool = False
+    one_norm: bool = False
 
 
+_ALL = ("clipnorm", "global_clipnorm", "clipvalue")
 SEMANTICS: dict[str, Semantics] = {
-    "keras-2.2.4": Semantics(("clipnorm", "clipvalue"), _keras_224),
-    "tf.keras-2.15": Semantics(("clipnorm", "global_clipnorm", "clipvalue"), _first),
-    "keras-3": Semantics(("clipnorm", "global_clipnorm", "clipvalue"), _first, single=True),
-    "torch": Semantics(("clipnorm", "clipvalue"), _torch),
-    "optax": Semantics(("clipnorm", "clipvalue"), _optax),
-    "pascanu-2013": Semantics(("clipnorm",), _pascanu),
+    "keras-2.2.4": Semantics(_ALL, _keras_224, one_norm=True),
+    "tf.keras-2.15": Semantics(_ALL, _first),
+    "keras-3": Semantics(_ALL, _first, single=True),
+    "torch": Semantics(_ALL, _torch, one_norm=True),
+    "optax": Semantics(_ALL, _optax, one_norm=True),
+    "pascanu-2013": Semantics(_ALL[:2], _pascanu, one_norm=True),
 }

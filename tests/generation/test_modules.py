@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
 
+from rnnproof.equations import activations, expressions
+from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError
 from rnnproof.generation import build, generate
 from tests import zoo
@@ -262,3 +265,22 @@ def test_memory_is_linear_in_the_number_of_steps() -> None:
 
     short, long = held(100), held(400)
     assert 3.9 < long / short < 4.0
+
+
+@pytest.mark.parametrize("name", activations.names())
+def test_activations_without_recurrence_keep_the_dtype(name: str) -> None:
+    """All steps at once: every array is new, none is written into one of the right dtype."""
+    function = activations.named(name)
+    W, x, y = (
+        sp.MatrixSymbol("W", *sp.symbols("k input")),
+        sp.MatrixSymbol("x", sp.Symbol("input"), 1),
+        sp.MatrixSymbol("y", sp.Symbol("k"), 1),
+    )
+    cell = Cell.from_sympy("flat", {y: expressions.apply(function, W * x)}, previous={y: None}, inputs=[x])
+    mod = build(cell)
+    for dtype in (np.float32, np.float64):
+        params, xs, _, _ = problem(mod, SHAPES[0], dtype)
+        trace = mod.forward({"W": np.abs(params["W"])}, np.abs(xs) + dtype(0.1))
+        gradients = mod.backward(trace, {"y": np.ones_like(trace.states["y"])})
+        assert {a.dtype for a in (trace.states["y"], gradients.inputs, gradients.params["W"])} == {np.dtype(dtype)}
+        assert all(array.dtype == dtype for array in trace.tape.values() if isinstance(array, np.ndarray))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,30 @@ def test_a_trained_model_goes_on_where_it_was_saved(tmp_path: Path) -> None:
     assert first.batch_loss == second.batch_loss and first.history == second.history
     assert len(first.batch_loss) == 6 and set(first.history) == {"loss", "accuracy"}
     assert first.history["loss"][0] == pytest.approx(np.average(first.batch_loss[:3], weights=[16, 16, 8]), rel=1e-12)
+
+
+# The lecture's two listings: Keras 2.2.4's signatures, in order.
+COMMON_HEAD = {"activation": "tanh", "recurrent_activation": "hard_sigmoid", "use_bias": True}
+COMMON_HEAD |= {"kernel_initializer": "glorot_uniform", "recurrent_initializer": "orthogonal", "bias_initializer": "zeros"}
+PENALTIES = dict.fromkeys(f"{role}_regularizer" for role in ("kernel", "recurrent", "bias", "activity"))
+CONSTRAINTS = dict.fromkeys(f"{role}_constraint" for role in ("kernel", "recurrent", "bias"))
+FLAGS = dict.fromkeys(("return_sequences", "return_state", "go_backwards", "stateful", "unroll"), False)
+COMMON_TAIL = {**PENALTIES, **CONSTRAINTS, "dropout": 0.0, "recurrent_dropout": 0.0, "implementation": 1, **FLAGS}
+LISTINGS: dict[Any, dict[str, Any]] = {
+    LSTM: {**COMMON_HEAD, "unit_forget_bias": True, **COMMON_TAIL},
+    GRU: {**COMMON_HEAD, **COMMON_TAIL, "reset_after": False},
+}
+
+
+@pytest.mark.parametrize("made", LISTINGS)
+def test_the_lectures_listings(made: Any) -> None:
+    """Every argument in the listing's order and with its default; written out in full, they change nothing."""
+    parameters = list(inspect.signature(made).parameters.values())[1:]
+    wanted = LISTINGS[made]
+    assert [(p.name, p.default) for p in parameters[: len(wanted)]] == list(wanted.items())
+    full, short = made(4, **wanted, seed=0), made(4, seed=0)
+    np.testing.assert_array_equal(full(X), short(X))
+    np.testing.assert_array_equal(made(4, *wanted.values(), seed=0)(X), short(X))
 
 
 def test_the_same_seed_the_same_numbers() -> None:

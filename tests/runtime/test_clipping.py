@@ -217,6 +217,20 @@ def test_pascanu() -> None:
 
 
 @pytest.mark.parametrize("semantics", SEMANTICS)
+def test_global_clipnorm_is_one_norm_of_all_gradients(semantics: str) -> None:
+    """In every semantics; where clipnorm is that too, it is the same to the last bit."""
+    gradients = [np.array([0.3, 0.4]), np.array([3.0, 4.0, 0.0])]
+    made = clip(gradients, global_clipnorm=1.0, semantics=semantics)[0]
+    norm = math.hypot(0.5, 5.0)
+    for mine, g in zip(made, gradients, strict=True):
+        np.testing.assert_allclose(mine, g / norm, rtol=1e-6)  # torch's own 1e-6
+    if SEMANTICS[semantics].one_norm:
+        np.testing.assert_array_equal(
+            np.concatenate(made), np.concatenate(clip(gradients, clipnorm=1.0, semantics=semantics)[0])
+        )
+
+
+@pytest.mark.parametrize("semantics", SEMANTICS)
 def test_the_semantics_differ(semantics: str) -> None:
     """One pair of gradients tells every two of them apart, or they agree on it by definition."""
     gradients = [np.array([0.3, 0.4]), np.array([3.0, 4.0, 0.0])]
