@@ -1,7 +1,7 @@
 """How frameworks lay out a cell's parameters: the tables `## In frameworks` of the catalogue's documents, and what they mean.
 
 A row says from which of our parameters, one below the other, a framework's array is stacked; ";" begins a second row of a
-bias, and "+b_z" is a second summand of b_z: zeros on the way there, added on the way back. Needs no SymPy.
+bias, and "+b_z" is a second bias that the equations add to b_z: zeros where ours has only one. Needs no SymPy.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def lstm() -> Cell:
             ("weight_ih_l0", stack["W"]),
             ("weight_hh_l0", stack["R"]),
             ("bias_ih_l0", stack["b"]),
-            ("bias_hh_l0", ("0",) * 4),
+            ("bias_hh_l0", tuple(f"+{name}" for name in stack["b"])),
         ),
     )
     return Cell(**{**vars(cell), "frameworks": (keras, torch)})
@@ -85,7 +85,7 @@ def gru() -> Cell:
         (
             ("kernel", ("W_z", "W_r", "W_h")),
             ("recurrent_kernel", ("R_z", "R_r", "R_h")),
-            ("bias", ("b_z", "b_r", "b_h", ";", "0", "0", "c_h")),
+            ("bias", ("b_z", "b_r", "b_h", ";", "+b_z", "+b_r", "c_h")),
         ),
     )
     torch = FrameworkLayer(
@@ -96,7 +96,7 @@ def gru() -> Cell:
             ("weight_ih_l0", ("W_r", "W_z", "W_h")),
             ("weight_hh_l0", ("R_r", "R_z", "R_h")),
             ("bias_ih_l0", ("b_r", "b_z", "b_h")),
-            ("bias_hh_l0", ("0", "0", "c_h")),
+            ("bias_hh_l0", ("+b_r", "+b_z", "c_h")),
         ),
     )
     return Cell(**{**vars(cell), "frameworks": (keras, torch)})

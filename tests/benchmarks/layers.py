@@ -127,7 +127,7 @@ def disagreement(layer: str, size: Size) -> float:
     for backend in BACKENDS:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
             theirs = process.submit(_once, backend, layer, size).result()
-        worst = max(worst, *(float(np.max(np.abs(mine[k] - v)) / np.max(np.abs(v))) for k, v in theirs.items()))
+        worst = float(np.max([worst, *(np.max(np.abs(mine[k] - v)) / np.max(np.abs(v)) for k, v in theirs.items())]))
     return worst
 
 

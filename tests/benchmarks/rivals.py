@@ -130,4 +130,4 @@ def disagreement(size: tuple[int, int, int, int]) -> float:
     for theirs in others:
         if set(theirs) != set(ours):
             raise RuntimeError(f"other gradients: {sorted(set(theirs) ^ set(ours))}")
-    return max(float(np.max(np.abs(ours[k] - theirs[k])) / np.max(np.abs(theirs[k]))) for theirs in others for k in ours)
+    return float(np.max([np.max(np.abs(ours[k] - theirs[k])) / np.max(np.abs(theirs[k])) for theirs in others for k in ours]))

@@ -98,4 +98,4 @@ def layer_errors(cell: str, kind: str) -> dict[str, float]:
 @pytest.mark.parametrize(("cell", "kind"), CELLS.items())
 def test_layers(cell: str, kind: str) -> None:
     errors = layer_errors(cell, kind)
-    assert max(errors.values()) <= TOLERANCE, errors
+    assert np.max(list(errors.values())) <= TOLERANCE, errors

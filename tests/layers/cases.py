@@ -79,9 +79,9 @@ def data(case: Case) -> Data:
     return made
 
 
-def run(case: Case, given: Data) -> Values:
+def run(case: Case, given: Data, **changes: Any) -> Values:
     """Outputs, penalties and gradients of our layer, by name; of the last call where there are two."""
-    layer = ours(case)
+    layer = ours(case, **changes)
     layer.build((B, T, INPUT))
     first = layer.get_weights()
     layer.set_weights(given.weights)
@@ -116,6 +116,7 @@ def error(mine: Any, theirs: Any) -> float:
     """
     mine, theirs = np.asarray(mine), np.asarray(theirs)
     assert mine.shape == theirs.shape, (mine.shape, theirs.shape)
+    assert np.isfinite(theirs).all() and np.isfinite(mine).all()  # a NaN would compare as no difference
     scale = np.max(np.abs(theirs), initial=0.0)
     return float(np.max(np.abs(mine - theirs), initial=0.0) / (scale or 1.0))
 

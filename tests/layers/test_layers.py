@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnproof.layers import GRU, LSTM, Dense, Gate, Sequential, Shortcut, SimpleRNN, load, regularizers
+from rnnproof import optimizers
+from rnnproof.layers import GRU, LSTM, Dense, Gate, Sequential, Shortcut, SimpleRNN, load, losses, regularizers
 
 RNG = np.random.default_rng
 X = RNG(0).normal(size=(3, 4, 5))
@@ -170,6 +171,38 @@ def test_an_interrupted_fit_keeps_the_last_whole_batch(monkeypatch: pytest.Monke
     with pytest.raises(KeyboardInterrupt):
         made.fit(X, np.ones((3, 1)), loss="mse", optimizer="sgd", epochs=1, batch_size=1, seed=0, verbose=0)
     assert made.optimizer is not None and made.optimizer.iterations == 2
+
+
+def test_masks_go_along_to_the_loss() -> None:
+    """A step of length one is the gradient of the mean loss over the steps that count, by central differences as above."""
+    made = Sequential([GRU(4, return_sequences=True, seed=0), Shortcut(Dense(4, "tanh", seed=1)), Dense(3, "softmax", seed=2)])
+    labels, mask = RNG(1).integers(0, 3, size=(3, 4)), np.array([[1, 1, 0, 0], [1, 0, 1, 1], [0, 0, 1, 0]], bool)
+    loss = losses.get("sparse_categorical_crossentropy")
+    x = np.where(mask[:, :, np.newaxis], X, 1e6)  # what does not count is not looked at
+    made(x, mask=mask)
+
+    def value() -> float:
+        return loss(labels, made(x, mask=mask), mask)[0]
+
+    first = value()
+    expected = []
+    for weight in made.weights:
+        place, h = tuple(RNG(weight.size).integers(0, weight.shape)), 1e-5
+        kept = weight[place]
+        ends = []
+        for side in (h, -h):
+            weight[place] = kept + side
+            ends.append(value())
+        weight[place] = kept
+        expected.append((place, (ends[0] - ends[1]) / (2 * h)))
+    before = made.get_weights()
+    made.optimizer = optimizers.SGD(lr=1.0)
+    found = made.train_on_batch(x, labels, loss, mask)
+    assert found["loss"] == pytest.approx(first, rel=1e-14)
+    for old, new, (place, slope) in zip(before, made.weights, expected, strict=True):
+        assert abs(old[place] - new[place] - slope) <= 1e-8
+    shifted = np.where(mask, labels, (labels + 1) % 3)
+    assert loss(shifted, made(x, mask=mask), mask)[0] == loss(labels, made(x, mask=mask), mask)[0]
 
 
 def test_l1_and_l2() -> None:
