@@ -168,8 +168,11 @@ def _quadratic(f: sp.Expr) -> sp.Expr | None:
 
 
 def _non_decreasing(definition: sp.Expr) -> bool:
-    """Whether values at close points never fall; only then does a condition on x become one on y."""
-    values = [float(definition.subs(X, sp.Rational(step, 16)).evalf()) for step in range(-160, 161)]
+    """Whether values at close points are finite and never fall; only then does a condition on x become one on y."""
+    found = [definition.subs(X, sp.Rational(step, 16)).evalf() for step in range(-160, 161)]
+    if not all(value.is_real and value.is_finite for value in found):
+        return False
+    values = [float(value) for value in found]
     return all(below <= above for below, above in zip(values, values[1:], strict=False))
 
 

@@ -88,7 +88,9 @@ def _expression(value: Any) -> Any:
         value = value.item()
     if isinstance(value, bool | int | float):
         return sp.Rational(repr(float(value)))  # as it is written: 0.1 is one tenth
-    return sp.sympify(value, strict=True)
+    if not isinstance(value, sp.Basic):
+        raise EquationError(f"{value!r} in it is no number or expression; {_CURE}")
+    return value
 
 
 def _threshold(difference: Any) -> tuple[Any, bool]:

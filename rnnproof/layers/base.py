@@ -56,6 +56,7 @@ class Layer:
         self._starting, self._dropping = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
         self._specs: tuple[Weight, ...] = ()
         self.built = False
+        self.stateful = False
         self.input_shape: list[int | None] = []
         self.weights: list[Array] = []
         self.gradients: list[Array] = []

@@ -117,16 +117,16 @@ class Sequential:
 
     def build(self, input_shape: Sequence[int | None], dtype: Any = None) -> None:
         """Make all weights for inputs (B, T, input), by running zeros through the layers."""
+        if all(layer.built for layer in self.layers) and self.layers:
+            return
         shape = [1 if n is None else n for n in input_shape]
-        states = [(layer, layer.states) for layer in self.layers if hasattr(layer, "states")]
         self(np.zeros(shape, dtype or np.float64))
-        for layer, state in states:
-            layer.states = state
+        self.reset_states()
 
     def reset_states(self) -> None:
         """Reset the stateful layers."""
         for layer in self.layers:
-            if getattr(layer, "stateful", False) or not hasattr(layer, "stateful"):
+            if layer.stateful:
                 layer.reset_states()
 
     # training
@@ -161,7 +161,7 @@ class Sequential:
                 raise ValueError(f"{name} has {len(values)} entries, x has {len(x)}; give as many of each")
         if len(x) == 0:
             raise ValueError("x has no entries; give some data to train on")
-        if len(x) % batch_size and any(getattr(layer, "stateful", False) for layer in self.layers):
+        if len(x) % batch_size and any(layer.stateful for layer in self.layers):
             raise ValueError(
                 f"{self.name} is stateful, and {len(x)} sequences make no whole batches of {batch_size}; "
                 "choose another batch_size"

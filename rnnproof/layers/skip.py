@@ -45,6 +45,7 @@ class _Around(Layer):
             raise ValueError(f"layer={layer!r}: give a layer, such as Dense(units) or LSTM(units, return_sequences=True)")
         if getattr(self.layer, "return_state", False) or getattr(self.layer, "return_sequences", True) is False:
             raise ValueError(f"{self.name}: {self.layer.name} inside should give sequences (return_sequences=True)")
+        self.stateful = self.layer.stateful
         self._made: ModuleType | None = None
         self._trace: Any = None
         self._output: Array = np.zeros(0)

@@ -113,9 +113,8 @@ def report(before: Sequence[Array], after: Sequence[Array]) -> Report:
     old, new = (np.concatenate([np.ravel(g).astype(np.float64) for g in arrays] or [np.zeros(0)]) for arrays in (before, after))
     size = max(old.size, 1)
     with np.errstate(all="ignore"):
-        kept = (old == new) | (
-            np.abs(new - old) <= 2 * np.finfo(np.result_type(np.float32, *before)).eps * np.abs(old)
-        ) & np.isfinite(old)
+        rounding = 2 * np.finfo(np.result_type(np.float32, *before)).eps * np.abs(old)
+        kept = (old == new) | (np.isfinite(old) & (np.abs(new - old) <= rounding))
         changed = np.count_nonzero(~kept & ~(np.isnan(old) & np.isnan(new))) / size
         length, other = _length(old), _length(new)
         cosine = float(np.dot(old / length, new / other)) if 0 < length < math.inf and 0 < other < math.inf else math.nan
@@ -220,7 +219,7 @@ def _pascanu(arrays: Gradients, norm: float | None, _: Any, __: Any, recurrent: 
 
 @dataclass(frozen=True)
 class Semantics:
-    """One meaning of the options: which there are, the rule, whether only one may be set, whether clipnorm is of all gradients.
+    """One meaning of the options: which there are, the rule, whether only one may be set, whether clipnorm is of all.
 
     Where it is (`one_norm`), global_clipnorm, which those frameworks had not, is another name for it.
     """

@@ -35,4 +35,7 @@ def test_the_layers_compute_what_keras_does(layer: str) -> None:
 
 
 def test_unrolling_is_measured() -> None:
+    """A straight line of steps is more code than a loop, by as much for each step."""
+    loop, ten, thirty = (layers._code(steps) for steps in (None, 10, 30))
+    assert ten > loop and thirty - ten > ten - loop
     assert len(layers.unrolling((2, 3), seconds=0.0).splitlines()) == 4

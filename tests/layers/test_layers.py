@@ -205,6 +205,31 @@ def test_masks_go_along_to_the_loss() -> None:
     assert loss(shifted, made(x, mask=mask), mask)[0] == loss(labels, made(x, mask=mask), mask)[0]
 
 
+def test_a_stateful_layer_inside_another() -> None:
+    """It is built, reset and refused as if it stood alone; a layer without states is left in peace."""
+    made = Sequential(
+        [Shortcut(GRU(5, stateful=True, return_sequences=True, seed=0)), Shortcut(LSTM(5, return_sequences=True))]
+    )
+    made.build((None, 4, 5))
+    first = made(X)
+    assert (made(X) != first).any()
+    made.build((None, 4, 5))
+    assert (made(X) != first).any()
+    made.reset_states()
+    np.testing.assert_array_equal(made(X), first)
+    with pytest.raises(ValueError, match="stateful, and 3 sequences make no whole batches of 2"):
+        made.fit(X, X, loss="mse", optimizer="sgd", batch_size=2)
+
+
+def test_names() -> None:
+    layer = LSTM(3, name="memory")
+    assert layer.name == "memory" == layer.get_config()["name"] and LSTM(3).name == "lstm"
+    with pytest.raises(ValueError, match="memory: the input has shape"):
+        layer(X[0])
+    with pytest.raises(ValueError, match="name=3"):
+        LSTM(3, name=3)  # type: ignore[arg-type]
+
+
 def test_l1_and_l2() -> None:
     w = RNG(0).normal(size=(3, 4))
     w[0, 0] = 0

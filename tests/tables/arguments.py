@@ -61,7 +61,7 @@ def _value(case: Case, argument: str) -> Any:
     return getattr(case, argument) if argument in CALL else case.options.get(argument, "absent")
 
 
-def _order(argument: str) -> list[str]:
+def _having(argument: str) -> list[str]:
     return [name for name in grid.FACTORS if argument in inspect.signature(getattr(layers, name)).parameters]
 
 
@@ -79,7 +79,7 @@ def table(found: list[Outcome], format: str = "github") -> str:
                 errors.setdefault(outcome.framework, []).append(outcome.error)
         against = [f"{name} ({len(e)} cases)" for name, e in errors.items()]
         largest = f"{max(max(e) for e in errors.values()):.0e}" if errors else ""
-        has = "all" if argument in CALL or len(_order(argument)) == 3 else ", ".join(_order(argument))
+        has = "all" if argument in CALL or len(_having(argument)) == 3 else ", ".join(_having(argument))
         rows.append((f"`{argument}`", has, ", ".join(values), "; ".join(against), largest, ELSEWHERE.get(argument, "")))
     headers = ("argument", "layers", "values compared", "verified against", "largest error", "and")
     return str(tabulate(rows, headers=headers, tablefmt=format, disable_numparse=True))
