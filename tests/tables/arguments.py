@@ -89,14 +89,16 @@ def _penalised(case: Case) -> bool:
     return any(value is not None for name, value in case.arguments if name.endswith("regularizer"))
 
 
+CAPTION = """\
+Outputs, states, penalties, gradients of inputs, weights and initial states, constrained weights: the largest difference over
+the largest entry of the array, in float64, over cases that together have every pair of values of any two arguments. Keras 3
+keeps its regularisers' numbers in float32: its {count} cases that have one are left out here, and differ by {apart:.0e} at most."""
+
+
 def text(format: str) -> str:
-    return f"{CAPTION}\n\n{table(outcomes(), format)}"
-
-
-CAPTION = (
-    "Outputs, states, penalties, gradients of inputs, weights and initial states, constrained weights: the largest difference "
-    "over the largest entry of the array, in float64, over cases that together have every pair of values of any two arguments."
-)
+    found = outcomes()
+    left_out = [o.error for o in found if o.framework == "Keras 3" and _penalised(o.case)]
+    return f"{CAPTION.format(count=len(left_out), apart=max(left_out))}\n\n{table(found, format)}"
 
 
 def main() -> None:
