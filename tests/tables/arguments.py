@@ -92,7 +92,7 @@ def _penalised(case: Case) -> bool:
 CAPTION = """\
 Outputs, states, penalties, gradients of inputs, weights and initial states, constrained weights: the largest difference over
 the largest entry of the array, in float64, over cases that together have every pair of values of any two arguments. Keras 3
-keeps its regularisers' numbers in float32: its {count} cases that have one are left out here, and differ by {apart:.0e} at most."""
+keeps its regularisers' numbers in float32: its {count} cases that have one are left out and differ by {apart:.0e} at most."""
 
 
 def text(format: str) -> str:
