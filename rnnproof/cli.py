@@ -10,7 +10,7 @@ import click
 
 from rnnproof import __version__
 from rnnproof.cli_input import Selection, select
-from rnnproof.cli_output import WRONG, Progress, emit, status
+from rnnproof.cli_output import WRONG, Bar, Progress, emit, status
 from rnnproof.errors import UsageError
 
 _bind = click.option(
@@ -202,6 +202,37 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
             reports += [proofs.prove(found.cell, progress=progress) for found in select(cells, binds, only).cells]
     click.echo("\n\n".join(report.table() for report in reports))
     return 0 if all(report.ok for report in reports) else WRONG
+
+
+@cli.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--quick", "scale", flag_value="quick", help="A few trials, in seconds: to see that everything works.")
+@click.option("--full", "scale", flag_value="full", help="Every combination, in up to an hour.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, metavar="DIR")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; by default one for each core.")
+@click.option("--cluster", metavar="ADDRESS", help="Run the trials on the Dask scheduler there, such as tcp://10.0.0.1:8786.")
+def experiment(names: tuple[str, ...], scale: str | None, seed: int, out: Path, jobs: int | None, cluster: str | None) -> None:
+    """Measure how gradients explode, vanish and are clipped: cliff, flow, clipping, temporal-order, gru-vs-lstm, unroll.
+
+    Writes DIR/NAME.md with its tables (Markdown, text, LaTeX, CSV) and figures (SVG, PNG). Every finished trial is kept in
+    DIR/trials.sqlite: the same command goes on where it was stopped, and repeats nothing.
+
+    \b
+    Example: rnnproof experiment cliff --out reports
+    """
+    from rnnproof import experiments
+    from rnnproof.reporting.experiments import write
+
+    for name in names:
+        experiments.load(name)  # an unknown name is told before any work is done
+    for name in names:
+        with Bar(name) as bar:
+            chosen = scale or "default"
+            written = write(name, out, scale=chosen, seed=seed, jobs=jobs, cluster=cluster, progress=bar.start)
+        click.echo(written.text() + "\n")
+        click.echo(f"{name}: {written.ran} trials run, {written.found} found done")
+        click.echo(f"wrote {out / name}.md, its tables and figures ({len(written.paths)} files)")
 
 
 @cli.command()

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import click
 
@@ -43,6 +44,37 @@ class Progress:
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+class Bar:
+    """A bar on a terminal's stderr with the rate and the time left; silent elsewhere."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+        self._started = 0.0
+
+    def start(self, found: int, left: int) -> Callable[[int, int], None]:
+        """Begin with `left` trials to run; what is returned is told of each."""
+        label = f"{self._label} ({found} done before)" if found else self._label
+        hidden = sys.stderr is None or not sys.stderr.isatty() or not left
+        self._bar = click.progressbar(
+            length=left, label=label, file=sys.stderr, hidden=hidden, show_pos=True, item_show_func=self._rate, width=24
+        )
+        self._started = time.monotonic()
+        self._bar.render_progress()
+        return lambda done, _: self._bar.update(1, done)
+
+    def _rate(self, done: int | None) -> str | None:
+        seconds = time.monotonic() - self._started
+        return f"{done / seconds:.1f}/s" if done and seconds > 0 else None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
 
 
 def emit(texts: Mapping[str, str], suffix: str, output: str | None, *, together: bool) -> None:
@@ -83,8 +115,8 @@ def status(command: Callable[[], object]) -> int:
     except click.ClickException as error:
         help_ = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "rnnproof"
         return _say(f"{error.format_message()} See `{help_} --help`.", FAULT)
-    except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        return _say(str(stop) or "interrupted", INTERRUPTED)
     except BrokenPipeError:
         # Python flushes stdout once more as it leaves; what cannot be written goes nowhere instead.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

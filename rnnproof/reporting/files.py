@@ -10,8 +10,8 @@ from pathlib import Path
 from rnnproof.errors import UsageError
 
 
-def write(texts: Mapping[Path, str]) -> None:
-    """Write every text to its path, making folders; each is written beside its place and then renamed.
+def write(texts: Mapping[Path, str | bytes]) -> None:
+    """Write every text, or picture, to its path, making folders; each is written beside its place and then renamed.
 
     No file is renamed before all are written. Raises UsageError for a place that cannot be written, leaving what was there.
     """
@@ -24,8 +24,8 @@ def write(texts: Mapping[Path, str]) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
             waiting.append((temporary, place))
-            with open(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with open(handle, "wb") as file:
+                file.write(text.encode() if isinstance(text, str) else text)
             os.chmod(temporary, _mode(place))
         for temporary, path in waiting:
             os.replace(temporary, path)

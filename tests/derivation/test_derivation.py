@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sympy as sp
-from derivation.numeric import Numbers
 from zoo import CELLS, shortcut
 
 from rnnproof.derivation.derivation import PARTS, derive
@@ -18,6 +17,7 @@ from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import UsageError
+from rnnproof.experiments.numbers import Numbers
 
 EVERY = [*catalogue.names(), *CELLS]
 

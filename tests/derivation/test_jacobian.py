@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy as sp
-from derivation.numeric import Numbers
 from zoo import CELLS, simple_rnn
 from zoo import shortcut as zoo_shortcut
 
@@ -18,6 +17,7 @@ from rnnproof.derivation.jacobian import jacobian
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
+from rnnproof.experiments.numbers import Numbers
 from rnnproof.verification.interpreter import Interpreter
 
 SIZES = {"hidden": 3, "input": 4}

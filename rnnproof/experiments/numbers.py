@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -41,19 +42,21 @@ class Numbers:
                 self.values[names[step.target]] = self(reader.definition(step.target))
 
 
+@cache
 def _scalar(body: Any, bound: Any) -> Any:
     written = written_out(body.replace(lambda node: isinstance(node, _Prime), lambda node: node.definition))
-    return np.vectorize(sp.lambdify(bound, written, ["math"]), otypes=[float])
+    return sp.lambdify(bound, written, [{"erf": np.vectorize(math.erf, otypes=[float])}, "numpy"])
 
 
 def _elementwise(numbers: Numbers, node: Any) -> Any:
     (bound,) = node.function.variables
-    return _scalar(node.function.expr, bound)(numbers(node.expr))
+    value = np.asarray(numbers(node.expr), float)
+    return np.broadcast_to(_scalar(node.function.expr, bound)(value), value.shape)
 
 
 def _function(numbers: Numbers, node: Any) -> Any:
     x = sp.Symbol("x", real=True)
-    return float(_scalar(node.func(x), x)(numbers(node.args[0])))
+    return float(_scalar(node.func(x), x)(float(numbers(node.args[0]))))
 
 
 def _times(left: Any, right: Any) -> Any:

@@ -1,0 +1,237 @@
+"""`cliff`: the wall in the loss of a recurrent network of one unit, and gradient descent that meets it.
+
+R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks" (arXiv 1211.5063), figure 6:
+x_t = w sigma(x_{t-1}) + b from x_0 = 0.5 over 50 steps, E = (sigma(x_50) - 0.7)^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from rnnproof import optimizers
+from rnnproof.equations import activations, expressions
+from rnnproof.equations.cell import Cell
+from rnnproof.experiments.findings import Findings, Statement, Table, median, share, spread, verdict
+from rnnproof.experiments.trial import Result, Seed, Trial, spawned
+from rnnproof.generation import build
+
+TITLE = "The cliff: why gradients are clipped"
+STEPS, START, TARGET = 50, 0.5, 0.7
+W_RANGE, B_RANGE = (3.5, 6.5), (-3.5, -1.0)
+LIMIT = 0.5
+CLIPS: dict[str, dict[str, Any]] = {"none": {}, "norm": {"clipnorm": LIMIT}, "value": {"clipvalue": LIMIT}}
+# Starts, learning rates, steps.
+SCALES: dict[str, tuple[int, tuple[float, ...], int]] = {
+    "quick": (6, (0.3,), 60),
+    "default": (40, (0.1, 0.3), 200),
+    "full": (200, (0.1, 0.3, 1.0), 400),
+}
+FAR = 1.0  # a step longer than this crosses a third of the region shown
+
+
+@cache
+def unit() -> Cell:
+    """The network: units that know nothing of each other, each a point (w, b) of the surface; E is a state for its gradient."""
+    size = sp.Symbol("hidden", integer=True, positive=True)
+    x, old, w, b, e, loss = (sp.MatrixSymbol(name, size, 1) for name in ("x", "x_prev", "w", "b", "e", "E"))
+    sigma = activations.named("sigmoid")
+    target = sp.Rational(-7, 10) * sp.OneMatrix(size, 1)
+    equations = {
+        x: expressions.add(expressions.hadamard(w, expressions.apply(sigma, old)), b),
+        e: expressions.add(expressions.apply(sigma, x), target),
+        loss: expressions.hadamard(e, e),
+    }
+    return Cell.from_sympy("single_unit", equations, previous={x: old, loss: None})
+
+
+@cache
+def _module() -> Any:
+    return build(unit())
+
+
+def losses(w: Any, b: Any) -> tuple[Any, Any, Any]:
+    """The loss at points (w, b), and its gradients by w and by b; arrays of one length."""
+    module = _module()
+    w, b = np.atleast_1d(w), np.atleast_1d(b)
+    trace = module.forward({"w": w, "b": b}, STEPS, {"x": np.full((1, w.size), START)})
+    seeds = np.zeros_like(trace.states["E"])
+    seeds[-1] = 1.0
+    gradients = module.backward(trace, {"E": seeds}).params
+    return trace.states["E"][-1, 0], gradients["w"], gradients["b"]
+
+
+def surface(points: int = 241) -> tuple[Any, Any, Any]:
+    """w, b and the loss on a grid over the region that is shown."""
+    w, b = np.meshgrid(np.linspace(*W_RANGE, points), np.linspace(*B_RANGE, points))
+    return w, b, losses(w.ravel(), b.ravel())[0].reshape(w.shape)
+
+
+@dataclass(frozen=True)
+class Descent(Trial):
+    """Gradient descent from a random point of the region: theta = (w, b) is one vector, float64."""
+
+    clip: str
+    lr: float
+    steps: int
+    seed: Seed
+
+    def run(self) -> Result:
+        """The points, the losses there, the norms of the gradients and the lengths of the steps."""
+        (rng,) = self.seed.streams(1)
+        theta = np.array([rng.uniform(*W_RANGE), rng.uniform(*B_RANGE)])
+        descent = optimizers.SGD(lr=self.lr, **CLIPS[self.clip], clip_semantics="keras-3")
+        points, values, norms, lengths = [theta.tolist()], [], [], []
+        for _ in range(self.steps):
+            value, d_w, d_b = losses(*theta)
+            before = theta.copy()
+            report = descent.apply_gradients([(np.array([d_w[0], d_b[0]]), theta)])
+            values.append(float(value[0]))
+            norms.append(report.norm_before)
+            lengths.append(float(np.linalg.norm(theta - before)))
+            points.append(theta.tolist())
+        values.append(float(losses(*theta)[0][0]))
+        return {"points": points, "losses": values, "norms": norms, "lengths": lengths}
+
+
+def trials(scale: str, seed: int) -> list[Trial]:
+    """Some starts, each with every clipping and every learning rate."""
+    starts, rates, steps = SCALES[scale]
+    seeds = spawned(seed, starts)
+    return [Descent(clip, lr, steps, s) for lr in rates for s in seeds for clip in CLIPS]
+
+
+def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
+    """Tables, statements, and the trajectories that the figures draw."""
+    groups: dict[tuple[float, str], list[tuple[Descent, Result]]] = {}
+    for trial, result in results:
+        assert isinstance(trial, Descent)
+        groups.setdefault((trial.lr, trial.clip), []).append((trial, result))
+    rows = []
+    for (lr, clip), group in groups.items():
+        found = [result for _, result in group]
+        longest = [max(r["lengths"]) for r in found]
+        rows.append(
+            (
+                clip,
+                lr,
+                len(found),
+                f"{max(longest):.3g}",
+                spread(longest),
+                f"{share([length > FAR for length in longest]):.0%}",
+                f"{share([_outside(r) for r in found]):.0%}",
+                f"{max(max(r['norms']) for r in found):.3g}",
+                spread([r["losses"][-1] for r in found]),
+                f"{share([r['losses'][-1] < 1e-3 for r in found]):.0%}",
+            )
+        )
+    headers = (
+        "clipping",
+        "learning rate",
+        "starts",
+        "longest step",
+        "longest step of a run",
+        f"runs with a step > {FAR:g}",
+        "runs that left the region",
+        "largest gradient norm",
+        "loss at the end",
+        "loss < 0.001",
+    )
+    says = (
+        f"Gradient descent from random points, {next(iter(groups.values()))[0][0].steps} steps; limit {LIMIT:g}, steps in the "
+        "units of w and b; median [quartiles]."
+    )
+    summary = Table("cliff-summary", says, headers, tuple(rows))
+    shown = _shown(groups)
+    steps = Table(
+        "cliff-trajectory",
+        "The descents that the figure shows, at the steps where they moved farthest and every 20th.",
+        ("clipping", "step", "w", "b", "loss", "gradient norm", "step length"),
+        tuple(row for clip, result in shown.items() for row in _course(clip, result)),
+    )
+    setting = (
+        f"x_t = w sigma(x_(t-1)) + b, x_0 = {START}, {STEPS} steps, E = (sigma(x_{STEPS}) - {TARGET})^2; float64; w in "
+        f"{list(W_RANGE)}, b in {list(B_RANGE)}.",
+        "Plain gradient descent on the vector (w, b): clipnorm limits its 2-norm, clipvalue each of its two entries.",
+    )
+    return Findings(setting, (summary, steps), _statements(groups), {"trajectories": shown})
+
+
+def _outside(result: Result) -> bool:
+    points = np.array(result["points"])
+    low, high = np.array([W_RANGE[0], B_RANGE[0]]) - FAR, np.array([W_RANGE[1], B_RANGE[1]]) + FAR
+    return bool(np.any((points < low) | (points > high)))
+
+
+def _shown(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -> dict[str, Result]:
+    """The three descents from one start, the largest learning rate but one where there are several.
+
+    The start is the one whose unclipped throw is the median of those thrown.
+    """
+    rates = sorted({lr for lr, _ in groups})
+    lr = rates[-2] if len(rates) > 2 else rates[-1]
+    thrown = sorted(
+        ((max(result["lengths"]), at) for at, (_, result) in enumerate(groups[lr, "none"])), key=lambda pair: pair[0]
+    )
+    far = [pair for pair in thrown if pair[0] > FAR] or thrown
+    at = far[(len(far) - 1) // 2][1]
+    return {clip: groups[lr, clip][at][1] for clip in CLIPS}
+
+
+def _course(clip: str, result: Result) -> list[tuple[Any, ...]]:
+    lengths = np.array(result["lengths"])
+    chosen = sorted({*range(0, len(lengths), 20), *(int(at) for at in np.argsort(-lengths)[:3]), len(lengths) - 1})
+    return [
+        (
+            clip,
+            at + 1,
+            *(f"{v:.4g}" for v in result["points"][at]),
+            f"{result['losses'][at]:.3g}",
+            f"{result['norms'][at]:.3g}",
+            f"{lengths[at]:.3g}",
+        )
+        for at in chosen
+    ]
+
+
+def _statements(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -> tuple[Statement, ...]:
+    far = {clip: [max(r["lengths"]) > FAR for (_, c), group in groups.items() if c == clip for _, r in group] for clip in CLIPS}
+    solved = {
+        clip: [r["losses"][-1] < 1e-3 for (_, c), group in groups.items() if c == clip for _, r in group] for clip in CLIPS
+    }
+    longest = {
+        clip: median(max(r["lengths"]) for (_, c), group in groups.items() if c == clip for _, r in group) for clip in CLIPS
+    }
+    shares = {clip: f"{share(flags):.0%}" for clip, flags in far.items()}
+    ends = {clip: f"{share(flags):.0%}" for clip, flags in solved.items()}
+    thrown = share(far["none"]) > 0
+    safe = {clip: not any(far[clip]) for clip in ("norm", "value")}
+    better = {clip: share(solved[clip]) > share(solved["none"]) for clip in ("norm", "value")}
+    return (
+        Statement(
+            "thrown",
+            "At the cliff, descent without clipping is thrown back across the surface.",
+            verdict(share(far["none"]) > 0.9, thrown),
+            f"{shares['none']} of the unclipped runs take a step longer than {FAR:g} (where they meet the wall); "
+            f"median of the longest step {longest['none']:.3g}",
+        ),
+        Statement(
+            "prevented",
+            "Clipping, by norm or by value, prevents it.",
+            verdict(all(safe.values())),
+            f"runs with such a step: by norm {shares['norm']}, by value {shares['value']}; longest steps in the median "
+            f"{longest['norm']:.3g} and {longest['value']:.3g}",
+        ),
+        Statement(
+            "ends",
+            "Clipping lets the search end lower.",
+            verdict(all(better.values()), any(better.values())),
+            f"loss below 0.001 at the end: {ends['none']} without, {ends['norm']} by norm, {ends['value']} by value, which "
+            "turns the step towards the diagonal and goes to and fro over the valley",
+        ),
+    )

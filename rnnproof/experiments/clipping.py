@@ -1,0 +1,61 @@
+"""`clipping`: what limiting gradients does to training, over six decades of limits, on made tasks and on real data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from rnnproof.experiments import training
+from rnnproof.experiments.clipping_findings import findings
+from rnnproof.experiments.training import Training
+from rnnproof.experiments.trial import Seed, Trial, spawned
+
+__all__ = ["TITLE", "findings", "trials"]
+
+TITLE = "Gradient clipping: explosions, limits, directions"
+LENGTHS: dict[str, int | None] = {"adding": 10, "temporal-order": 20, "vowels": None, "sunspots": 24}
+# Half a decade apart, from where training without clipping is safe to where it begins to break.
+RATES = {"SGD": (0.1, 0.3, 1.0), "Adagrad": (0.03, 0.1, 0.3), "RMSprop": (0.003, 0.01, 0.03), "Adam": (0.003, 0.01, 0.03)}
+LIMITS = tuple(10.0**power for power in range(-3, 4))
+KINDS = ("norm", "value", "global")
+UNITS, BATCH, STEPS = 16, 16, 150
+SOLVED = 0.5  # of the loss of the best constant answer: the target
+
+Clip = tuple[str, float | None]
+
+
+def _clips(kinds: Iterable[str], limits: Iterable[float] = LIMITS) -> list[Clip]:
+    return [("none", None), *product(kinds, limits)]
+
+
+# (tasks, layers, optimisers, places in their RATES, clippings); a block is every combination of its own.
+Block = tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[int], Sequence[Clip]]
+BLOCKS: dict[str, list[Block]] = {
+    "quick": [
+        (("temporal-order", "sunspots"), ("SimpleRNN",), ("SGD",), (2,), _clips(KINDS, (0.001, 0.1, 10.0))),
+        (("temporal-order",), ("LSTM", "GRU"), ("SGD", "Adam"), (2,), _clips(("norm",), (0.001, 0.1))),
+    ],
+    "default": [
+        (tuple(LENGTHS), ("SimpleRNN",), ("SGD",), (1, 2), _clips(KINDS)),
+        (("temporal-order", "vowels"), ("LSTM", "GRU"), ("SGD",), (2,), _clips(("norm",))),
+        (("temporal-order", "vowels"), ("SimpleRNN",), ("Adagrad", "RMSprop", "Adam"), (1,), _clips(("norm",))),
+    ],
+    "full": [(tuple(LENGTHS), ("SimpleRNN", "LSTM", "GRU"), tuple(RATES), (0, 1, 2), _clips(KINDS))],
+}
+
+
+def trials(scale: str, seed: int) -> list[Trial]:
+    """`full` is every combination; the default has the SimpleRNN under SGD in full, the others by each array's norm."""
+    seeds = spawned(seed, 2 if scale == "quick" else 5)
+    return [
+        _training(task, layer, optimizer, RATES[optimizer][at], clip, one)
+        for names, layers, optimizers, rates, clips in BLOCKS[scale]
+        for task, layer, optimizer, at, clip, one in product(names, layers, optimizers, rates, clips, seeds)
+    ]
+
+
+def _training(task: str, layer: str, optimizer: str, lr: float, clip: Clip, seed: Seed) -> Training:
+    kind, limit = clip
+    if kind not in training.CLIPS:
+        raise AssertionError(kind)
+    return Training(task, LENGTHS[task], layer, UNITS, optimizer, lr, kind, limit, BATCH, STEPS, seed, target=SOLVED)

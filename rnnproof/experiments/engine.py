@@ -1,0 +1,177 @@
+"""`sweep`: run the trials that have no result yet, here or on a cluster, and keep each result as it comes.
+
+Where the trials run changes nothing: each is a pure function of its record, with one BLAS thread.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from rnnproof.errors import UsageError
+from rnnproof.experiments.store import Store
+from rnnproof.experiments.trial import Result, Trial, code_digest
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Sweep:
+    """The trials of an experiment in order, with their results; `found` of them were there before, `ran` were run now."""
+
+    trials: tuple[Trial, ...]
+    found: int = 0
+    ran: int = 0
+    results: list[Result] = field(default_factory=list)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a sweep; its text says how far it is and how to go on."""
+
+
+def sweep(
+    experiment: str,
+    trials: Sequence[Trial],
+    store: Store,
+    *,
+    jobs: int = 1,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Run what is not in the store: on `jobs` processes, or on the Dask scheduler at `cluster`.
+
+    Trials that measure time run last, one by one, in this process. Raises UsageError where the store or the cluster fails,
+    Interrupted at Ctrl-C; in both cases every finished trial is kept, and the next sweep goes on from there.
+    """
+    if len({trial.key for trial in trials}) < len(trials):
+        raise AssertionError(f"{experiment}: a trial stands twice in the list")
+    there = store.found(trials)
+    done = Sweep(tuple(trials), found=len(there))
+    left = [trial for trial in trials if trial.key not in there]
+    shared, timed = [t for t in left if not t.TIMED], [t for t in left if t.TIMED]
+    if not shared:
+        parts = [_one_by_one(timed)]
+    elif cluster is not None:
+        parts = [_on_cluster(shared, cluster), _one_by_one(timed)]
+    else:
+        parts = [_one_by_one(shared) if min(jobs, len(shared)) == 1 else _in_processes(shared, jobs), _one_by_one(timed)]
+    try:
+        for part in parts:
+            with closing(part) as finished:
+                for trial, result in finished:
+                    store.add(experiment, trial, result)
+                    there[trial.key] = result
+                    done.ran += 1
+                    if progress is not None:
+                        progress(done.ran, len(left))
+    except KeyboardInterrupt:
+        kept = f"{done.found + done.ran} of {len(trials)} trials are done and kept"
+        raise Interrupted(f"interrupted: {kept}; the same command goes on from there") from None
+    done.results = [store_read(result) for result in (there[trial.key] for trial in trials)]
+    return done
+
+
+def store_read(result: Result) -> Result:
+    """A result as the store gives it back: a tuple is a list there."""
+    import json
+
+    found: Result = json.loads(json.dumps(result))
+    return found
+
+
+Finished = Iterator[tuple[Trial, Result]]
+
+
+def execute(trial: Trial, code: str) -> Result:
+    """Run one trial with one BLAS thread, where no warning scrolls past: what overflows is in the result.
+
+    Raises UsageError where this process has other code than the one that asks.
+    """
+    if code != code_digest():
+        raise UsageError("a worker has other code of rnnproof than this process; install the same version on all of them")
+    with _threads().limit(limits=1), np.errstate(all="ignore"):
+        return trial.run()
+
+
+@cache
+def _threads() -> Any:
+    import rnnproof.layers  # noqa: F401  the BLAS that NumPy has loaded is what is limited
+
+    return needed("threadpoolctl").ThreadpoolController()
+
+
+def needed(library: str, extra: str = "experiments") -> Any:
+    """A library of an extra. Raises UsageError naming what to install."""
+    import importlib
+
+    try:
+        return importlib.import_module(library)
+    except ImportError:
+        raise UsageError(f"{library} is not installed; it comes with `pip install 'rnnproof[{extra}]'`") from None
+
+
+def _one_by_one(trials: Sequence[Trial]) -> Any:
+    for trial in trials:
+        yield trial, execute(trial, code_digest())
+
+
+def _in_processes(trials: Sequence[Trial], jobs: int) -> Any:
+    joblib = needed("joblib")
+    # batch_size 1: a result reaches the store as soon as it is there, and not with its neighbours
+    parallel = joblib.Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1, initializer=_deaf)
+    try:
+        yield from parallel(joblib.delayed(_numbered)(trial, code_digest()) for trial in trials)
+    except joblib.externals.loky.process_executor.TerminatedWorkerError:
+        raise UsageError(
+            "a worker process was killed (is there enough memory?); all finished trials are kept: run again, with fewer --jobs"
+        ) from None
+
+
+def _numbered(trial: Trial, code: str) -> tuple[Trial, Result]:
+    return trial, execute(trial, code)
+
+
+def _deaf() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that started the workers stops them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _on_cluster(trials: Sequence[Trial], address: str) -> Any:
+    distributed = needed("distributed", "cluster")
+    with _client(distributed, address) as client:
+        keys = {f"rnnproof-{trial.key}": trial for trial in trials}
+        futures = [client.submit(execute, trial, code_digest(), key=key, pure=False) for key, trial in keys.items()]
+        try:
+            for future in distributed.as_completed(futures):
+                try:
+                    result = future.result()
+                except distributed.scheduler.KilledWorker:
+                    raise UsageError(
+                        f"--cluster {address}: the workers that ran a trial died, again and again; all finished trials are kept"
+                    ) from None
+                yield keys[future.key], result
+                future.release()
+        finally:
+            client.cancel(futures)
+
+
+@contextmanager
+def _client(distributed: Any, address: str) -> Iterator[Any]:
+    try:
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UsageError(
+            f"--cluster {address}: no scheduler answers there ({type(error).__name__}); give tcp://HOST:PORT"
+        ) from None
+    try:
+        if not client.scheduler_info()["workers"]:
+            raise UsageError(f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`")
+        yield client
+    finally:
+        client.close()

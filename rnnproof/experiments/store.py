@@ -1,0 +1,114 @@
+"""`Store`: the results of trials in one SQLite file, a transaction each, so that a run may be killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from rnnproof.errors import UsageError
+from rnnproof.experiments.trial import Result, Trial, code_digest
+
+# "rnpf": SQLite's mark for whose file this is; and the layout's version.
+_OWNER, _LAYOUT = 0x726E7066, 1
+_TABLE = """
+CREATE TABLE trials (
+    key TEXT PRIMARY KEY, experiment TEXT NOT NULL, code TEXT NOT NULL, record TEXT NOT NULL, result TEXT NOT NULL
+) STRICT
+"""
+_FOREIGN = "is no store of rnnproof's trials; give another --out, or move the file away"
+
+
+class Store:
+    """The results of finished trials. While it is open no other process may use the file.
+
+    Raises UsageError for a file that is not such a store, is in use, or cannot be written; what is in it stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise UsageError(f"{path}: cannot be opened ({_said(error)}); give another --out") from None
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self.close()
+            raise self._fault(error) from None
+        except UsageError:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        run = self._database.execute
+        run("PRAGMA locking_mode = EXCLUSIVE")
+        run("BEGIN EXCLUSIVE")
+        owner, layout, tables = (
+            run(query).fetchone()[0]
+            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        )
+        if tables and owner != _OWNER:
+            raise UsageError(f"{self.path}: {_FOREIGN}")
+        if tables and layout != _LAYOUT:
+            raise UsageError(f"{self.path}: was written by another version of rnnproof (layout {layout}); give another --out")
+        if not tables:
+            run(_TABLE)
+            run(f"PRAGMA application_id = {_OWNER}")
+            run(f"PRAGMA user_version = {_LAYOUT}")
+        run("COMMIT")
+        # A killed process loses nothing that was committed; only a power cut could, and then the file is still sound.
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = NORMAL")
+
+    def found(self, trials: Iterable[Trial]) -> dict[str, Result]:
+        """The results there are of these trials, by key; those of other code are not."""
+        wanted = {trial.key for trial in trials}
+        try:
+            rows = self._database.execute("SELECT key, result FROM trials WHERE code = ?", (code_digest(),)).fetchall()
+        except sqlite3.Error as error:
+            raise self._fault(error) from None
+        return {key: json.loads(result) for key, result in rows if key in wanted}
+
+    def add(self, experiment: str, trial: Trial, result: Result) -> None:
+        """Keep a result, or none of it. A result of the same trial by other code gives way; a second one is an error."""
+        row = (trial.key, experiment, code_digest(), trial.text, json.dumps(result))
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute("DELETE FROM trials WHERE key = ? AND code <> ?", (trial.key, code_digest()))
+            self._database.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?)", row)
+            self._database.execute("COMMIT")
+        except sqlite3.IntegrityError:
+            raise AssertionError(f"{trial.text} was run twice") from None
+        except sqlite3.Error as error:
+            raise self._fault(error) from None
+
+    def _fault(self, error: sqlite3.Error) -> UsageError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        cure = {
+            sqlite3.SQLITE_BUSY: "is in use by another run; wait for its end, or give another --out",
+            sqlite3.SQLITE_FULL: "there is no room left for the results; all finished trials are kept: make room and run again",
+            sqlite3.SQLITE_IOERR: f"cannot be written ({error}); all finished trials are kept: make room and run again",
+            sqlite3.SQLITE_READONLY: "cannot be written (it is read-only); give another --out",
+            sqlite3.SQLITE_CANTOPEN: "cannot be opened; give another --out",
+            sqlite3.SQLITE_NOTADB: _FOREIGN,
+            sqlite3.SQLITE_CORRUPT: "is damaged; move it away and run again",
+        }.get(code, f"cannot be used ({error}); give another --out")
+        return UsageError(f"{self.path}: {cure}")
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self.close()
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

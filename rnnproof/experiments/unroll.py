@@ -1,0 +1,151 @@
+"""`unroll`: what writing the steps out one by one brings, by length of the sequence."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from rnnproof import layers
+from rnnproof.experiments.findings import Findings, Statement, Table, verdict
+from rnnproof.experiments.measuring import in_turns, peak
+from rnnproof.experiments.trial import Result, Seed, Trial, spawned
+from rnnproof.layers import specialise
+
+TITLE = "Unrolling: faster, and more memory?"
+BATCH, FEATURES, UNITS = 32, 16, 32
+GATES = {"recurrent_activation": "sigmoid", "implementation": 2}
+
+
+@dataclass(frozen=True)
+class Unrolling(Trial):
+    """The same layer with `unroll` and without, measured in turns; float32."""
+
+    TIMED: ClassVar[bool] = True
+
+    layer: str
+    length: int
+    repetitions: int
+    seed: Seed
+
+    def run(self) -> Result:
+        """Seconds of a call with its backward pass, the most memory in it, the module's memory, the first call's seconds."""
+        (rng,) = self.seed.streams(1)
+        x = rng.standard_normal((BATCH, self.length, FEATURES)).astype(np.float32)
+        runs, first, code = [], [], []
+        self._run(x, False)()  # SymPy's caches are full now, for both
+        for unroll in (False, True):
+            specialise.module.cache_clear()
+            start = time.perf_counter()
+            run = self._run(x, unroll)
+            run()
+            first.append(time.perf_counter() - start)
+            runs.append(run)
+            code.append(_kept(lambda: self._run(x, unroll)()))  # noqa: B023  called at once
+        seconds = in_turns(runs, self.repetitions)
+        return {"seconds": seconds, "memory": [peak(run) for run in runs], "code": code, "first": first}
+
+    def _run(self, x: Any, unroll: bool) -> Callable[[], Any]:
+        options = {} if self.layer == "SimpleRNN" else GATES
+        made = getattr(layers, self.layer)(UNITS, return_sequences=True, unroll=unroll, seed=1, dtype="float32", **options)
+        made.build(x.shape)
+        ones = np.ones((BATCH, self.length, UNITS), np.float32)
+
+        def run() -> Any:
+            made(x)
+            return made.backward(ones)
+
+        return run
+
+
+def _kept(make: Callable[[], Any]) -> int:
+    """The bytes that generating a module leaves behind, SymPy's caches being full already."""
+    specialise.module.cache_clear()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        make()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def trials(scale: str, seed: int) -> list[Trial]:
+    """Every layer and length."""
+    lengths, repetitions = {
+        "quick": ((5, 20), 10),
+        "default": ((5, 10, 20, 50, 100, 200), 60),
+        "full": ((5, 10, 20, 50, 100, 200, 500), 400),
+    }[scale]
+    names = ("LSTM",) if scale == "quick" else ("SimpleRNN", "LSTM", "GRU")
+    return [Unrolling(name, length, repetitions, spawned(seed, 1)[0]) for name in names for length in lengths]
+
+
+def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
+    """The table, and what became of the lecture's claim."""
+    rows, ratios, memory, code = [], [], [], []
+    curves: dict[str, list[tuple[int, float, float, float]]] = {}
+    for trial, r in results:
+        assert isinstance(trial, Unrolling)
+        (loop, unrolled), ratio = r["seconds"], r["seconds"][0] / r["seconds"][1]
+        per_step = (r["code"][1] - r["code"][0]) / trial.length
+        rows.append(
+            (
+                trial.layer,
+                trial.length,
+                f"{1e3 * loop:.2f}",
+                f"{1e3 * unrolled:.2f}",
+                f"{ratio:.2f}",
+                *(f"{m / 2**10:.0f}" for m in r["memory"]),
+                *(f"{c / 2**10:.0f}" for c in r["code"]),
+                *(f"{1e3 * s:.0f}" for s in r["first"]),
+            )
+        )
+        curves.setdefault(trial.layer, []).append((trial.length, ratio, r["memory"][1] / r["memory"][0], r["code"][1] / 2**10))
+        ratios.append(ratio)
+        memory.append(r["memory"][1] / r["memory"][0])
+        code.append(per_step / 2**10)
+    headers = (
+        "layer",
+        "length",
+        "loop ms",
+        "unrolled ms",
+        "loop / unrolled",
+        "loop KiB in a call",
+        "unrolled KiB",
+        "loop's code KiB",
+        "unrolled code KiB",
+        "loop's first call ms",
+        "unrolled first ms",
+    )
+    says = f"Forward and backward of a layer, batches of {BATCH}, {FEATURES} inputs, {UNITS} units, float32, one BLAS thread."
+    faster = statistics.median(ratios) > 1.05
+    statements = (
+        Statement(
+            "faster",
+            "Unrolling makes the recurrence faster.",
+            verdict(min(ratios) > 1.05, faster),
+            f"loop over unrolled: {min(ratios):.2f} to {max(ratios):.2f}, median {statistics.median(ratios):.2f}; what it "
+            "saves is a Python loop's bookkeeping, small beside each step's array operations",
+        ),
+        Statement(
+            "memory",
+            "Unrolling takes more memory.",
+            verdict(min(memory) > 1.05, statistics.median(code) > 0),
+            f"{statistics.median(code):.1f} KiB of code for each step in the median; in a call "
+            f"{min(memory):.2f} to {max(memory):.2f} times the loop's memory",
+        ),
+    )
+    return Findings(
+        ("Times are this machine's, medians of calls in turns.",),
+        (Table("unroll", says, headers, tuple(rows)),),
+        statements,
+        curves,
+    )

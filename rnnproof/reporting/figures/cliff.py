@@ -1,0 +1,133 @@
+"""The cliff: the surface and the descents on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnnproof.experiments import cliff
+from rnnproof.experiments.engine import needed
+from rnnproof.experiments.findings import Findings
+from rnnproof.reporting.figures.style import COLOURS, DASHES, WIDTH, Drawing, line, panels
+
+_NAMES = {"none": "no clipping", "norm": f"clipnorm {cliff.LIMIT:g}", "value": f"clipvalue {cliff.LIMIT:g}"}
+
+
+def draw(findings: Findings) -> list[Drawing]:
+    """Three figures: in space, from above, and over the steps."""
+    courses = findings.curves["trajectories"]
+    far = max(courses["none"]["lengths"])
+    return [
+        Drawing(
+            "cliff-surface",
+            "Loss of a recurrent network of one unit over 50 steps. Gradient descent without clipping (left) meets the "
+            f"wall and is thrown out of the picture by a step of length {far:.3g}; from the same start, with the gradient's "
+            f"norm clipped at {cliff.LIMIT:g} (right), it follows the wall down into the valley.",
+            _surface(courses),
+        ),
+        Drawing(
+            "cliff-contour",
+            "The same surface from above, with the descents of all three kinds from one start (dot). The wall is where the "
+            "contours fall on one another; the arrow shows where the unclipped descent is thrown.",
+            _contour(courses),
+        ),
+        Drawing(
+            "cliff-course",
+            "Loss and length of each step (both logarithmic). Clipping limits the steps: by norm to the learning rate "
+            "times the limit, by value to the square root of 2 times that.",
+            _course(courses),
+        ),
+    ]
+
+
+def _inside(points: Any) -> Any:
+    """The points up to and including the last one in the region; NaN where the descent is outside."""
+    found = np.array(points)
+    (w_low, w_high), (b_low, b_high) = cliff.W_RANGE, cliff.B_RANGE
+    outside = (found[:, 0] < w_low) | (found[:, 0] > w_high) | (found[:, 1] < b_low) | (found[:, 1] > b_high)
+    return np.where(outside[:, np.newaxis], np.nan, found)
+
+
+def _surface(courses: Any) -> Any:
+    figure = needed("matplotlib.pyplot").figure(figsize=(WIDTH, 3.6), layout="constrained")
+    w, b, loss = cliff.surface(121)
+    for place, clip in enumerate(("none", "norm")):
+        axes = figure.add_subplot(1, 2, place + 1, projection="3d", computed_zorder=False)
+        axes.plot_surface(
+            w, b, loss, cmap="cividis", rcount=60, ccount=60, linewidth=0.1, edgecolor="#FFFFFF", alpha=0.9, zorder=1
+        )
+        points = _inside(courses[clip]["points"])
+        height = np.array(courses[clip]["losses"]) + 0.012
+        axes.plot(points[:, 0], points[:, 1], height, color=COLOURS[1], linewidth=1.4, marker=".", markersize=3, zorder=5)
+        axes.scatter(*points[0], height[0], color="black", s=25, zorder=6)
+        _arrow(axes, courses[clip], height)
+        axes.set(xlabel="w", ylabel="b", zlabel="loss", title=_NAMES[clip], zlim=(0, 0.45))
+        axes.view_init(elev=38, azim=-125)
+        axes.set_box_aspect(None, zoom=0.86)
+    return figure
+
+
+def _arrow(axes: Any, course: Any, height: Any) -> None:
+    """The throw, as far as the edge of the picture."""
+    lengths = np.array(course["lengths"])
+    at = int(np.argmax(lengths))
+    if lengths[at] > cliff.FAR:
+        start, end = np.array(course["points"][at]), np.array(course["points"][at + 1])
+        edge = start + (end - start) * _shorten(start, end)
+        axes.plot([start[0], edge[0]], [start[1], edge[1]], [height[at], 0.13], color=COLOURS[1], linestyle=":", zorder=5)
+        axes.scatter(*edge, 0.13, color=COLOURS[1], marker=">", s=30, zorder=6)
+
+
+def _shorten(start: Any, end: Any) -> float:
+    """How much of the way from start to end lies in the region."""
+    shares = [1.0]
+    for place, (low, high) in enumerate((cliff.W_RANGE, cliff.B_RANGE)):
+        way = end[place] - start[place]
+        if way:
+            shares += [(edge - start[place]) / way for edge in (low, high) if (edge - start[place]) / way > 0]
+    return min(shares)
+
+
+def _contour(courses: Any) -> Any:
+    figure, ((axes,),) = panels(1, height=4.2)
+    w, b, loss = cliff.surface()
+    levels = (1e-4, 1e-3, 1e-2, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
+    filled = axes.contourf(w, b, loss, levels=(0, *levels, 0.5), cmap="cividis", alpha=0.55, norm=_norm())
+    axes.contour(w, b, loss, levels=levels, colors="#555555", linewidths=0.4)
+    figure.colorbar(filled, ax=axes, label="loss", ticks=(1e-4, 1e-3, 1e-2, 0.06, 0.15, 0.4), format="%g")
+    for place, (clip, course) in enumerate(courses.items()):
+        points = np.array(course["points"])
+        colour = ("#000000", COLOURS[1], COLOURS[0])[place]
+        axes.plot(
+            points[:, 0], points[:, 1], color=colour, linestyle=DASHES[place], marker=".", markersize=3, label=_NAMES[clip]
+        )
+        lengths = np.array(course["lengths"])
+        at = int(np.argmax(lengths))
+        if lengths[at] > cliff.FAR:
+            end = points[at] + (points[at + 1] - points[at]) * min(_shorten(points[at], points[at + 1]), 0.98) * 0.98
+            axes.annotate("", xy=end, xytext=points[at], arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.6})
+            axes.annotate(
+                f"thrown {lengths[at]:.3g} far", xy=end, xytext=(-6, -16), textcoords="offset points", ha="right", color=colour
+            )
+    axes.plot(*courses["none"]["points"][0], marker="o", color="black", markersize=7)
+    axes.set(xlim=cliff.W_RANGE, ylim=cliff.B_RANGE, xlabel="w (weight of the unit)", ylabel="b (its bias)")
+    axes.legend(loc="lower left", frameon=True)
+    axes.grid(False)
+    return figure
+
+
+def _norm() -> Any:
+    return needed("matplotlib.colors").SymLogNorm(linthresh=1e-3, vmin=0, vmax=0.5)
+
+
+def _course(courses: Any) -> Any:
+    figure, ((left, right),) = panels(2)
+    for place, (clip, course) in enumerate(courses.items()):
+        steps = range(1, len(course["lengths"]) + 1)
+        line(left, place, steps, course["losses"][:-1], _NAMES[clip], marker="")
+        line(right, place, steps, [max(length, 1e-9) for length in course["lengths"]], _NAMES[clip], marker="")
+    left.set(xlabel="step", ylabel="loss", yscale="log")
+    right.set(xlabel="step", ylabel="length of the step", yscale="log")
+    left.legend()
+    return figure

@@ -1,0 +1,126 @@
+"""What clipping does to training, over the limit."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rnnproof.experiments.findings import Findings
+from rnnproof.reporting.figures.style import COLOURS, Drawing, legend_below, line, panels
+
+_KINDS = ("norm", "value", "global")
+_UNITS = "limit (of the norm, or of each entry)"
+
+
+def draw(findings: Findings) -> list[Drawing]:
+    """Steps to the target, divergence, final losses, directions."""
+    courses = findings.curves["courses"]
+    return [
+        Drawing(
+            "clipping-steps",
+            "Steps until the loss is half that of the best constant answer, against the limit (SimpleRNN, SGD; median, "
+            "shaded the quartiles; above the line: not reached). Too small a limit is slow, too large a limit is none: in "
+            "between lies a valley, at a smaller number for the entries' limit than for the norms'.",
+            _steps(courses),
+        ),
+        Drawing(
+            "clipping-diverged",
+            "Share of runs that diverge, against the limit (SimpleRNN, SGD; the dashed grey line: without clipping). "
+            "Clipping prevents it where the learning rate times the limit is small; a limit that is too large does nothing.",
+            _diverged(courses),
+        ),
+        Drawing(
+            "clipping-optimizers",
+            "Steps to the target against the limit of each array's norm, by optimiser and by layer. Under SGD a small "
+            "limit is a small learning rate; Adagrad, RMSprop and Adam divide by the gradient's own size, and a small "
+            "limit does not slow them.",
+            _optimizers(courses),
+        ),
+        Drawing(
+            "clipping-cosine",
+            "Cosine between the raw and the clipped gradient, mean over the clipped steps (SimpleRNN, SGD). The norm of "
+            "all gradients together keeps the direction exactly; the norm of each array turns the whole, the limit of each "
+            "entry turns it more, most where it is small.",
+            _cosine(courses),
+        ),
+    ]
+
+
+def _simple(courses: Any) -> list[tuple[str, float]]:
+    """The tasks, each with its highest learning rate, of the SimpleRNN under SGD."""
+    rates: dict[str, float] = {}
+    for task, layer, optimizer, lr, _ in courses:
+        if (layer, optimizer) == ("SimpleRNN", "SGD"):
+            rates[task] = max(lr, rates.get(task, 0.0))
+    return list(rates.items())
+
+
+def _grid(courses: Any, ylabel: str, one: Any) -> Any:
+    tasks = _simple(courses)
+    columns = min(2, len(tasks))
+    figure, grid = panels(columns, -(-len(tasks) // columns), sharex=True, height=2.4)
+    for axes, (task, lr) in zip(grid.ravel(), tasks, strict=False):
+        for place, kind in enumerate(_KINDS):
+            key = (task, "SimpleRNN", "SGD", lr, kind)
+            if key in courses:
+                one(axes, place, kind, courses[key])
+        axes.set(xscale="log", title=f"{task}, learning rate {lr:g}")
+    for row in grid:
+        row[0].set_ylabel(ylabel)
+    for axes in grid[-1]:
+        axes.set_xlabel(_UNITS)
+    legend_below(figure, grid[0, 0], 4)
+    return figure
+
+
+def _above(value: float, most: int) -> float:
+    """Where a course that does not arrive is drawn."""
+    return 1.25 * most if math.isinf(value) else value
+
+
+def _band(axes: Any, place: int, course: Any, label: str) -> None:
+    low, middle, high = zip(*[[_above(value, course["most"]) for value in one] for one in course["steps"]], strict=True)
+    line(axes, place, course["limits"], middle, label)
+    axes.fill_between(course["limits"], low, high, color=COLOURS[place], alpha=0.12, linewidth=0)
+    axes.axhline(1.12 * course["most"], color="#888888", linewidth=0.8)
+    axes.set(yscale="log", ylim=(8, 1.45 * course["most"]))
+
+
+def _steps(courses: Any) -> Any:
+    return _grid(courses, "steps to the target", lambda axes, place, kind, course: _band(axes, place, course, kind))
+
+
+def _diverged(courses: Any) -> Any:
+    def one(axes: Any, place: int, kind: str, course: Any) -> None:
+        axes.axhline(100 * course["none"]["diverged"], color="#888888", linestyle="--", linewidth=1)
+        line(axes, place, course["limits"], [100 * share for share in course["diverged"]], kind)
+        axes.set(ylim=(-4, 104))
+
+    return _grid(courses, "runs diverged (%)", one)
+
+
+def _cosine(courses: Any) -> Any:
+    def one(axes: Any, place: int, kind: str, course: Any) -> None:
+        line(axes, place, course["limits"], [middle for _, middle, _ in course["cosine"]], kind)
+        axes.set(ylim=(0, 1.04))
+
+    return _grid(courses, "cosine", one)
+
+
+def _optimizers(courses: Any) -> Any:
+    normed = {key: course for key, course in courses.items() if key[4] == "norm"}
+    tasks = [task for task, _ in _simple(courses) if any(key[0] == task and key[2] != "SGD" for key in normed)]
+    figure, grid = panels(max(len(tasks), 1), height=3.2, sharey=True)
+    for axes, task in zip(grid[0], tasks, strict=False):
+        place = 0
+        for (name, layer, optimizer, lr, _), course in normed.items():
+            others = [key[3] for key in normed if key[:3] == (name, layer, optimizer)]
+            if name == task and lr == max(others):
+                middle = [_above(one[1], course["most"]) for one in course["steps"]]
+                line(axes, place, course["limits"], middle, f"{layer}, {optimizer} {lr:g}")
+                axes.axhline(1.12 * course["most"], color="#888888", linewidth=0.8)
+                place += 1
+        axes.set(xscale="log", yscale="log", title=task, xlabel="limit of each array's norm")
+    grid[0, 0].set_ylabel("steps to the target")
+    legend_below(figure, grid[0, 0], 3)
+    return figure

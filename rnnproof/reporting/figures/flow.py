@@ -1,0 +1,91 @@
+"""How gradients travel, over depth and over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnnproof.experiments.findings import Findings
+from rnnproof.reporting.figures.style import COLOURS, Drawing, line, panels
+
+
+def draw(findings: Findings) -> list[Drawing]:
+    """Depth, time, and what the theory bounds."""
+    curves = findings.curves
+    return [
+        Drawing(
+            "flow-depth",
+            "Gradient norm at the entry of a stack of tanh layers (gain: deviation of the weights times the root of the "
+            "units). Plain stacks lose it; with the shortcut, I + J, it does not vanish, and grows where weights are "
+            "large; with gates at one half it vanishes along the carry path (dotted), unless their bias keeps them open.",
+            _depth(curves),
+        ),
+        Drawing(
+            "flow-time",
+            "Gradient norm against time distance. A SimpleRNN at rest follows its spectral radius to the power of the "
+            "steps; driven by inputs it saturates, and the gradient vanishes even where the radius exceeds 1. The LSTM's "
+            "gradient follows its forget gates (dotted: their path alone): it survives where they stay near 1.",
+            _time(curves),
+        ),
+        Drawing(
+            "flow-bound",
+            "What theory says of a SimpleRNN of radius 0.9. The bound (g sigma_max)^k from the weights alone grows, since "
+            "sigma_max > 1, while the largest possible gradient (spectral norm of the product of Jacobians) shrinks: the "
+            "bound is true and far away, tight for one step only.",
+            _bound(curves),
+        ),
+    ]
+
+
+def _powers(logs: Any) -> list[float]:
+    return [float("nan") if log is None else 10.0 ** max(min(log, 300.0), -300.0) for log in logs]
+
+
+def _courses(axes: Any, curves: Any, labels: dict[str, str], path: bool = True) -> None:
+    for place, (label, shown) in enumerate(labels.items()):
+        if label in curves:
+            course = curves[label]
+            line(axes, place, course["distances"], _powers(course["measured"]), shown)
+            if path and any(value is not None for value in course["path"]):
+                axes.plot(course["distances"], _powers(course["path"]), color=COLOURS[place], linestyle=":", linewidth=1)
+    axes.set(xscale="log", yscale="log")
+    axes.legend()
+
+
+def _depth(curves: Any) -> Any:
+    figure, ((plain, shortcut, gate),) = panels(3, sharey=True, height=3.2)
+    for axes, cell in ((plain, "plain"), (shortcut, "shortcut"), (gate, "gate")):
+        labels = {f"{cell}, gain {gain:g}": f"gain {gain:g}" for gain in (0.5, 1.0, 1.5)}
+        if cell == "gate":
+            labels["gate, gain 1, carry bias 5"] = "gain 1, carry bias 5"
+        _courses(axes, curves, labels)
+        axes.set(xlabel="depth (layers)", title={"plain": "plain", "shortcut": "shortcut", "gate": "gate"}[cell])
+    plain.set_ylabel("gradient norm at the entry")
+    return figure
+
+
+def _time(curves: Any) -> Any:
+    figure, ((rest, driven, gated),) = panels(3, sharey=True, height=3.4)
+    radii = (0.5, 0.9, 1.0, 1.1, 1.5)
+    _courses(rest, curves, {f"simple_rnn, radius {r:g}, at rest": f"radius {r:g}" for r in radii})
+    _courses(driven, curves, {f"simple_rnn, radius {r:g}": f"radius {r:g}" for r in radii})
+    labels = {f"lstm, forget bias {bias}": f"LSTM, forget bias {bias}" for bias in (0, 1, 5)}
+    _courses(gated, curves, {**labels, "gru": "GRU", "gru, update bias 5": "GRU, update bias 5"})
+    rest.set(title="SimpleRNN at rest", xlabel="distance (steps)", ylabel="gradient norm", ylim=(1e-40, 1e40))
+    driven.set(title="SimpleRNN, inputs N(0, 1)", xlabel="distance (steps)")
+    gated.set(title="LSTM and GRU, inputs N(0, 1)", xlabel="distance (steps)")
+    return figure
+
+
+def _bound(curves: Any) -> Any:
+    figure, ((rest, driven),) = panels(2, sharey=True, height=3.0)
+    names = {"bound": "bound (g σ_max)^k", "norms": "product of norms", "largest": "largest possible", "measured": "measured"}
+    for axes, label, title in (
+        (rest, "simple_rnn, radius 0.9, at rest", "at rest"),
+        (driven, "simple_rnn, radius 0.9", "inputs N(0, 1)"),
+    ):
+        for place, (name, shown) in enumerate(names.items()):
+            line(axes, place, curves[label]["distances"], _powers(curves[label][name]), shown)
+        axes.set(xscale="log", yscale="log", xlabel="distance (steps)", title=title, ylim=(1e-40, 1e40))
+    rest.set_ylabel("gradient norm")
+    rest.legend()
+    return figure

@@ -1,0 +1,55 @@
+"""What the cells cost, and how they learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnnproof.experiments.findings import Findings
+from rnnproof.experiments.gru_vs_lstm import TASKS
+from rnnproof.reporting.figures.style import COLOURS, Drawing, line, panels
+
+
+def draw(findings: Findings) -> list[Drawing]:
+    """Times, and courses of the losses."""
+    return [
+        Drawing(
+            "gru-vs-lstm-time",
+            "Measured time of forward and backward over the LSTM's at the same units. The count of multiply-adds (dotted) "
+            "is three quarters; the clock says what of this is left.",
+            _time(findings.curves["cost"]),
+        ),
+        Drawing(
+            "gru-vs-lstm-training",
+            "Loss against steps on three tasks, trained alike; thin lines are the seeds, thick ones their medians. Which "
+            "layer is ahead depends on the task.",
+            _training(findings.curves),
+        ),
+    ]
+
+
+def _time(cost: Any) -> Any:
+    figure, ((axes,),) = panels(1, height=2.8)
+    names = {"lstm": "LSTM", "gru": "GRU (Cho et al. 2014)", "gru_reset_after": "GRU, reset after the product"}
+    for place, (name, course) in enumerate(cost.items()):
+        line(axes, place, [units for units, _ in course], [ratio for _, ratio in course], names[name])
+    axes.axhline(0.75, color="#888888", linestyle=":", linewidth=1.2)
+    axes.set_xscale("log", base=2)
+    axes.set(xlabel="units", ylabel="time / LSTM's time", ylim=(0, None))
+    axes.legend()
+    return figure
+
+
+def _training(curves: Any) -> Any:
+    figure, (row,) = panels(3, height=2.8)
+    for axes, task in zip(row, TASKS, strict=True):
+        for place, layer in enumerate(("LSTM", "GRU")):
+            runs = [[np.nan if v is None else v for v in one] for one in curves["training"][task, layer]]
+            for one in runs:
+                axes.plot(curves["at"][: len(one)], one, color=COLOURS[place], linewidth=0.4, alpha=0.5)
+            line(axes, place, curves["at"], np.nanmedian(np.array(runs), axis=0), layer, marker="", linewidth=2)
+        axes.set(title=task, xlabel="steps", yscale="log")
+    row[0].set_ylabel("loss of the batch")
+    row[0].legend()
+    return figure

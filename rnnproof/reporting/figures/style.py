@@ -1,0 +1,91 @@
+"""One style for all figures: readable at page width, by the colour-blind, and in grey; the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rnnproof.experiments.engine import needed
+
+# M. Okabe and K. Ito, "Color universal design" (2008); each with a marker and a dash of its own, so that none needs its colour.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+WIDTH = 7.2  # inches: the width of a page
+_STYLE = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "rnnproof",
+    "svg.fonttype": "path",
+    "path.simplify": True,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: its name, its caption, which says what it shows, and the picture as SVG and PNG."""
+
+    name: str
+    says: str
+    figure: Any = None
+    svg: str = ""
+    png: bytes = b""
+
+    def rendered(self) -> Drawing:
+        """The same with its picture, the figure closed."""
+        vector, pixels = io.StringIO(), io.BytesIO()
+        self.figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": "rnnproof"})
+        self.figure.savefig(pixels, format="png", dpi=150, metadata={"Software": "rnnproof"})
+        needed("matplotlib.pyplot").close(self.figure)
+        lines = (line.rstrip() for line in vector.getvalue().splitlines())
+        return replace(self, figure=None, svg="\n".join(lines) + "\n", png=pixels.getvalue())
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Matplotlib in this style, drawing to memory whatever screen there is."""
+    matplotlib = needed("matplotlib")
+    backend = matplotlib.get_backend()
+    matplotlib.use("agg")
+    try:
+        with matplotlib.rc_context(_STYLE):
+            yield
+    finally:
+        matplotlib.use(backend)
+
+
+def panels(columns: int, rows: int = 1, height: float = 2.8, **options: Any) -> tuple[Any, Any]:
+    """A figure as wide as a page and its axes, (rows, columns)."""
+    plots = needed("matplotlib.pyplot")
+    options = {"squeeze": False, "layout": "constrained", **options}
+    figure, axes = plots.subplots(rows, columns, figsize=(WIDTH, height * rows), **options)
+    return figure, axes
+
+
+def line(axes: Any, place: int, x: Sequence[Any], y: Sequence[Any], label: str = "", **options: Any) -> None:
+    """One course, with the colour, marker and dash of its place; a missing number leaves a gap."""
+    values = [float("nan") if value is None else value for value in y]
+    look = {"color": COLOURS[place % 7], "marker": MARKERS[place % 7], "linestyle": DASHES[place % 7], **options}
+    axes.plot(x, values, label=label or None, **look)
+
+
+def legend_below(figure: Any, axes: Any, columns: int) -> None:
+    """One legend for all panels, under them."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)

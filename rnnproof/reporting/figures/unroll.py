@@ -1,0 +1,25 @@
+"""What unrolling brings, by length."""
+
+from __future__ import annotations
+
+from rnnproof.experiments.findings import Findings
+from rnnproof.reporting.figures.style import Drawing, line, panels
+
+
+def draw(findings: Findings) -> list[Drawing]:
+    """One figure."""
+    figure, ((left, right),) = panels(2)
+    for place, (layer, course) in enumerate(findings.curves.items()):
+        lengths = [one[0] for one in course]
+        line(left, place, lengths, [one[1] for one in course], layer)
+        line(right, place, lengths, [one[3] for one in course], layer)
+    left.axhline(1.0, color="#888888", linewidth=1)
+    left.set(xscale="log", xlabel="length of the sequence (steps)", ylabel="time of the loop / unrolled", ylim=(0, 2))
+    right.set(xscale="log", yscale="log", xlabel="length of the sequence (steps)", ylabel="memory of the code (KiB)")
+    left.legend()
+    says = (
+        "Left: how much faster a layer is unrolled than in its loop (1: not at all). Right: the memory that the unrolled "
+        "code takes, in proportion to the length. In NumPy, where each step's work is in array operations, writing the "
+        "steps out brings nothing."
+    )
+    return [Drawing("unroll", says, figure)]
