@@ -33,7 +33,7 @@ Block = tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[int], Sequen
 BLOCKS: dict[str, list[Block]] = {
     "quick": [
         (("temporal-order", "sunspots"), ("SimpleRNN",), ("SGD",), (2,), _clips(KINDS, (0.001, 0.1, 10.0))),
-        (("temporal-order",), ("LSTM", "GRU"), ("SGD", "Adam"), (2,), _clips(("norm",), (0.001, 0.1))),
+        (("temporal-order",), ("LSTM",), ("SGD", "Adam"), (2,), _clips(("norm",), (0.001, 0.1))),
     ],
     "default": [
         (tuple(LENGTHS), ("SimpleRNN",), ("SGD",), (1, 2), _clips(KINDS)),

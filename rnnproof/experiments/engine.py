@@ -5,7 +5,11 @@ Where the trials run changes nothing: each is a pure function of its record, wit
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -65,24 +69,15 @@ def sweep(
         for part in parts:
             with closing(part) as finished:
                 for trial, result in finished:
-                    store.add(experiment, trial, result)
-                    there[trial.key] = result
+                    there[trial.key] = store.add(experiment, trial, result)
                     done.ran += 1
                     if progress is not None:
                         progress(done.ran, len(left))
     except KeyboardInterrupt:
         kept = f"{done.found + done.ran} of {len(trials)} trials are done and kept"
         raise Interrupted(f"interrupted: {kept}; the same command goes on from there") from None
-    done.results = [store_read(result) for result in (there[trial.key] for trial in trials)]
+    done.results = [there[trial.key] for trial in trials]
     return done
-
-
-def store_read(result: Result) -> Result:
-    """A result as the store gives it back: a tuple is a list there."""
-    import json
-
-    found: Result = json.loads(json.dumps(result))
-    return found
 
 
 Finished = Iterator[tuple[Trial, Result]]
@@ -124,22 +119,36 @@ def _one_by_one(trials: Sequence[Trial]) -> Any:
 def _in_processes(trials: Sequence[Trial], jobs: int) -> Any:
     joblib = needed("joblib")
     # batch_size 1: a result reaches the store as soon as it is there, and not with its neighbours
-    parallel = joblib.Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1, initializer=_deaf)
+    workers = {"initializer": _begin, "initargs": (os.getpid(),)}
+    parallel = joblib.Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1, **workers)
+    found = parallel(joblib.delayed(_numbered)(trial, code_digest()) for trial in trials)
     try:
-        yield from parallel(joblib.delayed(_numbered)(trial, code_digest()) for trial in trials)
+        yield from found
     except joblib.externals.loky.process_executor.TerminatedWorkerError:
         raise UsageError(
             "a worker process was killed (is there enough memory?); all finished trials are kept: run again, with fewer --jobs"
         ) from None
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib's, that trials were cancelled: whoever stopped them knows
+            found.close()
 
 
 def _numbered(trial: Trial, code: str) -> tuple[Trial, Result]:
     return trial, execute(trial, code)
 
 
-def _deaf() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that started the workers stops them."""
+def _begin(parent: int) -> None:
+    """Prepare a worker: Ctrl-C reaches every process of a terminal, and is for the one that started it, which ends it too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    """End this process once the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _on_cluster(trials: Sequence[Trial], address: str) -> Any:
@@ -148,7 +157,7 @@ def _on_cluster(trials: Sequence[Trial], address: str) -> Any:
         keys = {f"rnnproof-{trial.key}": trial for trial in trials}
         futures = [client.submit(execute, trial, code_digest(), key=key, pure=False) for key, trial in keys.items()]
         try:
-            for future in distributed.as_completed(futures):
+            for future in distributed.as_completed(futures, loop=client.loop):
                 try:
                     result = future.result()
                 except distributed.scheduler.KilledWorker:

@@ -73,14 +73,18 @@ class Store:
             raise self._fault(error) from None
         return {key: json.loads(result) for key, result in rows if key in wanted}
 
-    def add(self, experiment: str, trial: Trial, result: Result) -> None:
-        """Keep a result, or none of it. A result of the same trial by other code gives way; a second one is an error."""
+    def add(self, experiment: str, trial: Trial, result: Result) -> Result:
+        """Keep a result, or none of it, and give it back as it will be read.
+
+        That of the same trial by other code gives way; a second one by this code is an error.
+        """
         row = (trial.key, experiment, code_digest(), trial.text, json.dumps(result))
         try:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute("DELETE FROM trials WHERE key = ? AND code <> ?", (trial.key, code_digest()))
             self._database.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?)", row)
             self._database.execute("COMMIT")
+            return json.loads(row[-1])  # type: ignore[no-any-return]
         except sqlite3.IntegrityError:
             raise AssertionError(f"{trial.text} was run twice") from None
         except sqlite3.Error as error:
@@ -91,7 +95,8 @@ class Store:
         cure = {
             sqlite3.SQLITE_BUSY: "is in use by another run; wait for its end, or give another --out",
             sqlite3.SQLITE_FULL: "there is no room left for the results; all finished trials are kept: make room and run again",
-            sqlite3.SQLITE_IOERR: f"cannot be written ({error}); all finished trials are kept: make room and run again",
+            sqlite3.SQLITE_IOERR: f"cannot be written ({error}; is the folder read-only, or the disk full?); all finished "
+            "trials are kept: make room, or give another --out",
             sqlite3.SQLITE_READONLY: "cannot be written (it is read-only); give another --out",
             sqlite3.SQLITE_CANTOPEN: "cannot be opened; give another --out",
             sqlite3.SQLITE_NOTADB: _FOREIGN,

@@ -13,6 +13,8 @@ from rnnproof.reporting.figures.style import COLOURS, DASHES, WIDTH, Drawing, li
 
 _NAMES = {"none": "no clipping", "norm": f"clipnorm {cliff.LIMIT:g}", "value": f"clipvalue {cliff.LIMIT:g}"}
 
+_COLOURS = {"none": COLOURS[6], "norm": COLOURS[1], "value": COLOURS[0]}
+
 
 def draw(findings: Findings) -> list[Drawing]:
     """Three figures: in space, from above, and over the steps."""
@@ -51,12 +53,11 @@ def _inside(points: Any) -> Any:
 
 def _surface(courses: Any) -> Any:
     figure = needed("matplotlib.pyplot").figure(figsize=(WIDTH, 3.6), layout="constrained")
-    w, b, loss = cliff.surface(121)
+    w, b, loss = cliff.surface()
     for place, clip in enumerate(("none", "norm")):
         axes = figure.add_subplot(1, 2, place + 1, projection="3d", computed_zorder=False)
-        axes.plot_surface(
-            w, b, loss, cmap="cividis", rcount=60, ccount=60, linewidth=0.1, edgecolor="#FFFFFF", alpha=0.9, zorder=1
-        )
+        look = {"cmap": "cividis", "rcount": 241, "ccount": 241, "linewidth": 0, "antialiased": False, "rasterized": True}
+        axes.plot_surface(w, b, loss, zorder=1, **look)
         points = _inside(courses[clip]["points"])
         height = np.array(courses[clip]["losses"]) + 0.012
         axes.plot(points[:, 0], points[:, 1], height, color=COLOURS[1], linewidth=1.4, marker=".", markersize=3, zorder=5)
@@ -64,7 +65,7 @@ def _surface(courses: Any) -> Any:
         _arrow(axes, courses[clip], height)
         axes.set(xlabel="w", ylabel="b", zlabel="loss", title=_NAMES[clip], zlim=(0, 0.45))
         axes.view_init(elev=38, azim=-125)
-        axes.set_box_aspect(None, zoom=0.86)
+        axes.set_box_aspect(None, zoom=0.82)
     return figure
 
 
@@ -98,7 +99,7 @@ def _contour(courses: Any) -> Any:
     figure.colorbar(filled, ax=axes, label="loss", ticks=(1e-4, 1e-3, 1e-2, 0.06, 0.15, 0.4), format="%g")
     for place, (clip, course) in enumerate(courses.items()):
         points = np.array(course["points"])
-        colour = ("#000000", COLOURS[1], COLOURS[0])[place]
+        colour = _COLOURS[clip]
         axes.plot(
             points[:, 0], points[:, 1], color=colour, linestyle=DASHES[place], marker=".", markersize=3, label=_NAMES[clip]
         )
@@ -125,9 +126,11 @@ def _course(courses: Any) -> Any:
     figure, ((left, right),) = panels(2)
     for place, (clip, course) in enumerate(courses.items()):
         steps = range(1, len(course["lengths"]) + 1)
-        line(left, place, steps, course["losses"][:-1], _NAMES[clip], marker="")
-        line(right, place, steps, [max(length, 1e-9) for length in course["lengths"]], _NAMES[clip], marker="")
+        look = {"marker": "", "color": _COLOURS[clip]}
+        line(left, place, steps, course["losses"][:-1], _NAMES[clip], **look)
+        line(right, place, steps, [length or None for length in course["lengths"]], _NAMES[clip], **look)
     left.set(xlabel="step", ylabel="loss", yscale="log")
     right.set(xlabel="step", ylabel="length of the step", yscale="log")
+    right.set_ylim(bottom=1e-4)
     left.legend()
     return figure

@@ -1,0 +1,96 @@
+"""Killed, interrupted, on a cluster that loses a worker: real processes, real signals, the same tables."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from rnnproof.cli import main
+from tests.experiments.cluster import dask, one_worker_killed
+from tests.experiments.kill import command, kept, killed
+
+
+def test_a_killed_sweep_goes_on_and_ends_with_the_same_bytes() -> None:
+    found = killed("cliff", 3, 4.0, "--quick", "--jobs", "2")
+    assert (found.lost, found.repeated, found.different) == (0, 0, ())
+    assert found.trials == 18
+
+
+@pytest.mark.slow
+def test_a_long_sweep_killed_ten_times() -> None:
+    found = killed("flow", 10, 8.0, "--jobs", "2", seed=1)
+    assert (found.lost, found.repeated, found.different) == (0, 0, ()) and found.kills > 3
+    assert any(0 < kept_then < found.trials for kept_then in found.found_at_kills)
+
+
+def test_a_cluster_that_loses_a_worker_loses_nothing() -> None:
+    found = one_worker_killed("flow", "--quick")
+    assert found.different == () and found.trials == 50 and 0 < found.at_kill < 50
+
+
+def test_a_scheduler_without_workers_and_none_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["experiment", "cliff", "--quick", "--out", str(tmp_path), "--cluster"]
+    assert main([*line, "nowhere"]) == 2
+    assert "no scheduler answers" in capsys.readouterr().err
+    with dask(0) as (address, _):
+        assert main([*line, address]) == 2
+    assert "has no workers; start some with `dask worker" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.md"))
+
+
+def test_ctrl_c_in_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
+    """The bar, the message, the status; no traceback of any process; then the rest is run and nothing again."""
+    ours, theirs = pty.openpty()
+    line = command("flow", tmp_path, "--quick", "--jobs", "2")
+    run = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, close_fds=True)
+    os.close(theirs)
+    said, end = b"", time.monotonic() + 60
+    while b" 5/50" not in said and time.monotonic() < end:
+        said += os.read(ours, 4096)
+    os.killpg(run.pid, signal.SIGINT)
+    while True:
+        try:
+            said += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    text = said.decode()
+    assert run.wait() == 130 and "Traceback" not in text and "Warning" not in text, text
+    assert "/s" in text and "the same command goes on from there" in text
+    done = len(kept(tmp_path))
+    assert 5 <= done < 50 and f"{done} of 50 trials are done and kept" in text
+    again = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert f"{50 - done} trials run, {done} found done" in again.stdout
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        command("flow", tmp_path, "--quick", "--jobs", "2"), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    end = time.monotonic() + 60
+    while len(_workers(run.pid)) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert len(_workers(run.pid)) == 2
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    end = time.monotonic() + 30
+    while _workers(run.pid) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not _workers(run.pid)
+
+
+def _workers(session: int) -> list[int]:
+    """The worker processes that are left of a session."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError):  # it has just ended
+                if os.getsid(int(folder.name)) == session and b"Loky" in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+    return found
