@@ -110,14 +110,46 @@ def check(clipnorm: float | None, clipvalue: float | None, global_clipnorm: floa
 
 def report(before: Sequence[Array], after: Sequence[Array]) -> Report:
     """What became of gradients."""
-    old, new = (np.concatenate([np.ravel(g).astype(np.float64) for g in arrays] or [np.zeros(0)]) for arrays in (before, after))
-    size = max(old.size, 1)
+    rounding = 2 * float(np.finfo(np.result_type(np.float32, *before)).eps)
+    sums = np.zeros(4)
     with np.errstate(all="ignore"):
-        rounding = 2 * np.finfo(np.result_type(np.float32, *before)).eps * np.abs(old)
-        kept = (old == new) | (np.isfinite(old) & (np.abs(new - old) <= rounding))
-        changed = np.count_nonzero(~kept & ~(np.isnan(old) & np.isnan(new))) / size
-        length, other = _length(old), _length(new)
-        cosine = float(np.dot(old / length, new / other)) if 0 < length < math.inf and 0 < other < math.inf else math.nan
+        for old, new in zip(before, after, strict=True):
+            sums += _sums(*_flat(old, new), rounding)
+        size = max(sum(old.size for old in before), 1)
+        if not _PLAIN[0] < sums[:2].min() <= sums[:2].max() < _PLAIN[1]:
+            return _scaled_report(before, after, float(sums[3]) / size)
+    length, other = math.sqrt(sums[0]), math.sqrt(sums[1])
+    return Report(length, other, float(sums[3]) / size, float(sums[2]) / length / other)
+
+
+# Sums of squares between these have lost nothing to overflow or underflow.
+_PLAIN = (1e-200, 1e200)
+
+
+def _flat(old: Array, new: Array) -> tuple[Array, Array]:
+    """Both arrays as float64 in one dimension, in the same order, which is that of memory where it can be."""
+    if old.flags.f_contiguous and new.flags.f_contiguous:
+        old, new = old.T, new.T
+    return old.ravel().astype(np.float64, copy=False), new.ravel().astype(np.float64, copy=False)
+
+
+def _sums(old: Array, new: Array, rounding: float) -> tuple[Any, Any, Any, int]:
+    """old^2, new^2, old new, each summed, and how many entries were changed by more than the rounding."""
+    squares = np.dot(old, old)
+    if np.isfinite(squares):
+        changed = np.count_nonzero(~(np.abs(new - old) <= rounding * np.abs(old)))
+    else:  # inf - inf is no difference, and NaN is none to NaN
+        kept = (old == new) | (np.isfinite(old) & (np.abs(new - old) <= rounding * np.abs(old)))
+        changed = np.count_nonzero(~kept & ~(np.isnan(old) & np.isnan(new)))
+    return squares, np.dot(new, new), np.dot(old, new), changed
+
+
+def _scaled_report(before: Sequence[Array], after: Sequence[Array], changed: float) -> Report:
+    """The same for gradients whose squares overflow or underflow."""
+    pairs = [_flat(old, new) for old, new in zip(before, after, strict=True)] or [(np.zeros(0), np.zeros(0))]
+    old, new = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    length, other = _length(old), _length(new)
+    cosine = float(np.dot(old / length, new / other)) if 0 < length < math.inf and 0 < other < math.inf else math.nan
     return Report(length, other, changed, cosine)
 
 

@@ -108,7 +108,10 @@ def unstack(parts: tuple[str, ...], array: Array) -> dict[str, Array]:
     found: dict[str, Array] = {}
     rows = rows_of(parts)
     for row, values in zip(rows, array if len(rows) > 1 else [array], strict=True):
-        found.update(zip(row, np.split(values, len(row)), strict=True))
+        size, rest = divmod(len(values), len(row))
+        if rest:
+            raise ValueError(f"{len(values)} rows for {len(row)} parts ({', '.join(row)}); they should divide evenly")
+        found.update({part: values[place * size : (place + 1) * size] for place, part in enumerate(row)})
     return found
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.layers`: layers' forward + backward against Keras 3 on JAX and TensorFlow; unrolling by length.
+"""`python -m tests.benchmarks.layers`: layers' forward + backward against Keras 3 on JAX and TensorFlow.
 
 Float32, all of them compiled beforehand (jax.jit, tf.function), each in a process of its own, in turns; medians. The gradients
 are compared first.
@@ -7,12 +7,9 @@ are compared first.
 from __future__ import annotations
 
 import argparse
-import gc
 import multiprocessing
 import os
 import sys
-import time
-import tracemalloc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -22,9 +19,8 @@ import numpy as np
 from tabulate import tabulate
 
 from rnnproof import layers
-from rnnproof.layers import specialise
 from tests.benchmarks.rivals import SIZES, Run
-from tests.benchmarks.run import apart, interleaved, measured, peak
+from tests.benchmarks.run import apart, interleaved
 
 Size = tuple[int, int, int, int]
 LAYERS = ("SimpleRNN", "LSTM", "GRU")
@@ -159,47 +155,6 @@ def against(names: Sequence[str], seconds: float) -> str:
     return str(tabulate(rows, headers=headers, disable_numparse=True, stralign="right"))
 
 
-def unrolling(lengths: Sequence[int] = (5, 10, 20, 50, 100), seconds: float = 1.0) -> str:
-    """The LSTM layer at B = 32, input = 16, hidden = 32 with `unroll` and without.
-
-    Milliseconds of a call, the most memory during one, what the module itself takes, and the seconds of the first call, which
-    generates it.
-    """
-    rows = []
-    for steps in lengths:
-        size = (steps, 32, 16, 32)
-        specialise.module.cache_clear()
-        runs, first = [], []
-        for unroll in (False, True):
-            start = time.perf_counter()
-            run = ours("LSTM", size, unroll=unroll)
-            run()
-            first.append(time.perf_counter() - start)
-            runs.append(run)
-        rolled, unrolled = interleaved([partial(measured, run) for run in runs], seconds)
-        memory = [peak(run) for run in runs]
-        times = [f"{1e3 * rolled:.2f}", f"{1e3 * unrolled:.2f}", f"{rolled / unrolled:.2f}x"]
-        kib = [f"{m / 2**10:.0f}" for m in memory]
-        rows.append((steps, *times, *kib, *(f"{_code(n) / 2**10:.0f}" for n in (None, steps)), *(f"{t:.2f}" for t in first)))
-    units = ("loop ms", "unrolled ms", "loop/unrolled", "loop KiB", "unrolled KiB")
-    headers = ("T", *units, "loop's code KiB", "unrolled KiB", "first call s", "unrolled s")
-    return str(tabulate(rows, headers=headers, disable_numparse=True, stralign="right"))
-
-
-def _code(steps: int | None) -> int:
-    """The bytes that a module keeps."""
-    options = specialise.Recurrence("lstm", "tanh", "sigmoid")
-    specialise.module(options, True, steps)  # SymPy's caches are filled now
-    specialise.module.cache_clear()
-    tracemalloc.start()
-    try:
-        specialise.module(options, True, steps)
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", help=f"of {', '.join(SIZES)}; all by default")
@@ -208,7 +163,7 @@ def main() -> None:
     unknown = set(arguments.sizes) - set(SIZES)
     if unknown:
         parser.error(f"no size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
-    print(against(arguments.sizes or list(SIZES), arguments.seconds), unrolling(), sep="\n\n")
+    print(against(arguments.sizes or list(SIZES), arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,6 +21,7 @@ import numpy as np
 from tabulate import tabulate
 
 from rnnproof.equations import catalogue
+from rnnproof.experiments.measuring import peak
 from rnnproof.verification.point import Layout
 from tests.benchmarks.rivals import SIZES, Run, disagreement, generated, problem, rivals
 
@@ -98,16 +98,6 @@ def against(names: Sequence[str], seconds: float) -> str:
     first, *rest = rivals()
     headers = ("size", "(T, B, input, hidden)", *(f"{n} ms" for n in (first, *rest)), *(f"{n}/ours" for n in rest), "differ by")
     return tabulate(rows, headers=headers, disable_numparse=True, stralign="right")
-
-
-def peak(call: Callable[[], object]) -> int:
-    """The most bytes that were allocated at once during a call, NumPy's arrays included."""
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def growth() -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnnproof.experiments.measuring import peak
 from tests.benchmarks import layers
 from tests.benchmarks.rivals import disagreement, generated, problem
-from tests.benchmarks.run import EPS, cells, peak
+from tests.benchmarks.run import EPS, cells
 
 
 def test_the_rivals_compute_the_same_gradients() -> None:
@@ -32,10 +33,3 @@ def test_the_layers_compute_what_keras_does(layer: str) -> None:
     """On both backends, in float32: sums of steps * (input + hidden) rounded terms in different orders."""
     steps, n_input, n_hidden = 7, 4, 5
     assert layers.disagreement(layer, (steps, 3, n_input, n_hidden)) <= steps * (n_input + n_hidden) * np.finfo(np.float32).eps
-
-
-def test_unrolling_is_measured() -> None:
-    """A straight line of steps is more code than a loop, by as much for each step."""
-    loop, ten, thirty = (layers._code(steps) for steps in (None, 10, 30))
-    assert ten > loop and thirty - ten > ten - loop
-    assert len(layers.unrolling((2, 3), seconds=0.0).splitlines()) == 4

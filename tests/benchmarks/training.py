@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 from unittest import mock
 
@@ -308,11 +309,11 @@ def shares(layer: str, size: Size, seconds: float) -> tuple[float, dict[str, flo
 
 
 def profile(seconds: float) -> str:
-    """Where a training step of ours spends its time, by the size of the state."""
+    """Where a training step of ours spends its time, by the length of the sequence and the size of the state."""
     rows = []
     for layer in LAYERS:
-        for n_hidden in HIDDEN:
-            size = (50, 32, 8, n_hidden)
+        for steps, n_hidden in product((50, 100), HIDDEN):
+            size = (steps, 32, 8, n_hidden)
             step, found = shares(layer, size, seconds)
             rows.append((layer, size, f"{1e3 * step:.2f}", *(f"{share:.1f}" for share in found.values())))
     headers = ("layer", "(T, B, input, hidden)", "step ms", *(f"{part} %" for part in found))
