@@ -169,18 +169,11 @@ def _outside(result: Result) -> bool:
 
 
 def _shown(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -> dict[str, Result]:
-    """The three descents from one start, the largest learning rate but one where there are several.
-
-    The start is the one whose unclipped throw is the median of those thrown.
-    """
-    rates = sorted({lr for lr, _ in groups})
-    lr = rates[-2] if len(rates) > 2 else rates[-1]
-    thrown = sorted(
-        ((max(result["lengths"]), at) for at, (_, result) in enumerate(groups[lr, "none"])), key=lambda pair: pair[0]
-    )
-    far = [pair for pair in thrown if pair[0] > FAR] or thrown
-    at = far[(len(far) - 1) // 2][1]
-    return {clip: groups[lr, clip][at][1] for clip in CLIPS}
+    """The three descents from one start: at the rate 0.3, the one that is thrown earliest without clipping, if any is."""
+    unclipped = [result["lengths"] for _, result in groups[0.3, "none"]]
+    thrown = [next((step for step, length in enumerate(lengths) if length > FAR), len(lengths)) for lengths in unclipped]
+    at = thrown.index(min(thrown))
+    return {clip: groups[0.3, clip][at][1] for clip in CLIPS}
 
 
 def _course(clip: str, result: Result) -> list[tuple[Any, ...]]:

@@ -74,21 +74,21 @@ class Flow(Trial):
             x = None if module.INPUT is None else xs[step, 0]
             one = formulas.at(here, x, {name: before[name][step, 0] for name in states})
             product, path = one.full @ product, one.path @ path
-            norms += _log(np.linalg.norm(one.full, 2)) or 0.0
+            norms += _log_norm(one.full) or 0.0
             if formulas.bounded:
                 bound += formulas.log_bound(here)
             distance = step + 1
             if distance in self.distances:
                 backward = self._measured(module, params, xs, first, distance, end)
                 predicted = seed_vector @ product
-                size = np.linalg.norm(predicted)
-                found["measured"].append(_log(np.linalg.norm(backward)))
-                found["formula"].append(_log(size))
-                found["differ"].append(float(np.linalg.norm(backward - predicted) / size) if size else None)
-                found["largest"].append(_log(np.linalg.norm(product, 2)))
+                size, apart = _log_norm(predicted), _log_norm(backward - predicted)
+                found["measured"].append(_log_norm(backward))
+                found["formula"].append(size)
+                found["differ"].append(0.0 if apart is None or size is None else 10.0 ** (apart - size))
+                found["largest"].append(_log_norm(product))
                 found["norms"].append(norms)
                 found["bound"].append(bound if formulas.bounded else None)
-                found["path"].append(_log(np.linalg.norm(seed_vector @ path)))
+                found["path"].append(_log_norm(seed_vector @ path))
         return found
 
     def _measured(self, module: Any, params: Any, xs: Any, first: Any, distance: int, end: Array) -> Array:
@@ -123,8 +123,10 @@ class Flow(Trial):
         return xs[WARM_UP:], {name: warm.states[name][-1] for name in module.STATES}
 
 
-def _log(value: Any) -> float | None:
-    return float(np.log10(value)) if value > 0 else None
+def _log_norm(value: Array) -> float | None:
+    """log10 of a vector's 2-norm or a matrix's spectral norm, where squares would underflow too; None for zero."""
+    largest = np.max(np.abs(value))
+    return float(np.log10(largest) + np.log10(np.linalg.norm(value / largest, 2))) if largest > 0 else None
 
 
 def _per_step(module: Any, name: str) -> bool:

@@ -19,8 +19,8 @@ CLIPS: tuple[tuple[str, float | None], ...] = (("none", None), ("global", 1.0))
 NAMES = {"none": "SGD", "global": "SGD with clipping"}
 SCALES: dict[str, Any] = {
     "quick": {"lengths": (10, 15), "starts": ("smart-tanh",), "seeds": 2, "steps": 600},
-    "default": {"lengths": (10, 20, 30, 40), "starts": ("smart-tanh",), "seeds": 5, "steps": 4000},
-    "full": {"lengths": tuple(range(10, 101, 10)), "starts": ("smart-tanh", "basic-tanh"), "seeds": 5, "steps": 8000},
+    "default": {"lengths": (10, 20, 30, 40), "starts": ("smart-tanh",), "seeds": 5, "steps": 8000},
+    "full": {"lengths": tuple(range(10, 101, 10)), "starts": ("smart-tanh", "basic-tanh"), "seeds": 5, "steps": 10_000},
 }
 
 

@@ -141,7 +141,7 @@ def _sums(old: Array, new: Array, rounding: float) -> tuple[Any, Any, Any, int]:
     else:  # inf - inf is no difference, and NaN is none to NaN
         kept = (old == new) | (np.isfinite(old) & (np.abs(new - old) <= rounding * np.abs(old)))
         changed = np.count_nonzero(~kept & ~(np.isnan(old) & np.isnan(new)))
-    return squares, np.dot(new, new), np.dot(old, new), changed
+    return squares, np.dot(new, new), np.dot(old, new), int(changed)
 
 
 def _scaled_report(before: Sequence[Array], after: Sequence[Array], changed: float) -> Report:

@@ -71,7 +71,7 @@ def test_both_tables_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "TURN", {"S": 1})
     monkeypatch.setattr(training, "HIDDEN", (5, 6))
     assert len(training.against(["S"], seconds=0.0).splitlines()) == 2 + 1
-    assert len(training.profile(seconds=0.0).splitlines()) == 2 + 2
+    assert len(training.profile(seconds=0.0).splitlines()) == 2 + 2 * 2
 
 
 def test_weights_that_differ_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "clipping-steps",
-            "Steps until the loss is half that of the best constant answer, against the limit (SimpleRNN, SGD; median, "
+            "Steps until the loss is seven tenths of the best constant answer's, against the limit (SimpleRNN, SGD; median, "
             "shaded the quartiles; above the line: not reached). Too small a limit is slow, too large a limit is none: in "
             "between lies a valley, at a smaller number for the entries' limit than for the norms'.",
             _steps(courses),

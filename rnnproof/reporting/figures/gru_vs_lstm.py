@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-
-from rnnproof.experiments.findings import Findings
+from rnnproof.experiments.findings import Findings, median
 from rnnproof.experiments.gru_vs_lstm import TASKS
-from rnnproof.reporting.figures.style import COLOURS, Drawing, line, panels
+from rnnproof.reporting.figures.style import Drawing, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -45,10 +44,11 @@ def _training(curves: Any) -> Any:
     figure, (row,) = panels(3, height=2.8)
     for axes, task in zip(row, TASKS, strict=True):
         for place, layer in enumerate(("LSTM", "GRU")):
-            runs = [[np.nan if v is None else v for v in one] for one in curves["training"][task, layer]]
+            runs = curves["training"][task, layer]
             for one in runs:
-                axes.plot(curves["at"][: len(one)], one, color=COLOURS[place], linewidth=0.4, alpha=0.5)
-            line(axes, place, curves["at"], np.nanmedian(np.array(runs), axis=0), layer, marker="", linewidth=2)
+                line(axes, place, curves["at"][: len(one)], one, marker="", linestyle="-", linewidth=0.4, alpha=0.5)
+            middle = [median(found) for found in zip_longest(*runs)]  # a run that stopped has no more losses
+            line(axes, place, curves["at"], middle, layer, marker="", linewidth=2)
         axes.set(title=task, xlabel="steps", yscale="log")
     row[0].set_ylabel("loss of the batch")
     row[0].legend()

@@ -1,0 +1,111 @@
+"""`rnnproof experiment NAME --quick`: every page, table and figure is there, says what it shows, and is the same each time."""
+
+from __future__ import annotations
+
+import csv
+import re
+import struct
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from rnnproof import experiments
+from rnnproof.cli import main
+from rnnproof.experiments.findings import CONDITION, HOLDS, NOT, Table
+from rnnproof.reporting import experiments as pages
+from rnnproof.reporting.figures import style
+
+TIMED = ("gru-vs-lstm", "unroll")
+
+
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_an_experiment_from_the_command_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Any] = []
+    rendered = style.Drawing.rendered
+    monkeypatch.setattr(style.Drawing, "rendered", lambda self: figures.append(_labels(self.figure)) or rendered(self))
+    line = ["experiment", name, "--quick", "--out", str(tmp_path)]
+    assert main(line) == 0
+    told = capsys.readouterr()
+    page = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
+    assert re.search(rf"{name}: \d+ trials run, 0 found done", told.out) and not told.err
+    verdicts = re.findall(rf"\| ({HOLDS}|{CONDITION}|{NOT}) +\|", page)
+    assert verdicts and all(verdict.upper() + ":" in told.out for verdict in verdicts)
+    # every figure and table of the page is there, with a caption; every axis has its label
+    shown = re.findall(r"!\[[\w-]+\]\((figures/[\w-]+\.svg)\)\n\n\*(.+)\*\n", page)
+    assert shown and len(shown) == page.count("![") and all(len(caption) > 60 for _, caption in shown)
+    for place, _ in shown:
+        ElementTree.parse(tmp_path / place)
+        width, height = struct.unpack(">II", (tmp_path / place.replace(".svg", ".png")).read_bytes()[16:24])
+        assert width == 1080 and 300 < height < 1200
+    assert len(figures) == len(shown) and all(labels and all(labels) for labels in figures)
+    tables = re.findall(r"\(tables/([\w-]+)\.csv\)", page)
+    assert tables and sorted(p.stem for p in tmp_path.glob("tables/*.csv")) == sorted(tables)
+    for table in tables:
+        rows = list(csv.reader((tmp_path / "tables" / f"{table}.csv").read_text().splitlines()))
+        assert len(rows) > 1 and {len(row) for row in rows} == {len(rows[0])}
+        assert r"\toprule" in (tmp_path / "tables" / f"{table}.tex").read_text()
+    # again: nothing is run, and every byte is the same
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and "sqlite" not in p.name}
+    assert main(line) == 0
+    assert re.search(rf"{name}: 0 trials run, \d+ found done", capsys.readouterr().out)
+    assert {p: p.read_bytes() for p in before} == before
+    if name not in TIMED:
+        other = tmp_path / "other"
+        assert main(["experiment", name, "--quick", "--out", str(other), "--jobs", "1"]) == 0
+        capsys.readouterr()
+        assert {p.relative_to(tmp_path): data for p, data in before.items()} == {
+            p.relative_to(other): p.read_bytes() for p in other.rglob("*") if p.is_file() and "sqlite" not in p.name
+        }
+
+
+def _labels(figure: Any) -> list[str]:
+    """What each row and column of axes is labelled with; a shared axis is labelled once."""
+    labels = []
+    for axes in figure.axes:
+        if not axes.axison:
+            continue
+        spec = axes.get_subplotspec()
+        shared_x = len(axes.get_shared_x_axes().get_siblings(axes)) > 1 and spec is not None and not spec.is_last_row()
+        shared_y = spec is not None and not spec.is_first_col()
+        if axes.get_label() != "<colorbar>":
+            labels += [axes.get_xlabel() or ("shared" if shared_x else "")]
+        labels += [axes.get_ylabel() or ("shared" if shared_y else "")]
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (["experiment"], "Missing argument 'NAME...'"),
+        (["experiment", "cliffs"], "there is no experiment 'cliffs'; there are cliff, flow, clipping"),
+        (["experiment", "cliff", "flows"], "there is no experiment 'flows'"),
+        (["experiment", "cliff", "--jobs", "0"], "0 is not in the range x>=1"),
+        (["experiment", "cliff", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["experiment", "cliff", "--out", "/proc/none"], "/proc/none/trials.sqlite: cannot be opened"),
+    ],
+)
+def test_bad_input_is_told(
+    line: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(line) == 2
+    said = capsys.readouterr()
+    assert told in said.err and said.err.count("\n") == 1 and not said.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_in_four_formats() -> None:
+    table = Table("t", "says", ("a, b", "x_1"), ((1, 0.5), ("100 %", None)))
+    assert pages.comma_separated(table) == '"a, b",x_1\n1,0.5\n100 %,\n'
+    assert pages.shown(table, "github").splitlines()[2].split() == ["|", "1", "|", "0.5", "|"]
+    assert r"100 \%" in pages.shown(table, "latex_booktabs") and r"x\_1" in pages.shown(table, "latex_booktabs")
+    assert pages.shown(table, "simple").splitlines()[0].split() == ["a,", "b", "x_1"]
+
+
+def test_colours_differ_in_lightness_and_shape() -> None:
+    """Nobody needs the colours: each series has a marker and a dash of its own."""
+    assert len(set(style.COLOURS)) == len(set(style.MARKERS)) == len(set(map(str, style.DASHES))) == 7
