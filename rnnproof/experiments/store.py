@@ -16,7 +16,7 @@ _OWNER, _LAYOUT = 0x726E7066, 1
 _TABLE = """
 CREATE TABLE trials (
     key TEXT PRIMARY KEY, experiment TEXT NOT NULL, code TEXT NOT NULL, record TEXT NOT NULL, result TEXT NOT NULL
-) STRICT
+)
 """
 _FOREIGN = "is no store of rnnproof's trials; give another --out, or move the file away"
 

@@ -66,7 +66,8 @@ def _labels(figure: Any) -> list[str]:
     """What each row and column of axes is labelled with; a shared axis is labelled once."""
     labels = []
     for axes in figure.axes:
-        if not axes.axison:
+        if hasattr(axes, "get_zlabel"):
+            labels += [axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel()]
             continue
         spec = axes.get_subplotspec()
         shared_x = len(axes.get_shared_x_axes().get_siblings(axes)) > 1 and spec is not None and not spec.is_last_row()

@@ -9,7 +9,7 @@ import numpy as np
 from rnnproof.experiments import cliff
 from rnnproof.experiments.engine import needed
 from rnnproof.experiments.findings import Findings
-from rnnproof.reporting.figures.style import COLOURS, DASHES, WIDTH, Drawing, line, panels
+from rnnproof.reporting.figures.style import COLOURS, DASHES, WIDTH, Drawing, claimed, line, panels
 
 _NAMES = {"none": "no clipping", "norm": f"clipnorm {cliff.LIMIT:g}", "value": f"clipvalue {cliff.LIMIT:g}"}
 
@@ -23,21 +23,22 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "cliff-surface",
-            "Loss of a recurrent network of one unit over 50 steps. Gradient descent without clipping (left) meets the "
-            f"wall and is thrown out of the picture by a step of length {far:.3g}; from the same start, with the gradient's "
-            f"norm clipped at {cliff.LIMIT:g} (right), it follows the wall down into the valley.",
+            "The loss of a recurrent network of one unit over 50 steps, and gradient descent from one start (dot): without "
+            f"clipping (left; the dotted line leaves the picture: a step of length {far:.3g}), and with the gradient's norm "
+            "clipped at "
+            f"{cliff.LIMIT:g} (right). " + claimed(findings, "thrown"),
             _surface(courses),
         ),
         Drawing(
             "cliff-contour",
-            "The same surface from above, with the descents of all three kinds from one start (dot). The wall is where the "
-            "contours fall on one another; the arrow shows where the unclipped descent is thrown.",
+            "The same surface from above, with the descents of all three kinds from that start (dot). The wall is where "
+            "the contours "
+            "fall on one another. " + claimed(findings, "prevented"),
             _contour(courses),
         ),
         Drawing(
             "cliff-course",
-            "Loss and length of each step (both logarithmic). Clipping limits the steps: by norm to the learning rate "
-            "times the limit, by value to the square root of 2 times that.",
+            "The loss at each step and the length of the step, both logarithmic. " + claimed(findings, "ends"),
             _course(courses),
         ),
     ]

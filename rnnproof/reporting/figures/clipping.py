@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from rnnproof.experiments.findings import Findings
-from rnnproof.reporting.figures.style import COLOURS, Drawing, legend_below, line, panels
+from rnnproof.reporting.figures.style import COLOURS, Drawing, claimed, legend_below, line, panels
 
 _KINDS = ("norm", "value", "global")
 _UNITS = "limit (of the norm, or of each entry)"
@@ -18,29 +18,28 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "clipping-steps",
-            "Steps until the loss is seven tenths of the best constant answer's, against the limit (SimpleRNN, SGD; median, "
-            "shaded the quartiles; above the line: not reached). Too small a limit is slow, too large a limit is none: in "
-            "between lies a valley, at a smaller number for the entries' limit than for the norms'.",
+            "Steps until the loss is seven tenths of the best constant answer's, against the limit; SimpleRNN, SGD; "
+            "median, shaded the "
+            "quartiles; what lies above the grey line never arrives. " + claimed(findings, "slow"),
             _steps(courses),
         ),
         Drawing(
             "clipping-diverged",
-            "Share of runs that diverge, against the limit (SimpleRNN, SGD; the dashed grey line: without clipping). "
-            "Clipping prevents it where the learning rate times the limit is small; a limit that is too large does nothing.",
+            "Share of runs that diverge, against the limit; SimpleRNN, SGD; dashed in grey: without clipping. "
+            + claimed(findings, "explode"),
             _diverged(courses),
         ),
         Drawing(
             "clipping-optimizers",
-            "Steps to the target against the limit of each array's norm, by optimiser and by layer. Under SGD a small "
-            "limit is a small learning rate; Adagrad, RMSprop and Adam divide by the gradient's own size, and a small "
-            "limit does not slow them.",
+            "Steps to the target against the limit of each array's norm, by layer, optimiser and learning rate; median; "
+            "what lies "
+            "above the grey line never arrives. " + claimed(findings, "slow-adaptive"),
             _optimizers(courses),
         ),
         Drawing(
             "clipping-cosine",
-            "Cosine between the raw and the clipped gradient, mean over the clipped steps (SimpleRNN, SGD). The norm of "
-            "all gradients together keeps the direction exactly; the norm of each array turns the whole, the limit of each "
-            "entry turns it more, most where it is small.",
+            "Cosine between the raw and the clipped gradient of all arrays together, mean over the clipped steps; "
+            "SimpleRNN, SGD. " + claimed(findings, "direction"),
             _cosine(courses),
         ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnnproof.experiments.findings import Findings
-from rnnproof.reporting.figures.style import COLOURS, Drawing, line, panels
+from rnnproof.reporting.figures.style import COLOURS, Drawing, claimed, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -14,23 +14,24 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "flow-depth",
-            "Gradient norm at the entry of a stack of tanh layers (gain: deviation of the weights times the root of the "
-            "units). Plain stacks lose it; with the shortcut, I + J, it does not vanish, and grows where weights are "
-            "large; with gates at one half it vanishes along the carry path (dotted), unless their bias keeps them open.",
+            "Gradient norm at the entry of a stack of tanh layers, for a gradient of norm 1 behind the last; gain: "
+            "deviation of the weights times the root of the units. Dotted: along the elementwise path alone, I in the "
+            "shortcut, the product of "
+            "the carry gates in the gate. " + claimed(findings, "shortcut", "gate"),
             _depth(curves),
         ),
         Drawing(
             "flow-time",
-            "Gradient norm against time distance. A SimpleRNN at rest follows its spectral radius to the power of the "
-            "steps; driven by inputs it saturates, and the gradient vanishes even where the radius exceeds 1. The LSTM's "
-            "gradient follows its forget gates (dotted: their path alone): it survives where they stay near 1.",
+            "Gradient norm against distance in time; radius: the spectral radius of R. Dotted: along the elementwise path "
+            "alone, "
+            "which in the LSTM is its forget gates, in the GRU its update gates. " + claimed(findings, "explode", "lstm"),
             _time(curves),
         ),
         Drawing(
             "flow-bound",
-            "What theory says of a SimpleRNN of radius 0.9. The bound (g sigma_max)^k from the weights alone grows, since "
-            "sigma_max > 1, while the largest possible gradient (spectral norm of the product of Jacobians) shrinks: the "
-            "bound is true and far away, tight for one step only.",
+            "What theory says of a SimpleRNN of spectral radius 0.9, beside what is measured: the bound from the weights "
+            "alone, the product of the norms of the Jacobians, and the spectral norm of their product (the largest "
+            "possible gradient). " + claimed(findings, "bound"),
             _bound(curves),
         ),
     ]

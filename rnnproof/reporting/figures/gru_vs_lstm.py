@@ -7,7 +7,7 @@ from typing import Any
 
 from rnnproof.experiments.findings import Findings, median
 from rnnproof.experiments.gru_vs_lstm import TASKS
-from rnnproof.reporting.figures.style import Drawing, line, panels
+from rnnproof.reporting.figures.style import Drawing, claimed, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -15,14 +15,15 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "gru-vs-lstm-time",
-            "Measured time of forward and backward over the LSTM's at the same units. The count of multiply-adds (dotted) "
-            "is three quarters; the clock says what of this is left.",
+            "Time of forward and backward over the LSTM's at the same units; dotted: the count of multiply-adds of both "
+            "GRUs, three "
+            "quarters. " + claimed(findings, "computations"),
             _time(findings.curves["cost"]),
         ),
         Drawing(
             "gru-vs-lstm-training",
-            "Loss against steps on three tasks, trained alike; thin lines are the seeds, thick ones their medians. Which "
-            "layer is ahead depends on the task.",
+            "Loss of the batch against steps on three tasks, trained alike; thin lines are the seeds, thick ones their "
+            "medians. " + claimed(findings, "neither"),
             _training(findings.curves),
         ),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rnnproof.experiments.engine import needed
+from rnnproof.experiments.findings import Findings
 
 # M. Okabe and K. Ito, "Color universal design" (2008); each with a marker and a dash of its own, so that none needs its colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -55,6 +56,12 @@ class Drawing:
         needed("matplotlib.pyplot").close(self.figure)
         lines = (line.rstrip() for line in vector.getvalue().splitlines())
         return replace(self, figure=None, svg="\n".join(lines) + "\n", png=pixels.getvalue())
+
+
+def claimed(findings: Findings, *names: str) -> str:
+    """The end of a caption: what is said, and what was measured of it."""
+    chosen = {statement.name: statement for statement in findings.statements}
+    return " ".join(f"Said: {chosen[name].claim} Measured: {chosen[name].verdict}." for name in names)
 
 
 @contextmanager
