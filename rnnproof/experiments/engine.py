@@ -5,6 +5,7 @@ Where the trials run changes nothing: each is a pure function of its record, wit
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -81,6 +82,7 @@ def sweep(
 
 
 Finished = Iterator[tuple[Trial, Result]]
+_KEPT = "all finished trials are kept: run again"
 
 
 def execute(trial: Trial, code: str) -> Result:
@@ -125,9 +127,7 @@ def _in_processes(trials: Sequence[Trial], jobs: int) -> Any:
     try:
         yield from found
     except joblib.externals.loky.process_executor.TerminatedWorkerError:
-        raise UsageError(
-            "a worker process was killed (is there enough memory?); all finished trials are kept: run again, with fewer --jobs"
-        ) from None
+        raise UsageError(f"a worker process was killed (is there enough memory?); {_KEPT}, with fewer --jobs") from None
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib's, that trials were cancelled: whoever stopped them knows
@@ -153,34 +153,38 @@ def _leave_with(parent: int) -> None:
 
 def _on_cluster(trials: Sequence[Trial], address: str) -> Any:
     distributed = needed("distributed", "cluster")
-    with _client(distributed, address) as client:
+    with _quiet(), _connected(distributed, address) as client:
+        if not client.scheduler_info()["workers"]:
+            start = f"start some with `dask worker {address}`"
+            raise UsageError(f"--cluster {address}: the scheduler has no workers; {start}")
         keys = {f"rnnproof-{trial.key}": trial for trial in trials}
         futures = [client.submit(execute, trial, code_digest(), key=key, pure=False) for key, trial in keys.items()]
         try:
             for future in distributed.as_completed(futures, loop=client.loop):
-                try:
-                    result = future.result()
-                except distributed.scheduler.KilledWorker:
-                    raise UsageError(
-                        f"--cluster {address}: the workers that ran a trial died, again and again; all finished trials are kept"
-                    ) from None
-                yield keys[future.key], result
+                yield keys[future.key], future.result()
                 future.release()
-        finally:
-            client.cancel(futures)
+        except distributed.scheduler.KilledWorker:
+            raise UsageError(f"--cluster {address}: the workers that ran a trial died again and again; {_KEPT}") from None
+        except (distributed.CancelledError, distributed.comm.CommClosedError):
+            raise UsageError(f"--cluster {address}: the connection to the scheduler was lost; {_KEPT}") from None
+        except ModuleNotFoundError as error:
+            raise UsageError(f"--cluster {address}: a worker lacks {error.name}; install the same rnnproof there") from None
 
 
 @contextmanager
-def _client(distributed: Any, address: str) -> Iterator[Any]:
+def _quiet() -> Iterator[None]:
+    """Nothing is logged meanwhile: what goes wrong with a cluster is told in one message, not in Dask's tracebacks."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        client = distributed.Client(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise UsageError(
-            f"--cluster {address}: no scheduler answers there ({type(error).__name__}); give tcp://HOST:PORT"
-        ) from None
-    try:
-        if not client.scheduler_info()["workers"]:
-            raise UsageError(f"--cluster {address}: the scheduler has no workers; start some with `dask worker {address}`")
-        yield client
+        yield
     finally:
-        client.close()
+        logging.disable(before)
+
+
+def _connected(distributed: Any, address: str) -> Any:
+    try:
+        return distributed.Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        fault = f"--cluster {address}: no scheduler answers there ({type(error).__name__}); give tcp://HOST:PORT"
+        raise UsageError(fault) from None

@@ -6,6 +6,7 @@ Real processes on this machine; the tables are compared with those of the same s
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -13,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from distributed import Client
 from tabulate import tabulate
 
 from tests.experiments.kill import command, files, kept
@@ -35,48 +38,77 @@ class Outcome:
     different: tuple[str, ...]
 
 
+Process = subprocess.Popen[Any]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A scheduler's address, its process and its workers'."""
+
+    address: str
+    scheduler: Process
+    workers: tuple[Process, ...]
+
+
+def kill(process: Process) -> None:
+    """SIGKILL for a process and its children."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 @contextmanager
-def dask(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler's address, and its workers' processes; all end with the block."""
+def dask(workers: int) -> Iterator[Cluster]:
+    """A scheduler and workers, in processes that end with the block."""
     folder = Path(tempfile.mkdtemp())
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[Process] = []
 
-    def start(*words: str) -> subprocess.Popen[bytes]:
+    def start(*words: str) -> Process:
         line = [sys.executable, "-m", "dask", *words]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        started.append(subprocess.Popen(line, cwd=folder, env=environment, start_new_session=True, **quiet))  # type: ignore[call-overload]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started.append(subprocess.Popen(line, cwd=folder, env=environment, start_new_session=True, **quiet))
         return started[-1]
 
+    def address() -> str:
+        try:
+            return str(json.loads((folder / "scheduler.json").read_text())["address"])
+        except (OSError, ValueError):  # not there, or not whole
+            return ""
+
     try:
-        told = folder / "scheduler.json"
-        start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told))
-        _wait(told.exists, "the scheduler")
-        import json
-
-        address = json.loads(told.read_text())["address"]
-        processes = [
-            start("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", f"w{n}")
-            for n in range(workers)
-        ]
-        from distributed import Client
-
-        with Client(address, set_as_default=False) as client:
-            _wait(lambda: len(client.scheduler_info()["workers"]) == workers, "the workers")
-        yield address, processes
+        options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        scheduler = start("scheduler", *options, "--scheduler-file", "scheduler.json")
+        wait(address, "the scheduler")
+        each = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
+        processes = tuple(start("worker", address(), *each, "--name", f"w{n}") for n in range(workers))
+        with Client(address(), set_as_default=False) as client:
+            wait(lambda: len(client.scheduler_info()["workers"]) == workers, "the workers")
+        yield Cluster(address(), scheduler, processes)
     finally:
         for process in started:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill(process)
         shutil.rmtree(folder)
 
 
-def _wait(ready: object, what: str, seconds: float = 60.0) -> None:
+def wait(ready: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
-    while not ready():  # type: ignore[operator]
+    while not ready():
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not come within {seconds:g} s")
         time.sleep(0.05)
+
+
+def wait_for_results(out: Path, run: Process) -> int:
+    """Wait until some results are kept by a sweep that is running; how many there are."""
+    journal = out / "trials.sqlite-wal"
+    wait(lambda: run.poll() is not None or (journal.exists() and journal.stat().st_size > 100_000), "the first results")
+    if run.poll() is not None:
+        raise AssertionError(f"it ended too early: {run.communicate()}")
+    with tempfile.TemporaryDirectory() as copy:  # the store itself is the sweep's alone
+        for part in ("trials.sqlite", "trials.sqlite-wal"):
+            shutil.copy(out / part, Path(copy) / part)
+        return len(kept(Path(copy)))
 
 
 def one_worker_killed(experiment: str, *options: str) -> Outcome:
@@ -84,23 +116,14 @@ def one_worker_killed(experiment: str, *options: str) -> Outcome:
     folder = Path(tempfile.mkdtemp())
     try:
         subprocess.run(command(experiment, folder / "alone", "--jobs", "1", *options), check=True, capture_output=True)
-        with dask(2) as (address, workers):
-            line = command(experiment, folder / "cluster", "--cluster", address, *options)
-            run = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            wal = folder / "cluster" / "trials.sqlite-wal"
-            first = 100_000  # bytes: some results are in the journal, which nobody else may open
-            _wait(lambda: run.poll() is not None or (wal.exists() and wal.stat().st_size > first), "the first results")
-            if run.poll() is not None:
-                raise AssertionError(f"it ended before a worker was killed: {run.communicate()}")
-            copy = folder / "copy"
-            copy.mkdir()
-            for part in ("trials.sqlite", "trials.sqlite-wal"):
-                shutil.copy(folder / "cluster" / part, copy / part)
-            at_kill = len(kept(copy))
-            os.killpg(workers[0].pid, signal.SIGKILL)
-            _, error = run.communicate(timeout=600)
-            if run.returncode:
-                raise AssertionError(error)
+        with dask(2) as cluster:
+            line = command(experiment, folder / "cluster", "--cluster", cluster.address, *options)
+            run = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            at_kill = wait_for_results(folder / "cluster", run)
+            kill(cluster.workers[0])
+            _, error = run.communicate()
+        if run.returncode:
+            raise AssertionError(error)
         one, other = files(folder / "alone"), files(folder / "cluster")
         different = tuple(name for name in sorted({*one, *other}) if one.get(name) != other.get(name))
         return Outcome(experiment, len(kept(folder / "cluster")), at_kill, different)

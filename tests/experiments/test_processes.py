@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rnnproof.cli import main
-from tests.experiments.cluster import dask, one_worker_killed
+from tests.experiments.cluster import dask, kill, one_worker_killed, wait_for_results
 from tests.experiments.kill import command, kept, killed
 
 
@@ -39,10 +39,21 @@ def test_a_scheduler_without_workers_and_none_at_all(tmp_path: Path, capsys: pyt
     line = ["experiment", "cliff", "--quick", "--out", str(tmp_path), "--cluster"]
     assert main([*line, "nowhere"]) == 2
     assert "no scheduler answers" in capsys.readouterr().err
-    with dask(0) as (address, _):
-        assert main([*line, address]) == 2
+    with dask(0) as cluster:
+        assert main([*line, cluster.address]) == 2
     assert "has no workers; start some with `dask worker" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.md"))
+
+
+def test_a_scheduler_that_dies_is_told(tmp_path: Path) -> None:
+    with dask(1) as cluster:
+        line = command("flow", tmp_path, "--quick", "--cluster", cluster.address)
+        run = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_for_results(tmp_path, run)
+        kill(cluster.scheduler)
+        _, told = run.communicate(timeout=60)
+    assert run.returncode == 2 and "the connection to the scheduler was lost; all finished trials are kept" in told
+    assert "Traceback" not in told and 0 < len(kept(tmp_path)) < 50
 
 
 def test_ctrl_c_in_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
