@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
 import threading
 import time
 import warnings
@@ -183,8 +185,13 @@ def _quiet() -> Iterator[None]:
 
 
 def _connected(distributed: Any, address: str) -> Any:
+    """A client of the scheduler at HOST:PORT; whether anybody listens there is asked first, as Dask goes on trying."""
+    found = re.fullmatch(r"(?:\w+://)?(\[[^]]+\]|[^/:]+):(\d+)", address)
+    if found is None:
+        raise UsageError(f"--cluster {address}: is no address of a scheduler; give one such as tcp://10.0.0.1:8786")
     try:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=10).close()
         return distributed.Client(address, timeout="10s", set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        fault = f"--cluster {address}: no scheduler answers there ({type(error).__name__}); give tcp://HOST:PORT"
-        raise UsageError(fault) from None
+    except (OSError, OverflowError, TimeoutError) as error:
+        told = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError(f"--cluster {address}: no scheduler answers there ({told}); start one with `dask scheduler`") from None

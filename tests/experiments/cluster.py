@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed import Client
 from tabulate import tabulate
 
 from tests.experiments.kill import command, files, kept
@@ -82,8 +81,9 @@ def dask(workers: int) -> Iterator[Cluster]:
         wait(address, "the scheduler")
         each = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
         processes = tuple(start("worker", address(), *each, "--name", f"w{n}") for n in range(workers))
-        with Client(address(), set_as_default=False) as client:
-            wait(lambda: len(client.scheduler_info()["workers"]) == workers, "the workers")
+        if workers:  # asked in a process of its own: a client's threads outlive it
+            code = f"from distributed import Client; Client({address()!r}).wait_for_workers({workers}, timeout=60)"
+            subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
         yield Cluster(address(), scheduler, processes)
     finally:
         for process in started:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from rnnproof.cli import main
 from tests.experiments.cluster import dask, kill, one_worker_killed, wait_for_results
 from tests.experiments.kill import command, kept, killed
 
@@ -35,13 +34,18 @@ def test_a_cluster_that_loses_a_worker_loses_nothing() -> None:
     assert found.different == () and found.trials == 50 and 0 < found.at_kill < 50
 
 
-def test_a_scheduler_without_workers_and_none_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = ["experiment", "cliff", "--quick", "--out", str(tmp_path), "--cluster"]
-    assert main([*line, "nowhere"]) == 2
-    assert "no scheduler answers" in capsys.readouterr().err
+def test_a_scheduler_without_workers_and_none_at_all(tmp_path: Path) -> None:
+    def told(address: str) -> str:
+        line = command("cliff", tmp_path, "--quick", "--cluster", address)
+        run = subprocess.run(line, capture_output=True, text=True)
+        assert run.returncode == 2 and run.stderr.count("\n") == 1 and not run.stdout
+        return run.stderr
+
+    assert "is no address of a scheduler" in told("nowhere")
+    for address in ("tcp://127.0.0.1:9", "nowhere.invalid:8786", "127.0.0.1:99999"):
+        assert "no scheduler answers there" in told(address)
     with dask(0) as cluster:
-        assert main([*line, cluster.address]) == 2
-    assert "has no workers; start some with `dask worker" in capsys.readouterr().err
+        assert "has no workers; start some with `dask worker" in told(cluster.address)
     assert not list(tmp_path.glob("*.md"))
 
 
