@@ -59,8 +59,8 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         "steps, masked); sunspots, from 24 years the next. The target is seven tenths of the loss of the best constant answer.",
         "diverged: a number was not finite, or the loss at the end was over 1.5 times that at the start and that of the "
         "constant answer. Steps to target: median [quartiles] of all runs, one that does not reach it counting as longer "
-        "than all. Final: mean loss of the last tenth of the steps. Cosine: between raw and clipped gradient, mean over "
-        "the clipped steps.",
+        "than all. Final: mean loss of the last tenth of the steps, inf where a number was not finite. Cosine: between raw "
+        "and clipped gradient, mean over the clipped steps.",
     )
     return Findings(setting, tables, _statements(by_all), _curves(by_all))
 
@@ -92,15 +92,15 @@ def _row(group: Group) -> tuple[Any, ...]:
     )
 
 
-def relative(group: Group) -> list[float | None]:
-    """The final losses over those of the best constant answers."""
-    return [None if r["final"] is None else r["final"] / r["baseline"] for _, r in group]
+def relative(group: Group) -> list[float]:
+    """The final losses over those of the best constant answers; infinite where a number was not finite."""
+    return [math.inf if r["final"] is None else r["final"] / r["baseline"] for _, r in group]
 
 
 def steps(group: Group) -> tuple[float, float, float]:
-    """Quartiles of the steps to the target, infinite where so many runs do not reach it."""
-    ordered = sorted(math.inf if r["to_target"] is None else float(r["to_target"]) for _, r in group)
-    low, middle, high = (ordered[min(int(part * len(ordered)), len(ordered) - 1)] for part in (0.25, 0.5, 0.75))
+    """Quartiles of the steps to the target, infinite for a run that does not reach it."""
+    low, middle, high = quartiles(math.inf if r["to_target"] is None else r["to_target"] for _, r in group)
+    assert low is not None and middle is not None and high is not None
     return low, middle, high
 
 

@@ -64,11 +64,11 @@ def median(values: Iterable[float | None]) -> float | None:
 
 
 def quartiles(values: Iterable[float | None]) -> tuple[float | None, float | None, float | None]:
-    """25 %, 50 % and 75 % of the numbers that are there."""
+    """25 %, 50 % and 75 % of the numbers that are there, each one of them (so that some may be infinite)."""
     there = present(values)
     if not there:
         return None, None, None
-    low, middle, high = (float(q) for q in np.percentile(there, (25, 50, 75)))
+    low, middle, high = (float(q) for q in np.percentile(there, (25, 50, 75), method="inverted_cdf"))
     return low, middle, high
 
 

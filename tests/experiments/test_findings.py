@@ -162,8 +162,8 @@ def test_unrolled_code_grows_with_the_length() -> None:
 
 
 def test_statistics() -> None:
-    assert findings.quartiles([None, 1.0, 2.0, 3.0]) == (1.5, 2.0, 2.5) and findings.quartiles([None]) == (None,) * 3
-    assert findings.spread([1.0, 2.0, 3.0]) == "2 [1.5, 2.5]" and findings.spread([None]) == ""
+    assert findings.quartiles([None, 1.0, 2.0, 3.0, np.inf]) == (1.0, 2.0, 3.0) and findings.quartiles([None]) == (None,) * 3
+    assert findings.spread([1.0, 2.0, np.inf]) == "2 [1, inf]" and findings.spread([None]) == ""
     assert findings.share([True, False, True, True]) == 0.75 and findings.share([]) == 0
     for log in (-400.0, -31.25, -3.0, 0.0, 3.999, 12.3, 400.0):
         text = findings.power(log)
