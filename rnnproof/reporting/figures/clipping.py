@@ -45,17 +45,18 @@ def draw(findings: Findings) -> list[Drawing]:
     ]
 
 
-def _simple(courses: Any) -> list[tuple[str, float]]:
-    """The tasks, each with its highest learning rate, of the SimpleRNN under SGD."""
-    rates: dict[str, float] = {}
-    for task, layer, optimizer, lr, _ in courses:
-        if (layer, optimizer) == ("SimpleRNN", "SGD"):
-            rates[task] = max(lr, rates.get(task, 0.0))
-    return list(rates.items())
+def _best_rates(courses: Any, layer: str, optimizer: str) -> dict[str, float]:
+    """For each task, the learning rate at which the target is reached soonest, at whatever limit."""
+    found: dict[str, tuple[float, float]] = {}
+    for (task, *one, lr, _), course in courses.items():
+        if one == [layer, optimizer]:
+            soonest = min(middle for _, middle, _ in course["steps"])
+            found[task] = min(found.get(task, (math.inf, math.inf)), (soonest, lr))
+    return {task: lr for task, (_, lr) in found.items()}
 
 
 def _grid(courses: Any, ylabel: str, one: Any) -> Any:
-    tasks = _simple(courses)
+    tasks = list(_best_rates(courses, "SimpleRNN", "SGD").items())
     columns = min(2, len(tasks))
     figure, grid = panels(columns, -(-len(tasks) // columns), sharex=True, height=2.4)
     for axes, (task, lr) in zip(grid.ravel(), tasks, strict=False):
@@ -108,18 +109,22 @@ def _cosine(courses: Any) -> Any:
 
 def _optimizers(courses: Any) -> Any:
     normed = {key: course for key, course in courses.items() if key[4] == "norm"}
-    tasks = [task for task, _ in _simple(courses) if any(key[0] == task and key[2] != "SGD" for key in normed)]
-    figure, grid = panels(max(len(tasks), 1), height=3.2, sharey=True)
-    for axes, task in zip(grid[0], tasks, strict=False):
-        place = 0
-        for (name, layer, optimizer, lr, _), course in normed.items():
-            others = [key[3] for key in normed if key[:3] == (name, layer, optimizer)]
-            if name == task and lr == max(others):
-                middle = [_above(one[1], course["most"]) for one in course["steps"]]
-                line(axes, place, course["limits"], middle, f"{layer}, {optimizer} {lr:g}")
-                axes.axhline(1.12 * course["most"], color="#888888", linewidth=0.8)
-                place += 1
-        axes.set(xscale="log", yscale="log", title=task, xlabel="limit of each array's norm")
-    grid[0, 0].set_ylabel("steps to the target")
-    legend_below(figure, grid[0, 0], 3)
+    layers, optimizers = (list(dict.fromkeys(key[place] for key in normed)) for place in (1, 2))
+    tasks = [
+        task for task in dict.fromkeys(key[0] for key in normed) if any(key[0] == task and key[2] != "SGD" for key in normed)
+    ]
+    figure, grid = panels(len(tasks), len(layers), sharex=True, sharey=True, height=1.9)
+    for row, layer in zip(grid, layers, strict=True):
+        for place, optimizer in enumerate(optimizers):
+            for task, lr in _best_rates(normed, layer, optimizer).items():
+                if task in tasks:
+                    axes, course = row[tasks.index(task)], normed[task, layer, optimizer, lr, "norm"]
+                    line(axes, place, course["limits"], [_above(one[1], course["most"]) for one in course["steps"]], optimizer)
+                    axes.axhline(1.12 * course["most"], color="#888888", linewidth=0.8)
+        for axes, task in zip(row, tasks, strict=True):
+            axes.set(xscale="log", yscale="log", title=f"{layer}, {task}")
+        row[0].set_ylabel("steps")
+    for axes in grid[-1]:
+        axes.set_xlabel("limit of the norm")
+    legend_below(figure, grid[0, 0], len(optimizers))
     return figure
