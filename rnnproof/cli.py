@@ -206,13 +206,15 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
 
 @cli.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--quick", "scale", flag_value="quick", help="A few trials, in seconds: to see that everything works.")
-@click.option("--full", "scale", flag_value="full", help="Every combination, in up to an hour.")
+@click.option("--quick", is_flag=True, help="A few trials, in seconds: to see that everything works.")
+@click.option("--full", is_flag=True, help="Every combination, in up to an hour.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, metavar="DIR")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; by default one for each core.")
 @click.option("--cluster", metavar="ADDRESS", help="Run the trials on the Dask scheduler there, such as tcp://10.0.0.1:8786.")
-def experiment(names: tuple[str, ...], scale: str | None, seed: int, out: Path, jobs: int | None, cluster: str | None) -> None:
+def experiment(
+    names: tuple[str, ...], quick: bool, full: bool, seed: int, out: Path, jobs: int | None, cluster: str | None
+) -> None:
     """Measure how gradients explode, vanish and are clipped: cliff, flow, clipping, temporal-order, gru-vs-lstm, unroll.
 
     Writes DIR/NAME.md with its tables (Markdown, text, LaTeX, CSV) and figures (SVG, PNG). Every finished trial is kept in
@@ -224,12 +226,14 @@ def experiment(names: tuple[str, ...], scale: str | None, seed: int, out: Path, 
     from rnnproof import experiments
     from rnnproof.reporting.experiments import write
 
+    if quick and full:
+        raise UsageError("--quick and --full: give one of them")
+    scale = "quick" if quick else "full" if full else "default"
     for name in names:
         experiments.load(name)  # an unknown name is told before any work is done
     for name in names:
         with Bar(name) as bar:
-            chosen = scale or "default"
-            written = write(name, out, scale=chosen, seed=seed, jobs=jobs, cluster=cluster, progress=bar.start)
+            written = write(name, out, scale=scale, seed=seed, jobs=jobs, cluster=cluster, progress=bar.start)
         click.echo(written.text() + "\n")
         click.echo(f"{name}: {written.ran} trials run, {written.found} found done")
         click.echo(f"wrote {out / name}.md, its tables and figures ({len(written.paths)} files)")

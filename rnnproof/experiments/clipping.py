@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 
-from rnnproof.experiments import training
 from rnnproof.experiments.clipping_findings import findings
 from rnnproof.experiments.training import Training
 from rnnproof.experiments.trial import Seed, Trial, spawned
@@ -45,17 +45,19 @@ BLOCKS: dict[str, list[Block]] = {
 
 
 def trials(scale: str, seed: int) -> list[Trial]:
-    """`full` is every combination; the default has the SimpleRNN under SGD in full, the others by each array's norm."""
+    """`full` is every combination; the default has the SimpleRNN under SGD in full, the others by each array's norm.
+
+    Each run of SGD without clipping has a control, in which the recurrent layer keeps its first weights.
+    """
     seeds = spawned(seed, 2 if scale == "quick" else 5)
-    return [
+    made = [
         _training(task, layer, optimizer, RATES[optimizer][at], clip, one)
         for names, layers, optimizers, rates, clips in BLOCKS[scale]
         for task, layer, optimizer, at, clip, one in product(names, layers, optimizers, rates, clips, seeds)
     ]
+    controls = [replace(trial, frozen=True) for trial in made if trial.optimizer == "SGD" and trial.clip == "none"]
+    return [*made, *controls]
 
 
 def _training(task: str, layer: str, optimizer: str, lr: float, clip: Clip, seed: Seed) -> Training:
-    kind, limit = clip
-    if kind not in training.CLIPS:
-        raise AssertionError(kind)
-    return Training(task, LENGTHS[task], layer, UNITS, optimizer, lr, kind, limit, BATCH, STEPS, seed, target=SOLVED)
+    return Training(task, LENGTHS[task], layer, UNITS, optimizer, lr, *clip, BATCH, STEPS, seed, target=SOLVED)

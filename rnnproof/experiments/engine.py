@@ -5,6 +5,7 @@ Where the trials run changes nothing: each is a pure function of its record, wit
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import re
@@ -94,8 +95,11 @@ def execute(trial: Trial, code: str) -> Result:
     """
     if code != code_digest():
         raise UsageError("a worker has other code of rnnproof than this process; install the same version on all of them")
-    with _threads().limit(limits=1), np.errstate(all="ignore"):
+    with _ALONE, _threads().limit(limits=1), np.errstate(all="ignore"):
         return trial.run()
+
+
+_ALONE = threading.Lock()  # a process has one limit of threads: in a worker with several, trials take turns
 
 
 @cache
@@ -107,12 +111,11 @@ def _threads() -> Any:
 
 def needed(library: str, extra: str = "experiments") -> Any:
     """A library of an extra. Raises UsageError naming what to install."""
-    import importlib
-
     try:
         return importlib.import_module(library)
-    except ImportError:
-        raise UsageError(f"{library} is not installed; it comes with `pip install 'rnnproof[{extra}]'`") from None
+    except ModuleNotFoundError as error:
+        told = "" if error.name in (None, library.partition(".")[0]) else f" whole ({error.name} is missing)"
+        raise UsageError(f"{library} is not installed{told}; it comes with `pip install 'rnnproof[{extra}]'`") from None
 
 
 def _one_by_one(trials: Sequence[Trial]) -> Any:
@@ -125,15 +128,14 @@ def _in_processes(trials: Sequence[Trial], jobs: int) -> Any:
     # batch_size 1: a result reaches the store as soon as it is there, and not with its neighbours
     workers = {"initializer": _begin, "initargs": (os.getpid(),)}
     parallel = joblib.Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1, **workers)
-    found = parallel(joblib.delayed(_numbered)(trial, code_digest()) for trial in trials)
-    try:
-        yield from found
-    except joblib.externals.loky.process_executor.TerminatedWorkerError:
-        raise UsageError(f"a worker process was killed (is there enough memory?); {_KEPT}, with fewer --jobs") from None
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib's, that trials were cancelled: whoever stopped them knows
-            found.close()
+    with warnings.catch_warnings():
+        # whoever stops a sweep knows that trials are cancelled
+        warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed", UserWarning)
+        try:
+            yield from parallel(joblib.delayed(_numbered)(trial, code_digest()) for trial in trials)
+        except joblib.externals.loky.process_executor.TerminatedWorkerError:
+            fault = f"a worker process was killed (is there enough memory?); {_KEPT}, with fewer --jobs"
+            raise UsageError(fault) from None
 
 
 def _numbered(trial: Trial, code: str) -> tuple[Trial, Result]:
@@ -156,9 +158,7 @@ def _leave_with(parent: int) -> None:
 def _on_cluster(trials: Sequence[Trial], address: str) -> Any:
     distributed = needed("distributed", "cluster")
     with _quiet(), _connected(distributed, address) as client:
-        if not client.scheduler_info()["workers"]:
-            start = f"start some with `dask worker {address}`"
-            raise UsageError(f"--cluster {address}: the scheduler has no workers; {start}")
+        _same_code(client, address)
         keys = {f"rnnproof-{trial.key}": trial for trial in trials}
         futures = [client.submit(execute, trial, code_digest(), key=key, pure=False) for key, trial in keys.items()]
         try:
@@ -169,8 +169,21 @@ def _on_cluster(trials: Sequence[Trial], address: str) -> Any:
             raise UsageError(f"--cluster {address}: the workers that ran a trial died again and again; {_KEPT}") from None
         except (distributed.CancelledError, distributed.comm.CommClosedError):
             raise UsageError(f"--cluster {address}: the connection to the scheduler was lost; {_KEPT}") from None
-        except ModuleNotFoundError as error:
-            raise UsageError(f"--cluster {address}: a worker lacks {error.name}; install the same rnnproof there") from None
+
+
+# Asked of every worker before any trial is sent: one that could not read a trial would be lost without a word.
+_PROBE = "__import__('rnnproof.experiments.trial', fromlist=['']).code_digest()"
+
+
+def _same_code(client: Any, address: str) -> None:
+    """Raise UsageError where there is no worker, or one that has not the code of this process."""
+    if not client.scheduler_info()["workers"]:
+        start = f"start some with `dask worker {address}`"
+        raise UsageError(f"--cluster {address}: the scheduler has no workers; {start}")
+    for worker, answer in client.run(eval, _PROBE, on_error="return").items():
+        if answer != code_digest():
+            told = str(answer) if isinstance(answer, Exception) else "it has other code, or other versions of its libraries"
+            raise UsageError(f"--cluster {address}: worker {worker}: {told}; install the same rnnproof[experiments] there")
 
 
 @contextmanager

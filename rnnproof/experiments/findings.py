@@ -23,9 +23,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Statement:
-    """Something said about gradients, and what was measured: `holds` is computed from the numbers, never typed in.
+    """Something said about gradients, and what was measured of it.
 
-    `verdict` is "holds", "holds with a condition" or "not as stated".
+    `verdict` is HOLDS, CONDITION or NOT, computed from the numbers; `evidence` says them, and so under which condition.
     """
 
     name: str

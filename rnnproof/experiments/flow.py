@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,8 @@ TITLE = "How gradients travel: over layers and over time"
 DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 TIMES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 MEASURED = ("measured", "formula", "differ", "largest", "norms", "bound", "path")
+RADII = (0.5, 0.9, 1.0, 1.1, 1.5)
+WEAK = 0.1  # deviation of weak inputs
 WARM_UP = 50  # steps before the first distance, so that states are typical
 # The gate that keeps the old value, and its bias.
 KEEPS = {"lstm": ("forget", "b_f"), "gru": ("update", "b_z"), "gate": ("carry", "b_c")}
@@ -33,7 +36,7 @@ class Flow(Trial):
 
     `cell` is a catalogue cell, or "plain" (a stack of tanh layers); `gain` the deviation of a stack's weights times sqrt(units)
     (a Gaussian matrix's spectral radius, about); `radius` the spectral radius of the SimpleRNN's R; `bias` that of the gate
-    that keeps the old value; `drive` the deviation of the inputs, 0 for a cell at rest.
+    that keeps the old value; `drive` the deviation of the inputs, 0 for a cell that stays at h = 0.
     """
 
     cell: str
@@ -50,7 +53,7 @@ class Flow(Trial):
         """What a table calls it."""
         made = {"gain": self.gain, "radius": self.radius, f"{KEEPS.get(self.cell, ('', ''))[0]} bias": self.bias}
         given = [f"{name} {value:g}" for name, value in made.items() if value is not None]
-        rest = ["at rest"] if self.drive == 0 else []
+        rest = {0.0: ["at h = 0"], WEAK: ["weak inputs"]}.get(self.drive, [])
         return ", ".join([self.cell, *given, *rest])
 
     def run(self) -> Result:
@@ -84,7 +87,7 @@ class Flow(Trial):
                 size, apart = _log_norm(predicted), _log_norm(backward - predicted)
                 found["measured"].append(_log_norm(backward))
                 found["formula"].append(size)
-                found["differ"].append(0.0 if apart is None or size is None else 10.0 ** (apart - size))
+                found["differ"].append(0.0 if apart is None else math.inf if size is None else 10.0 ** (apart - size))
                 found["largest"].append(_log_norm(product))
                 found["norms"].append(norms)
                 found["bound"].append(bound if formulas.bounded else None)
@@ -156,7 +159,7 @@ def trials(scale: str, seed: int) -> list[Trial]:
     depths, times = (DEPTHS[:-1], TIMES[:-2]) if quick else (DEPTHS, TIMES)
     stacks = [{"cell": cell, "gain": gain} for cell in ("plain", "shortcut", "gate") for gain in (0.5, 1.0, 1.5)]
     stacks.append({"cell": "gate", "gain": 1.0, "bias": 5.0})
-    radii = [{"cell": "simple_rnn", "radius": r, "drive": d} for d in (0.0, 1.0) for r in (0.5, 0.9, 1.0, 1.1, 1.5)]
+    radii = [{"cell": "simple_rnn", "radius": r, "drive": d} for d in (0.0, WEAK, 1.0) for r in RADII]
     gated = [*({"cell": "lstm", "bias": bias} for bias in (0.0, 1.0, 5.0)), {"cell": "gru"}, {"cell": "gru", "bias": 5.0}]
     made: list[Trial] = []
     for cells, distances in ((stacks, depths), ([*radii, *gated], times)):
@@ -192,15 +195,15 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         tables.append(
             Table(
                 f"flow-{kind}",
-                f"Norm of the gradient so many {what} before, for a gradient of norm 1 at the output; median of the seeds.",
-                ("cell", *(f"{distance} {what}" for distance in distances)),
+                f"Gradient norm after so many {what} backwards, from a gradient of norm 1 at the output; median of the seeds.",
+                ("cell", *map(str, distances)),
                 tuple((label, *map(power, curve["measured"])) for label, curve in chosen.items()),
             )
         )
         tables.append(
             Table(
                 f"flow-{kind}-theory",
-                f"What the derivation says of it, {distances[-1]} {what} before.",
+                f"What the derivation says of it, after {distances[-1]} {what}.",
                 _HEADERS,
                 tuple(_theory(label, curve, -1) for label, curve in chosen.items()),
             )
@@ -209,9 +212,9 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         tables.append(Table(f"flow-{kind}-all", "The same for every distance.", _HEADERS, every, page=False))
     some = groups[next(iter(groups))]
     setting = (
-        f"{some[0][0].units} units, Gaussian weights, {len(some)} seeds, float64; inputs N(0, 1) but for cells at rest; "
-        f"{WARM_UP} steps before the first. gain: deviation of a stack's weights times the root of the units; radius: "
-        "spectral radius of R; bias: of the gate that keeps the old value.",
+        f"{some[0][0].units} units, Gaussian weights, {len(some)} seeds, float64; inputs N(0, 1), weak ones N(0, 0.1^2), at "
+        f"h = 0 none; {WARM_UP} steps before the first. gain: deviation of a stack's weights times the root of the units; "
+        "radius: spectral radius of R; bias: of the gate that keeps the old value.",
         "measured: the generated code's backward pass. largest possible: the spectral norm of the product of the derived "
         "Jacobians, the most that a gradient of norm 1 can become. elementwise path: the same gradient along the terms that no "
         "matrix multiplies (I, the gates). product of norms: the norms of the steps' Jacobians, multiplied. bound: the "

@@ -80,7 +80,8 @@ class Formulas:
         shown = self.cell.tex.get(name, name)
         value = Numbers(found.sizes, {**params, body.argument.name: argument})(body.expression)
         found.values[shown] = value
-        inner = next(inner for row in self.blocks for block in row for label, inner in block.bodies)
+        bodies = {label: inner for row in self.blocks for block in row for label, inner in block.bodies}
+        inner = bodies[f"J_{{{shown}}}"]
         pair = value, found(inner.direct)
         found.functions = {**found.functions, name: pair, shown: pair}
 

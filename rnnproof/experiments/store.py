@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
@@ -29,6 +30,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        _refuse_foreign(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=1.0, isolation_level=None)
@@ -47,12 +49,9 @@ class Store:
         run = self._database.execute
         run("PRAGMA locking_mode = EXCLUSIVE")
         run("BEGIN EXCLUSIVE")
-        owner, layout, tables = (
-            run(query).fetchone()[0]
-            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        (layout,), (tables,) = (
+            run(query).fetchone() for query in ("PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
         )
-        if tables and owner != _OWNER:
-            raise UsageError(f"{self.path}: {_FOREIGN}")
         if tables and layout != _LAYOUT:
             raise UsageError(f"{self.path}: was written by another version of rnnproof (layout {layout}); give another --out")
         if not tables:
@@ -71,7 +70,10 @@ class Store:
             rows = self._database.execute("SELECT key, result FROM trials WHERE code = ?", (code_digest(),)).fetchall()
         except sqlite3.Error as error:
             raise self._fault(error) from None
-        return {key: json.loads(result) for key, result in rows if key in wanted}
+        try:
+            return {key: json.loads(result) for key, result in rows if key in wanted}
+        except ValueError:
+            raise UsageError(f"{self.path}: is damaged; move it away and run again") from None
 
     def add(self, experiment: str, trial: Trial, result: Result) -> Result:
         """Keep a result, or none of it, and give it back as it will be read.
@@ -117,3 +119,19 @@ class Store:
 
 def _said(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Look at a file without touching it, before SQLite tidies up what may be another program's database."""
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+            (owner,) = database.execute("PRAGMA application_id").fetchone()
+            (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
+            raise UsageError(f"{path}: {_FOREIGN}") from None
+        return  # opening it tells what is wrong
+    if tables and owner != _OWNER:
+        raise UsageError(f"{path}: {_FOREIGN}")

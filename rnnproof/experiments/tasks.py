@@ -75,7 +75,8 @@ def adding(length: int = 20) -> Task:
 def temporal_order(length: int = 20) -> Task:
     """Two of the symbols are A or B, the others c to f; the class is which two, in order (Pascanu et al. 2013, section 4.1.1).
 
-    The marked ones stand in [T/10, 2T/10] and [5T/10, 6T/10]; x is one of six symbols, the four classes are AA, AB, BA, BB.
+    The marked ones stand in [T/10, 2T/10) and [5T/10, 6T/10), as the authors' code draws them; x is one of six symbols, the
+    four classes are AA, AB, BA, BB.
     """
 
     def draw(rng: np.random.Generator, n: int) -> Batch:
@@ -83,7 +84,7 @@ def temporal_order(length: int = 20) -> Task:
         rows, kinds = np.arange(n), rng.integers(0, 2, (2, n))
         for kind, tenth in zip(kinds, (1, 5), strict=True):
             low, high = tenth * length // 10, (tenth + 1) * length // 10
-            symbols[rows, rng.integers(low, high + 1, n)] = kind
+            symbols[rows, rng.integers(low, max(high, low + 1), n)] = kind
         x, y = np.eye(6, dtype=np.float32)[symbols], np.eye(4, dtype=np.float32)[2 * kinds[0] + kinds[1]]
         return x, y, None
 

@@ -33,7 +33,8 @@ class Training(Trial):
 
     `clip` is none, norm (of each array), value or global (the norm of all), by `limit`; `start` names the first weights;
     `target` is a loss to reach, as a share of that of the best constant answer; with `tested`, the run ends once less than
-    1 % of that many test sequences are wrong.
+    1 % of that many test sequences are wrong. `frozen` puts the recurrent layer's first weights back after each step: what
+    diverges then does so for the learning rate of the output layer, and not for gradients that explode in the recurrence.
     """
 
     task: str
@@ -50,6 +51,7 @@ class Training(Trial):
     start: str = "keras"
     target: float | None = None
     tested: int = 0
+    frozen: bool = False
 
     def run(self) -> Result:
         """Losses at the start, the best, at the end; where it was not finite; steps to the target; what clipping did."""
@@ -57,11 +59,13 @@ class Training(Trial):
         task = tasks.load(self.task, self.length)
         model = self.model(task, weights)
         loss = losses.get(task.loss)
-        course = _Course(task, self)
+        course, first = _Course(task, self), model.layers[0].get_weights()
         with np.errstate(all="ignore"):
             for step in range(self.steps):
                 x, y, mask = task.draw(data, self.batch)
                 found = model.train_on_batch(x, y, loss, mask)
+                if self.frozen:
+                    model.layers[0].set_weights(first)
                 course.add(found, model.optimizer.last_clip)  # type: ignore[union-attr]
                 finite = all(np.isfinite(weight).all() for weight in model.weights)
                 if not math.isfinite(found["loss"]) or not finite:
@@ -82,7 +86,7 @@ class Training(Trial):
         model = layers.Sequential([layer, layers.Dense(task.outputs, activation=last, seed=seeds[1], dtype="float32")])
         model.build((1, self.length or 1, task.features), np.float32)
         if self.start != "keras":
-            STARTS[self.start](layer, rng)
+            STARTS[self.start](model, rng)
         options = {CLIPS[self.clip]: self.limit, "clip_semantics": SEMANTICS} if self.clip != "none" else {}
         model.optimizer = getattr(optimizers, self.optimizer)(lr=self.lr, **options)
         return model
@@ -123,6 +127,7 @@ class _Course:
         reached = np.flatnonzero(blocks <= goal)
         points = np.unique(np.linspace(0, len(losses) - 1, _CURVE).astype(int))
         last = losses[-max(len(losses) // 10, 1) :]
+        norms = [norm for norm in self.norms if math.isfinite(norm)]
         cosines = [cosine for cosine in self.cosines if math.isfinite(cosine)]
         found = {
             "baseline": self.task.baseline,
@@ -133,8 +138,9 @@ class _Course:
             "solved": self.solved,
             "wrong": self.wrong,
             "steps": len(losses),
-            "norm_median": np.median(self.norms),
-            "norm_largest": np.max(self.norms),
+            "norm_first": self.norms[0],
+            "norm_median": np.median(norms) if norms else None,
+            "norm_largest": np.max(norms) if norms else None,
             "clipped": len(self.shares) / len(losses),
             "entries_clipped": np.mean(self.shares) if self.shares else 0.0,
             "cosine": np.mean(cosines) if cosines else None,
@@ -158,25 +164,31 @@ def _wrong(model: layers.Sequential, task: Task, rng: np.random.Generator, count
         return 1.0 - float(np.mean(task.right(model.predict(x, mask=mask, batch_size=1000), y)))
 
 
-def smart_tanh(layer: Any, rng: np.random.Generator) -> None:
+def smart_tanh(model: layers.Sequential, rng: np.random.Generator) -> None:
     """Pascanu et al. 2013: weights of deviation 0.01, the recurrent ones 15 a unit, with a spectral radius of 0.95."""
-    units = layer.units
-    kernel = 0.01 * rng.standard_normal(layer.weights[0].shape)
+    layer, dense = model.layers
+    units = len(layer.weights[1])
     recurrent = np.zeros((units, units))
     for column in range(units):
         chosen = rng.permutation(units)[: min(15, units)]
         recurrent[chosen, column] = rng.standard_normal(len(chosen))
     recurrent *= 0.95 / np.max(np.abs(np.linalg.eigvals(recurrent)))
+    kernel, output = (0.01 * rng.standard_normal(one.weights[0].shape) for one in (layer, dense))
     layer.set_weights([kernel, recurrent, np.zeros(units)])
+    dense.set_weights([output, np.zeros_like(dense.weights[1])])
 
 
-def basic_tanh(layer: Any, rng: np.random.Generator) -> None:
+def basic_tanh(model: layers.Sequential, rng: np.random.Generator) -> None:
     """Pascanu et al. 2013: all weights of deviation 0.1."""
-    kernel, recurrent, bias = layer.weights
-    layer.set_weights([0.1 * rng.standard_normal(w.shape) for w in (kernel, recurrent)] + [np.zeros_like(bias)])
+    for layer in model.layers:
+        *matrices, bias = layer.weights
+        layer.set_weights([0.1 * rng.standard_normal(matrix.shape) for matrix in matrices] + [np.zeros_like(bias)])
 
 
-STARTS: dict[str, Callable[[Any, np.random.Generator], None]] = {"smart-tanh": smart_tanh, "basic-tanh": basic_tanh}
+STARTS: dict[str, Callable[[layers.Sequential, np.random.Generator], None]] = {
+    "smart-tanh": smart_tanh,
+    "basic-tanh": basic_tanh,
+}
 
 
 def diverged(result: Result) -> bool:

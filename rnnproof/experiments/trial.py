@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,8 +16,10 @@ import numpy as np
 Result = Mapping[str, Any]
 SCALES = ("quick", "default", "full")
 
-# What a result depends on; a change elsewhere leaves stored results good.
+# What a result depends on; a change elsewhere, or in what only runs trials and reads results, leaves stored results good.
 _ROOMS = ("cells", "derivation", "equations", "experiments", "generation", "layers", "runtime")
+_READERS = ("engine", "store", "findings", "clipping_findings", "flow_statements")
+_LIBRARIES = ("numpy", "sympy", "aeon", "statsmodels")
 
 
 @dataclass(frozen=True, order=True)
@@ -64,11 +67,18 @@ class Trial:
 
 @cache
 def code_digest() -> str:
-    """A digest of the code that results depend on: results of other code are not mixed with these."""
+    """A digest of the code and the libraries that results depend on: results of others are not mixed with these."""
     package = Path(__file__).parents[1]
-    found = hashlib.sha256()
+    found = hashlib.sha256(" ".join(f"{name} {_version(name)}" for name in _LIBRARIES).encode())
     for room in _ROOMS:
         for path in sorted((package / room).rglob("*")):
-            if path.suffix in (".py", ".md", ".lark"):
+            if path.suffix in (".py", ".md", ".lark") and not (room == "experiments" and path.stem in _READERS):
                 found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"

@@ -78,7 +78,7 @@ def write(
 def page(title: str, command: str, trials: int, findings: Findings, drawings: Sequence[Drawing]) -> str:
     """The experiment as Markdown."""
     rows = [(statement.claim, statement.verdict, statement.evidence) for statement in findings.statements]
-    verdicts = tabulate(rows, headers=("said", "verdict", "measured"), tablefmt="github", disable_numparse=True)
+    verdicts = tabulate(rows, headers=("claim", "result", "measured"), tablefmt="github", disable_numparse=True)
     parts = [f"# {title}", f"Made by `{command}` ({trials} trials). The verdicts are computed from the numbers.", verdicts]
     parts += [f"![{drawing.name}](figures/{drawing.name}.svg)\n\n*{drawing.says}*" for drawing in drawings]
     parts += ["## Setting", *findings.setting, "## Tables"]

@@ -57,10 +57,10 @@ def kill(process: Process) -> None:
 
 
 @contextmanager
-def dask(workers: int) -> Iterator[Cluster]:
-    """A scheduler and workers, in processes that end with the block."""
+def dask(workers: int, root: Path = ROOT) -> Iterator[Cluster]:
+    """A scheduler and workers, in processes that end with the block and find rnnproof in `root`."""
     folder = Path(tempfile.mkdtemp())
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(root)}
     started: list[Process] = []
 
     def start(*words: str) -> Process:

@@ -9,7 +9,7 @@ import pytest
 
 from rnnproof.experiments import cliff
 from rnnproof.experiments.cliff import Descent
-from rnnproof.experiments.findings import HOLDS, NOT
+from rnnproof.experiments.findings import CONDITION, HOLDS, NOT
 from rnnproof.experiments.trial import spawned
 
 
@@ -63,10 +63,24 @@ def test_verdicts_follow_the_numbers(results: list[Any]) -> None:
     def verdicts(changed: list[Any]) -> dict[str, str]:
         return {statement.name: statement.verdict for statement in cliff.findings(changed).statements}
 
-    assert verdicts(results)["prevented"] == HOLDS
-    far = [(t, {**r, "lengths": [5.0] * len(r["lengths"])}) for t, r in results]
-    near = [(t, {**r, "lengths": [0.01] * len(r["lengths"])}) for t, r in results]
-    assert verdicts(far)["prevented"] == NOT and verdicts(far)["thrown"] == HOLDS
-    assert verdicts(near)["thrown"] == NOT
-    solved = [(t, {**r, "losses": [float(t.clip == "none")] * len(r["losses"])}) for t, r in results]
-    assert verdicts(solved)["ends"] == HOLDS
+    def changed(lengths: float, ends: dict[str, float], outside: dict[str, float]) -> list[Any]:
+        made = []
+        for trial, result in results:
+            new = {
+                "points": [[outside[trial.clip], -2.0]],
+                "lengths": [lengths if trial.clip == "none" else 0.1],
+                "losses": [ends[trial.clip]],
+                "norms": [9.0],
+            }
+            made.append((trial, {name: values * len(result[name]) for name, values in new.items()}))
+        return made
+
+    good, bad = dict.fromkeys(cliff.CLIPS, 0.0), {"none": 1.0, "norm": 0.0, "value": 0.0}
+    inside, gone = dict.fromkeys(cliff.CLIPS, 5.0), {"none": 99.0, "norm": 5.0, "value": 5.0}
+    thrown = verdicts(changed(5.0, bad, gone))
+    assert thrown == {"thrown": HOLDS, "prevented": HOLDS, "ends": HOLDS}
+    assert verdicts(changed(0.01, bad, gone))["thrown"] == verdicts(changed(0.01, bad, gone))["prevented"] == NOT
+    assert verdicts(changed(5.0, good, inside)) == {"thrown": HOLDS, "prevented": NOT, "ends": NOT}
+    by_norm = {"none": 1.0, "norm": 0.0, "value": 1.0}
+    assert verdicts(changed(5.0, by_norm, gone)) == {"thrown": HOLDS, "prevented": CONDITION, "ends": CONDITION}
+    assert verdicts(results)["prevented"] in (HOLDS, CONDITION)

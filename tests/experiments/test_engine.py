@@ -121,6 +121,30 @@ def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
         assert path.read_bytes() == before
 
 
+def test_a_foreign_database_is_not_even_tidied_up(tmp_path: Path) -> None:
+    """Another program's database whose journal waits for its next opening."""
+    path = tmp_path / "theirs.sqlite"
+    code = (
+        f"import os, sqlite3; d = sqlite3.connect({str(path)!r}); d.execute('PRAGMA journal_mode = WAL'); "
+        "d.execute('CREATE TABLE mine (x)'); d.commit(); d.execute('PRAGMA wal_checkpoint'); "
+        "d.execute('INSERT INTO mine VALUES (1)'); d.commit(); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert len(before["theirs.sqlite-wal"]) > 0
+    with pytest.raises(UsageError, match="is no store"):
+        Store(path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_damaged_result_is_told(store: Store) -> None:
+    (trial,) = toys(1)
+    store.add("toy", trial, {"number": 0})
+    store._database.execute("UPDATE trials SET result = '{'")
+    with pytest.raises(UsageError, match="is damaged"):
+        store.found([trial])
+
+
 def test_another_layout_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path / "s").close()
     monkeypatch.setattr(stores, "_LAYOUT", 2)
@@ -147,7 +171,11 @@ def test_a_read_only_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = tmp_path / "trials.sqlite"
     Store(path).close()
     connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda p, **options: connect(f"file:{p}?mode=ro", uri=True, **options))
+
+    def read_only(name: Any, **options: Any) -> Any:
+        return connect(name, **options) if "uri" in options else connect(f"file:{name}?mode=ro", uri=True, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
     with pytest.raises(UsageError, match="cannot be written.*read-only"):
         Store(path)
 

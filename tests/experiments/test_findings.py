@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnproof import experiments
 from rnnproof.experiments import clipping, clipping_findings, findings, gru_vs_lstm, temporal_order, unroll
 from rnnproof.experiments.findings import CONDITION, HOLDS, NOT
 from rnnproof.experiments.gru_vs_lstm import Cost, multiply_adds
 from rnnproof.experiments.training import Training
 from rnnproof.experiments.trial import spawned
+from rnnproof.reporting import figures
 
 FINE = {
     "baseline": 1.0,
@@ -24,6 +26,7 @@ FINE = {
     "solved": None,
     "wrong": 0.1,
     "steps": 150,
+    "norm_first": 0.5,
     "norm_median": 1.0,
     "norm_largest": 9.0,
     "clipped": 1.0,
@@ -47,9 +50,16 @@ def clipped(change: Any) -> dict[str, str]:
 
 def test_explosions() -> None:
     broken = {"stopped": 7, "final": None, "to_target": None}
+
+    def none(trial: Training) -> bool:
+        return trial.clip == "none" and not trial.frozen
+
     assert clipped(lambda t: {})["explode"] == NOT
-    assert clipped(lambda t: broken if t.clip == "none" else {})["explode"] == HOLDS
-    assert clipped(lambda t: broken if t.clip == "none" and t.layer == "SimpleRNN" else {})["explode"] == CONDITION
+    assert clipped(lambda t: broken if none(t) else {})["explode"] == HOLDS
+    assert clipped(lambda t: broken if none(t) and t.layer == "SimpleRNN" else {})["explode"] == CONDITION
+    # where the control diverges too, the rate was too large; where no gradient grew, nothing exploded
+    assert clipped(lambda t: broken if t.clip == "none" else {})["explode"] == NOT
+    assert clipped(lambda t: {**broken, "norm_largest": 1.0} if none(t) else {})["explode"] == NOT
 
 
 def test_small_limits() -> None:
@@ -68,6 +78,9 @@ def test_norm_and_value() -> None:
     assert clipped(lambda t: {})["alike"] == HOLDS
     assert clipped(lambda t: {"final": 0.6} if t.clip == "value" else {})["alike"] == NOT
     assert clipped(lambda t: {"final": 0.6} if t.clip == "value" and t.task == "vowels" else {})["alike"] == CONDITION
+    assert clipped(lambda t: {"final": 0.33} if t.clip == "value" else {})["alike"] == HOLDS  # a tenth more
+    dead = {"stopped": 7, "final": None, "to_target": None}
+    assert clipped(lambda t: dead)["alike"] == NOT  # two that are dead are not alike
     exact, turned = {"cosine_least": 1.0}, {"cosine_least": 0.7}
     assert clipped(lambda t: turned if t.clip == "value" else exact)["direction"] == HOLDS
     assert clipped(lambda t: exact if t.clip == "global" else turned)["direction"] == CONDITION
@@ -75,7 +88,7 @@ def test_norm_and_value() -> None:
 
 
 def test_the_default_sweep_has_every_combination_it_names() -> None:
-    for scale, count in (("quick", 52), ("default", 1280), ("full", 4 * 3 * 4 * 3 * 22 * 5)):
+    for scale, count in (("quick", 52 + 6), ("default", 1280 + 60), ("full", 4 * 3 * 4 * 3 * 22 * 5 + 4 * 3 * 3 * 5)):
         trials = clipping.trials(scale, 0)
         assert len({trial.key for trial in trials}) == len(trials) == count
     full: Any = clipping.trials("full", 0)
@@ -100,8 +113,14 @@ def test_longer_sequences() -> None:
         reach = {"none": none, "global": clip}
         return [(t, {**FINE, "solved": 500 if t.length <= reach[t.clip] else None}) for t in trials]
 
-    assert verdicts(temporal_order, results(20, 30)) == {"longer": HOLDS}
+    assert verdicts(temporal_order, results(20, 40)) == verdicts(temporal_order, results(20, 30)) == {"longer": HOLDS}
     assert verdicts(temporal_order, results(30, 30)) == verdicts(temporal_order, results(40, 20)) == {"longer": NOT}
+    one = results(20, 20)
+    place = next(n for n, (t, _) in enumerate(one) if t.clip == "global" and t.length == 30)
+    one[place] = (one[place][0], {**FINE, "solved": 9})
+    assert verdicts(temporal_order, one) == {"longer": CONDITION}  # one pair of runs shows nothing yet
+    found = temporal_order.findings(results(0, 30)).statements[0].evidence
+    assert "SGD (smart-tanh) to length 0" in found and "SGD with clipping (smart-tanh) to length 30" in found
 
 
 def _costs(seconds: float) -> list[Any]:
@@ -122,6 +141,11 @@ def test_gru_and_lstm() -> None:
     assert verdicts(gru_vs_lstm, _costs(1.2) + mixed)["computations"] == CONDITION
     everywhere = _trained(dict.fromkeys(gru_vs_lstm.TASKS, "GRU"))
     assert verdicts(gru_vs_lstm, _costs(0.8) + everywhere)["neither"] == NOT
+    assert verdicts(gru_vs_lstm, _costs(0.8) + _trained({"adding": "GRU"}))["neither"] == CONDITION
+    dead = [(t, {**FINE, "final": None, "stopped": 3}) for t, _ in mixed]
+    assert verdicts(gru_vs_lstm, _costs(0.8) + dead)["neither"] == CONDITION  # nothing learned, nothing shown
+    lost = [(t, {**r, "final": None} if t.layer == "GRU" else r) for t, r in mixed]
+    assert verdicts(gru_vs_lstm, _costs(0.8) + lost)["neither"] == NOT  # the LSTM is ahead everywhere
 
 
 def test_multiply_adds_are_counted_as_on_paper() -> None:
@@ -139,20 +163,36 @@ def test_multiply_adds_are_counted_as_on_paper() -> None:
 
 def test_the_tape_is_what_the_trace_holds() -> None:
     result = Cost(7, 5, 1, spawned(0, 1)[0]).run()
-    # LSTM: h, c, i, f, o, hbar and tanh c of each step, 4 bytes each; the two states once more before the first step
-    assert result["lstm"]["tape"] == pytest.approx(4 * (7 * 7 + 2 * 7 / gru_vs_lstm.LENGTH), rel=0.35)
-    assert result["gru"]["tape"] < result["lstm"]["tape"]
+    # LSTM: h, c, i, f, o, hbar and tanh c of each step, 4 bytes each; the two states once more before the first step. GRU:
+    # h, z, r, hbar, 1 - z and r * h, the state once more
+    assert result["lstm"]["tape"] == pytest.approx(4 * (7 * 7 + 2 * 7 / gru_vs_lstm.LENGTH), rel=1e-12)
+    assert result["gru"]["tape"] == pytest.approx(4 * (6 * 7 + 7 / gru_vs_lstm.LENGTH), rel=1e-12)
     assert result["lstm"]["parameters"] == 4 * 7 * (5 + 7 + 1) and result["gru"]["parameters"] == 3 * 7 * (5 + 7 + 1)
 
 
 def test_unrolling() -> None:
-    def results(ratio: float, code: int) -> list[Any]:
+    def results(short: float, long: float, code: int) -> list[Any]:
         trials: Any = unroll.trials("default", 0)
-        one = {"seconds": [ratio, 1.0], "memory": [100, 100], "first": [1.0, 1.0]}
-        return [(t, {**one, "code": [1000, 1000 + code * t.length]}) for t in trials]
+        one = {"memory": [100, 100], "first": [1.0, 1.0]}
+        return [
+            (t, {**one, "seconds": [short if t.length == 5 else long, 1.0], "code": [1000, 1000 + code * t.length]})
+            for t in trials
+        ]
 
-    assert verdicts(unroll, results(1.0, 50)) == {"faster": NOT, "memory": CONDITION}
-    assert verdicts(unroll, results(1.3, 0)) == {"faster": HOLDS, "memory": NOT}
+    assert verdicts(unroll, results(1.0, 1.0, 50)) == {"faster": NOT, "memory": CONDITION}
+    assert verdicts(unroll, results(1.3, 1.0, 0)) == {"faster": HOLDS, "memory": NOT}
+    assert verdicts(unroll, results(1.0, 1.3, 0))["faster"] == CONDITION
+
+
+@pytest.mark.parametrize("name", ["clipping", "temporal-order", "gru-vs-lstm"])
+def test_sweeps_in_which_every_run_diverged_are_reported_too(name: str) -> None:
+    """Findings and figures of runs in which no number is left."""
+    module = experiments.load(name)
+    nothing = dict.fromkeys(("final", "to_target", "solved", "wrong", "norm_median", "norm_largest", "cosine", "cosine_least"))
+    dead = {**FINE, **nothing, "stopped": 3, "steps": 3, "loss_at": [1.0, None]}
+    results = [(t, dead) for t in module.trials("quick", 0) if isinstance(t, Training)]
+    found = module.findings([*results, *(_costs(1.0) if name == "gru-vs-lstm" else [])])
+    assert found.statements and figures.draw(name, found)
 
 
 def test_unrolled_code_grows_with_the_length() -> None:

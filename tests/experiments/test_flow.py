@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rnnproof.experiments import flow
-from rnnproof.experiments.findings import HOLDS
+from rnnproof.experiments.findings import CONDITION, HOLDS, NOT
 from rnnproof.experiments.flow import Flow
+from rnnproof.experiments.flow_statements import statements
 from rnnproof.experiments.trial import spawned
 
 (SEED,) = spawned(4, 1)
@@ -82,6 +83,17 @@ def _findings(trials: list[Any]) -> dict[str, str]:
     return {statement.name: statement.verdict for statement in flow.findings(results).statements}
 
 
+def test_a_gradient_where_the_formula_says_none_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = flow.Formulas.at
+
+    def nothing(self: Any, *given: Any) -> Any:
+        found = at(self, *given)
+        return replace(found, full=0 * found.full)
+
+    monkeypatch.setattr(flow.Formulas, "at", nothing)
+    assert SMALL[0].run()["differ"] == [np.inf] * 3
+
+
 @pytest.fixture(scope="module")
 def quick() -> list[Any]:
     return [replace(trial, distances=(1, 10, 40)) for trial in flow.trials("quick", 0) if trial.seed.key == (0,)]  # type: ignore[attr-defined, type-var]
@@ -95,7 +107,32 @@ def test_verdicts_follow_the_numbers(quick: list[Any], monkeypatch: pytest.Monke
     def scaled(by: float) -> Any:
         return lambda self, *given: by * measured(self, *given)
 
-    monkeypatch.setattr(Flow, "_measured", scaled(1 + 1e-9))  # a planted error in the ninth digit
+    monkeypatch.setattr(Flow, "_measured", scaled(1 + 1e-10))  # a planted error in the tenth digit
     assert _findings(quick)["formula"] != HOLDS
     monkeypatch.setattr(Flow, "_measured", scaled(1e12))
     assert _findings(quick)["bound"] != HOLDS
+
+
+def test_verdicts_of_curves() -> None:
+    """Each statement about the curves turns with the numbers."""
+    results = [(trial, RESULT) for trial in flow.trials("quick", 0)]
+
+    def verdicts(**measured: Any) -> dict[str, str]:
+        curves = {t.label: {"distances": (1, 10, 40), "path": [0.0] * 3} for t, _ in results}  # type: ignore[attr-defined]
+        for label, curve in curves.items():
+            value = next((v for key, v in measured.items() if key in label.replace(" ", "_").replace(",", "")), 0.0)
+            curve["measured"] = curve["largest"] = [0.0, value / 4, value]
+        return {s.name: s.verdict for s in statements(results, curves, 0.0)}
+
+    assert verdicts()["shortcut"] == HOLDS and verdicts(shortcut=5.0)["shortcut"] == CONDITION
+    assert verdicts(shortcut=-5.0)["shortcut"] == NOT
+    assert verdicts(radius_1=9.0)["explode"] == HOLDS and verdicts()["explode"] == NOT
+    assert verdicts(**{"radius_1.1_at_h": 9.0, "radius_1.5_at_h": 9.0})["explode"] == CONDITION
+    assert verdicts(lstm=-9.0)["lstm"] == NOT and verdicts()["lstm"] == HOLDS
+    assert verdicts(forget_bias_0=-9.0)["lstm"] == CONDITION and verdicts(**{"gru_update": -9.0})["gru"] == CONDITION
+    assert verdicts(carry_bias=-9.0)["gate"] == NOT
+    factors = {f"radius_{r:g}_at_h": 40 * float(np.log10(r)) for r in (0.5, 0.9, 1.0, 1.1, 1.5)}
+    assert verdicts(**factors)["radius"] == HOLDS and verdicts()["radius"] == NOT
+
+
+RESULT = {name: [0.0] for name in flow.MEASURED}

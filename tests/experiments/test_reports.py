@@ -84,6 +84,7 @@ def _labels(figure: Any) -> list[str]:
         (["experiment"], "Missing argument 'NAME...'"),
         (["experiment", "cliffs"], "there is no experiment 'cliffs'; there are cliff, flow, clipping"),
         (["experiment", "cliff", "flows"], "there is no experiment 'flows'"),
+        (["experiment", "cliff", "--quick", "--full"], "--quick and --full: give one of them"),
         (["experiment", "cliff", "--jobs", "0"], "0 is not in the range x>=1"),
         (["experiment", "cliff", "--seed", "-1"], "-1 is not in the range x>=0"),
         (["experiment", "cliff", "--out", "/proc/none"], "/proc/none/trials.sqlite: cannot be opened"),
@@ -107,6 +108,8 @@ def test_tables_in_four_formats() -> None:
     assert pages.shown(table, "simple").splitlines()[0].split() == ["a,", "b", "x_1"]
 
 
-def test_colours_differ_in_lightness_and_shape() -> None:
-    """Nobody needs the colours: each series has a marker and a dash of its own."""
+def test_every_course_has_a_look_of_its_own() -> None:
+    """Nobody needs the colours: each series has a marker and a dash of its own, and there are never more series than looks."""
     assert len(set(style.COLOURS)) == len(set(style.MARKERS)) == len(set(map(str, style.DASHES))) == 7
+    with pytest.raises(AssertionError, match="more courses in one panel"):
+        style.line(None, 7, [], [])

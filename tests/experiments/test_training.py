@@ -98,14 +98,31 @@ def test_a_solved_task_ends_the_run() -> None:
 
 def test_pascanus_first_weights() -> None:
     task = tasks.load("temporal-order", 10)
-    smart = replace(RUN, units=50, start="smart-tanh").model(task, np.random.default_rng(0)).layers[0]
+    smart, dense = replace(RUN, units=50, start="smart-tanh").model(task, np.random.default_rng(0)).layers
     kernel, recurrent, bias = smart.weights
+    assert dense.weights[0].std() == pytest.approx(0.01, rel=0.2) and not dense.weights[1].any()  # 200 draws: 5 % of deviation
     assert (np.count_nonzero(recurrent, axis=0) == 15).all() and not bias.any()
     # float32 weights: the radius is exact to some roundings
     assert np.max(np.abs(np.linalg.eigvals(recurrent.astype(float)))) == pytest.approx(0.95, rel=1e-5)
     assert kernel.std() == pytest.approx(0.01, rel=0.15)  # 300 draws: 4 % of deviation
-    basic = replace(RUN, units=50, start="basic-tanh").model(task, np.random.default_rng(0)).layers[0]
+    basic, dense = replace(RUN, units=50, start="basic-tanh").model(task, np.random.default_rng(0)).layers
+    assert dense.weights[0].std() == pytest.approx(0.1, rel=0.2)
     assert basic.weights[1].std() == pytest.approx(0.1, rel=0.06)  # 2500 draws: 1.4 % of deviation
+
+
+def test_a_frozen_layer_stays_as_it_was() -> None:
+    """What is left is a regression on fixed features: its gradients do not grow, and only the output layer learns."""
+    trial = replace(RUN, frozen=True, clip="none", limit=None, lr=0.01)
+    weights = trial.seed.streams(3)[0]
+    task = tasks.load(trial.task, trial.length)
+    first = trial.model(task, weights).get_weights()
+    kept: list[Any] = []
+    model = Training.model
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "model", lambda self, *given: kept.append(model(self, *given)) or kept[-1])
+        result = trial.run()
+    assert all(np.array_equal(a, b) for a, b in zip(kept[0].layers[0].weights, first[:3], strict=True))
+    assert not np.array_equal(kept[0].layers[1].weights[0], first[3]) and not diverged(result)
 
 
 def test_targets_need_ten_batches() -> None:

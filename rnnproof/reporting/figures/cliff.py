@@ -23,10 +23,11 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "cliff-surface",
-            "The loss of a recurrent network of one unit over 50 steps, and gradient descent from one start (dot): without "
-            f"clipping (left; the dotted line leaves the picture: a step of length {far:.3g}), and with the gradient's norm "
-            "clipped at "
-            f"{cliff.LIMIT:g} (right). " + claimed(findings, "thrown"),
+            "The loss of a recurrent network of one unit over 50 steps, and gradient descent from one start (dot), of all "
+            f"starts the one thrown earliest: without clipping (left; its longest step, dotted: {far:.3g}), and with the "
+            "gradient's norm clipped at "
+            f"{cliff.LIMIT:g} (right; as many steps as on the left until the throw, and 20 more). "
+            + claimed(findings, "thrown"),
             _surface(courses),
         ),
         Drawing(
@@ -55,12 +56,13 @@ def _inside(points: Any) -> Any:
 def _surface(courses: Any) -> Any:
     figure = needed("matplotlib.pyplot").figure(figsize=(WIDTH, 3.6), layout="constrained")
     w, b, loss = cliff.surface()
+    shown = int(np.argmax(courses["none"]["lengths"])) + 21
     for place, clip in enumerate(("none", "norm")):
         axes = figure.add_subplot(1, 2, place + 1, projection="3d", computed_zorder=False)
         look = {"cmap": "cividis", "rcount": 241, "ccount": 241, "linewidth": 0, "antialiased": False, "rasterized": True}
         axes.plot_surface(w, b, loss, zorder=1, **look)
-        points = _inside(courses[clip]["points"])
-        height = np.array(courses[clip]["losses"]) + 0.012
+        points = _inside(courses[clip]["points"])[:shown]
+        height = np.array(courses[clip]["losses"])[:shown] + 0.012
         axes.plot(points[:, 0], points[:, 1], height, color=COLOURS[1], linewidth=1.4, marker=".", markersize=3, zorder=5)
         axes.scatter(*points[0], height[0], color="black", s=25, zorder=6)
         _arrow(axes, courses[clip], height)

@@ -14,49 +14,40 @@ _UNITS = "limit (of the norm, or of each entry)"
 
 def draw(findings: Findings) -> list[Drawing]:
     """Steps to the target, divergence, final losses, directions."""
-    courses = findings.curves["courses"]
+    curves = findings.curves
     return [
         Drawing(
             "clipping-steps",
             "Steps until the loss is seven tenths of the best constant answer's, against the limit; SimpleRNN, SGD; "
             "median, shaded the "
             "quartiles; what lies above the grey line never arrives. " + claimed(findings, "slow"),
-            _steps(courses),
+            _steps(curves),
         ),
         Drawing(
             "clipping-diverged",
             "Share of runs that diverge, against the limit; SimpleRNN, SGD; dashed in grey: without clipping. "
             + claimed(findings, "explode"),
-            _diverged(courses),
+            _diverged(curves),
         ),
         Drawing(
             "clipping-optimizers",
             "Steps to the target against the limit of each array's norm, by layer, optimiser and learning rate; median; "
             "what lies "
             "above the grey line never arrives. " + claimed(findings, "slow-adaptive"),
-            _optimizers(courses),
+            _optimizers(curves),
         ),
         Drawing(
             "clipping-cosine",
             "Cosine between the raw and the clipped gradient of all arrays together, mean over the clipped steps; "
             "SimpleRNN, SGD. " + claimed(findings, "direction"),
-            _cosine(courses),
+            _cosine(curves),
         ),
     ]
 
 
-def _best_rates(courses: Any, layer: str, optimizer: str) -> dict[str, float]:
-    """For each task, the learning rate at which the target is reached soonest, at whatever limit."""
-    found: dict[str, tuple[float, float]] = {}
-    for (task, *one, lr, _), course in courses.items():
-        if one == [layer, optimizer]:
-            soonest = min(middle for _, middle, _ in course["steps"])
-            found[task] = min(found.get(task, (math.inf, math.inf)), (soonest, lr))
-    return {task: lr for task, (_, lr) in found.items()}
-
-
-def _grid(courses: Any, ylabel: str, one: Any) -> Any:
-    tasks = list(_best_rates(courses, "SimpleRNN", "SGD").items())
+def _grid(curves: Any, ylabel: str, one: Any) -> Any:
+    courses = curves["courses"]
+    tasks = [(task, lr) for (task, *layer), lr in curves["rates"].items() if layer == ["SimpleRNN", "SGD"]]
     columns = min(2, len(tasks))
     figure, grid = panels(columns, -(-len(tasks) // columns), sharex=True, height=2.4)
     for axes, (task, lr) in zip(grid.ravel(), tasks, strict=False):
@@ -64,6 +55,7 @@ def _grid(courses: Any, ylabel: str, one: Any) -> Any:
             key = (task, "SimpleRNN", "SGD", lr, kind)
             if key in courses:
                 one(axes, place, kind, courses[key])
+                axes.set_xlim(courses[key]["limits"][0] / 2, courses[key]["limits"][-1] * 2)
         axes.set(xscale="log", title=f"{task}, learning rate {lr:g}")
     for row in grid:
         row[0].set_ylabel(ylabel)
@@ -86,29 +78,29 @@ def _band(axes: Any, place: int, course: Any, label: str) -> None:
     axes.set(yscale="log", ylim=(8, 1.45 * course["most"]))
 
 
-def _steps(courses: Any) -> Any:
-    return _grid(courses, "steps to the target", lambda axes, place, kind, course: _band(axes, place, course, kind))
+def _steps(curves: Any) -> Any:
+    return _grid(curves, "steps to the target", lambda axes, place, kind, course: _band(axes, place, course, kind))
 
 
-def _diverged(courses: Any) -> Any:
+def _diverged(curves: Any) -> Any:
     def one(axes: Any, place: int, kind: str, course: Any) -> None:
-        axes.axhline(100 * course["none"]["diverged"], color="#888888", linestyle="--", linewidth=1)
+        axes.axhline(100 * course["none"], color="#888888", linestyle="--", linewidth=1)
         line(axes, place, course["limits"], [100 * share for share in course["diverged"]], kind)
         axes.set(ylim=(-4, 104))
 
-    return _grid(courses, "runs diverged (%)", one)
+    return _grid(curves, "runs diverged (%)", one)
 
 
-def _cosine(courses: Any) -> Any:
+def _cosine(curves: Any) -> Any:
     def one(axes: Any, place: int, kind: str, course: Any) -> None:
-        line(axes, place, course["limits"], [middle for _, middle, _ in course["cosine"]], kind)
+        line(axes, place, course["limits"], course["cosine"], kind)
         axes.set(ylim=(0, 1.04))
 
-    return _grid(courses, "cosine", one)
+    return _grid(curves, "cosine", one)
 
 
-def _optimizers(courses: Any) -> Any:
-    normed = {key: course for key, course in courses.items() if key[4] == "norm"}
+def _optimizers(curves: Any) -> Any:
+    normed = {key: course for key, course in curves["courses"].items() if key[4] == "norm"}
     layers, optimizers = (list(dict.fromkeys(key[place] for key in normed)) for place in (1, 2))
     tasks = [
         task for task in dict.fromkeys(key[0] for key in normed) if any(key[0] == task and key[2] != "SGD" for key in normed)
@@ -116,9 +108,9 @@ def _optimizers(courses: Any) -> Any:
     figure, grid = panels(len(tasks), len(layers), sharex=True, sharey=True, height=1.9)
     for row, layer in zip(grid, layers, strict=True):
         for place, optimizer in enumerate(optimizers):
-            for task, lr in _best_rates(normed, layer, optimizer).items():
-                if task in tasks:
-                    axes, course = row[tasks.index(task)], normed[task, layer, optimizer, lr, "norm"]
+            for axes, task in zip(row, tasks, strict=True):
+                course = normed.get((task, layer, optimizer, curves["rates"].get((task, layer, optimizer)), "norm"))
+                if course is not None:
                     line(axes, place, course["limits"], [_above(one[1], course["most"]) for one in course["steps"]], optimizer)
                     axes.axhline(1.12 * course["most"], color="#888888", linewidth=0.8)
         for axes, task in zip(row, tasks, strict=True):

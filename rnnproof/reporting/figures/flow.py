@@ -17,14 +17,15 @@ def draw(findings: Findings) -> list[Drawing]:
             "Gradient norm at the entry of a stack of tanh layers, for a gradient of norm 1 behind the last; gain: "
             "deviation of the weights times the root of the units. Dotted: along the elementwise path alone, I in the "
             "shortcut, the product of "
-            "the carry gates in the gate. " + claimed(findings, "shortcut", "gate"),
+            "the carry gates in the gate. " + claimed(findings, "shortcut", "increases", "gate"),
             _depth(curves),
         ),
         Drawing(
             "flow-time",
             "Gradient norm against distance in time; radius: the spectral radius of R. Dotted: along the elementwise path "
             "alone, "
-            "which in the LSTM is its forget gates, in the GRU its update gates. " + claimed(findings, "explode", "lstm"),
+            "which in the LSTM is its forget gates, in the GRU its update gates. Cut off at 10^-40 and 10^40. "
+            + claimed(findings, "explode", "lstm", "gru"),
             _time(curves),
         ),
         Drawing(
@@ -65,15 +66,25 @@ def _depth(curves: Any) -> Any:
 
 
 def _time(curves: Any) -> Any:
-    figure, ((rest, driven, gated),) = panels(3, sharey=True, height=3.4)
+    figure, grid = panels(2, 2, sharex=True, sharey=True, height=2.7)
+    (rest, weak), (driven, gated) = grid
     radii = (0.5, 0.9, 1.0, 1.1, 1.5)
-    _courses(rest, curves, {f"simple_rnn, radius {r:g}, at rest": f"radius {r:g}" for r in radii})
-    _courses(driven, curves, {f"simple_rnn, radius {r:g}": f"radius {r:g}" for r in radii})
+    for axes, end, title in (
+        (rest, ", at h = 0", "SimpleRNN at h = 0"),
+        (weak, ", weak inputs", "SimpleRNN, inputs N(0, 0.1²)"),
+        (driven, "", "SimpleRNN, inputs N(0, 1)"),
+    ):
+        _courses(axes, curves, {f"simple_rnn, radius {r:g}{end}": f"radius {r:g}" for r in radii})
+        axes.set(title=title)
     labels = {f"lstm, forget bias {bias}": f"LSTM, forget bias {bias}" for bias in (0, 1, 5)}
     _courses(gated, curves, {**labels, "gru": "GRU", "gru, update bias 5": "GRU, update bias 5"})
-    rest.set(title="SimpleRNN at rest", xlabel="distance (steps)", ylabel="gradient norm", ylim=(1e-40, 1e40))
-    driven.set(title="SimpleRNN, inputs N(0, 1)", xlabel="distance (steps)")
-    gated.set(title="LSTM and GRU, inputs N(0, 1)", xlabel="distance (steps)")
+    gated.set(title="LSTM and GRU, inputs N(0, 1)", ylim=(1e-40, 1e40))
+    for row in grid:
+        row[0].set_ylabel("gradient norm")
+    for axes in grid[-1]:
+        axes.set_xlabel("distance (steps)")
+    for axes in (weak, driven):
+        axes.get_legend().remove()
     return figure
 
 
@@ -81,7 +92,7 @@ def _bound(curves: Any) -> Any:
     figure, ((rest, driven),) = panels(2, sharey=True, height=3.0)
     names = {"bound": "bound (g σ_max)^k", "norms": "product of norms", "largest": "largest possible", "measured": "measured"}
     for axes, label, title in (
-        (rest, "simple_rnn, radius 0.9, at rest", "at rest"),
+        (rest, "simple_rnn, radius 0.9, at h = 0", "at h = 0"),
         (driven, "simple_rnn, radius 0.9", "inputs N(0, 1)"),
     ):
         for place, (name, shown) in enumerate(names.items()):

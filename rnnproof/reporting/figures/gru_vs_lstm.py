@@ -36,6 +36,8 @@ def _time(cost: Any) -> Any:
         line(axes, place, [units for units, _ in course], [ratio for _, ratio in course], names[name])
     axes.axhline(0.75, color="#888888", linestyle=":", linewidth=1.2)
     axes.set_xscale("log", base=2)
+    units = [units for units, _ in cost["lstm"]]
+    axes.set_xticks(units, labels=list(map(str, units)))
     axes.set(xlabel="units", ylabel="time / LSTM's time", ylim=(0, None))
     axes.legend()
     return figure

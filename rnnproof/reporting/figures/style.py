@@ -61,7 +61,7 @@ class Drawing:
 def claimed(findings: Findings, *names: str) -> str:
     """The end of a caption: what is said, and what was measured of it."""
     chosen = {statement.name: statement for statement in findings.statements}
-    return " ".join(f"Said: {chosen[name].claim} Measured: {chosen[name].verdict}." for name in names)
+    return " ".join(f"Claim: {chosen[name].claim} Result: {chosen[name].verdict}." for name in names)
 
 
 @contextmanager
@@ -87,8 +87,10 @@ def panels(columns: int, rows: int = 1, height: float = 2.8, **options: Any) -> 
 
 def line(axes: Any, place: int, x: Sequence[Any], y: Sequence[Any], label: str = "", **options: Any) -> None:
     """One course, with the colour, marker and dash of its place; a missing number leaves a gap."""
+    if place >= len(COLOURS):
+        raise AssertionError(f"{label}: more courses in one panel than there are colours")
     values = [float("nan") if value is None else value for value in y]
-    look = {"color": COLOURS[place % 7], "marker": MARKERS[place % 7], "linestyle": DASHES[place % 7], **options}
+    look = {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": DASHES[place], **options}
     axes.plot(x, values, label=label or None, **look)
 
 
