@@ -60,8 +60,8 @@ def _bound(results: Sequence[tuple[Trial, Result]]) -> Statement:
         "bound",
         "A gradient is at most its bound: the product of g sigma_max over the steps, of 1 + g sigma_max with a shortcut.",
         verdict(bool(inside) and over == 0),
-        f"{over} of {len(inside)} measurements above it; the bound is 10^{min(gaps):.2f} to 10^{max(gaps):.1f} times the "
-        "largest possible gradient",
+        f"{over} of {len(inside)} measurements above it; the bound is 10^{round(min(gaps), 2) + 0.0:.2f} to "
+        f"10^{max(gaps):.1f} times the largest possible gradient",
     )
 
 

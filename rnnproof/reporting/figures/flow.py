@@ -79,6 +79,7 @@ def _time(curves: Any) -> Any:
     labels = {f"lstm, forget bias {bias}": f"LSTM, forget bias {bias}" for bias in (0, 1, 5)}
     _courses(gated, curves, {**labels, "gru": "GRU", "gru, update bias 5": "GRU, update bias 5"})
     gated.set(title="LSTM and GRU, inputs N(0, 1)", ylim=(1e-40, 1e40))
+    gated.set_yticks([1e-40, 1e-20, 1, 1e20, 1e40])
     for row in grid:
         row[0].set_ylabel("gradient norm")
     for axes in grid[-1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnnproof.experiments.findings import Findings
 from rnnproof.experiments.temporal_order import NAMES
-from rnnproof.reporting.figures.style import Drawing, claimed, line, panels
+from rnnproof.reporting.figures.style import Drawing, claimed, legend_below, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -16,6 +16,6 @@ def draw(findings: Findings) -> list[Drawing]:
         line(right, place, lengths, [steps for _, _, steps in course], f"{NAMES[clip]}, {start}")
     left.set(xlabel="length of the sequences (steps)", ylabel="runs that solve the task (%)", ylim=(-4, 104))
     right.set(xlabel="length of the sequences (steps)", ylabel="batches until solved (median)", yscale="log")
-    left.legend()
+    legend_below(figure, left, 2)
     says = "The temporal order problem, SimpleRNN of 50 units, learning rate 0.01, with and without the norm clipped at 1. "
     return [Drawing("temporal-order", says + claimed(findings, "longer"), figure)]
