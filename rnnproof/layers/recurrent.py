@@ -230,13 +230,13 @@ class _Recurrent(Layer):
         whats = ["d_output", *(f"d_states {name}" for name in self.STATES)]
         found = [self._arriving(what, d, of) for what, d, of in zip(whats, arriving, self._run.outputs, strict=False)]
         output = trace.states[made.STATES[0]]
-        seeds = {made.STATES[0]: np.zeros_like(output)}
+        seeds = {made.STATES[0]: _zeros(output)}
         if self.return_sequences:
             seeds[made.STATES[0]] += found[0].swapaxes(0, 1)
         else:
             seeds[made.STATES[0]][-1] += found[0]
         for name, d in zip(self.STATES, found[1:], strict=False):
-            seeds.setdefault(name, np.zeros_like(output))[-1] += d
+            seeds.setdefault(name, _zeros(output))[-1] += d
         gradients = made.backward(trace, seeds)
         self.gradients = self._with_penalties(self._weight_gradients(gradients.params))
         self.initial_state_gradients = [gradients.initial[name] for name in self.STATES]
@@ -268,3 +268,8 @@ class _Recurrent(Layer):
         if len({len(state) for state in found}) > 1:
             raise ValueError(f"{self.name}: states of different batch sizes; give arrays (B, units)")
         self.states = [np.array(state) for state in found]
+
+
+def _zeros(output: Array) -> Array:
+    """Zeros laid out as a module's output (T, B, units), steps by units by batch; memory that is only read stays untouched."""
+    return np.zeros(output.swapaxes(1, 2).shape, output.dtype).swapaxes(1, 2)
