@@ -54,7 +54,7 @@ class Bar:
         self._bar: Any = None
         self._started = 0.0
 
-    def start(self, found: int, left: int) -> Callable[[int, int], None]:
+    def start(self, found: int, left: int) -> Callable[[int], None]:
         """Begin with `left` trials to run; what is returned is told of each."""
         label = f"{self._label} ({found} done before)" if found else self._label
         hidden = sys.stderr is None or not sys.stderr.isatty() or not left
@@ -63,7 +63,7 @@ class Bar:
         )
         self._started = time.monotonic()
         self._bar.render_progress()
-        return lambda done, _: self._bar.update(1, done)
+        return lambda done: self._bar.update(1, done)
 
     def _rate(self, done: int | None) -> str | None:
         seconds = time.monotonic() - self._started

@@ -141,7 +141,7 @@ def _row(group: Group) -> tuple[Any, ...]:
     cosine = median(r["cosine"] for r in found)
     return (
         len(group),
-        f"{share([diverged(r) for r in found]):.0%}",
+        _broken(group),
         f"{share([r['to_target'] is not None for r in found]):.0%}",
         steps_text(group),
         spread(relative(group)),
@@ -165,7 +165,7 @@ def steps(group: Group) -> tuple[float, float, float]:
 
 
 def steps_text(group: Group) -> str:
-    """ "median [25 %, 75 %]", more than all steps where the target is not reached."""
+    """The median and the quartiles for a table; more than all steps where the target is not reached."""
     most = max(trial.steps for trial, _ in group)
     low, middle, high = (f"> {most}" if math.isinf(value) else f"{value:.0f}" for value in steps(group))
     return middle if low == high else f"{middle} [{low}, {high}]"
@@ -183,9 +183,7 @@ def _best(by_all: dict[Any, Group]) -> dict[Any, dict[str, tuple[float | None, G
 
 def _loss(group: Group) -> float:
     """The median of the final losses over the constant answer's, a diverged run counting as infinite."""
-    values = sorted(
-        math.inf if value is None or diverged(r) else value for value, (_, r) in zip(relative(group), group, strict=True)
-    )
+    values = sorted(math.inf if diverged(r) else value for value, (_, r) in zip(relative(group), group, strict=True))
     return values[len(values) // 2]
 
 
@@ -193,9 +191,7 @@ def _best_table(by_all: dict[Any, Group]) -> Table:
     rows = []
     for key, kinds in _best(by_all).items():
         if len(kinds) > 2:
-            shown = [
-                f"{spread(relative(group))}" + ("" if limit is None else f" at {limit:g}") for limit, group in kinds.values()
-            ]
+            shown = [spread(relative(group)) + ("" if limit is None else f" at {limit:g}") for limit, group in kinds.values()]
             rows.append((*key, *shown))
     return Table(
         "clipping-best",

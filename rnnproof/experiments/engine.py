@@ -26,7 +26,8 @@ from rnnproof.errors import UsageError
 from rnnproof.experiments.store import Store
 from rnnproof.experiments.trial import Result, Trial, code_digest
 
-Progress = Callable[[int, int], None]
+# Told once how many trials are found and how many are left; what it returns is told how many of these have been run.
+Progress = Callable[[int, int], Callable[[int], None]]
 
 
 @dataclass
@@ -69,14 +70,15 @@ def sweep(
         parts = [_on_cluster(shared, cluster), _one_by_one(timed)]
     else:
         parts = [_one_by_one(shared) if min(jobs, len(shared)) == 1 else _in_processes(shared, jobs), _one_by_one(timed)]
+    told = None if progress is None else progress(done.found, len(left))
     try:
         for part in parts:
             with closing(part) as finished:
                 for trial, result in finished:
                     there[trial.key] = store.add(experiment, trial, result)
                     done.ran += 1
-                    if progress is not None:
-                        progress(done.ran, len(left))
+                    if told is not None:
+                        told(done.ran)
     except KeyboardInterrupt:
         kept = f"{done.found + done.ran} of {len(trials)} trials are done and kept"
         raise Interrupted(f"interrupted: {kept}; the same command goes on from there") from None

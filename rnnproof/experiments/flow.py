@@ -157,13 +157,16 @@ def trials(scale: str, seed: int) -> list[Trial]:
     seeds = spawned(seed, {"quick": 2, "default": 5, "full": 20}[scale])
     units = 16 if quick else 32
     depths, times = (DEPTHS[:-1], TIMES[:-2]) if quick else (DEPTHS, TIMES)
-    stacks = [{"cell": cell, "gain": gain} for cell in ("plain", "shortcut", "gate") for gain in (0.5, 1.0, 1.5)]
+    stacks: list[dict[str, Any]] = [
+        {"cell": cell, "gain": gain} for cell in ("plain", "shortcut", "gate") for gain in (0.5, 1.0, 1.5)
+    ]
     stacks.append({"cell": "gate", "gain": 1.0, "bias": 5.0})
-    radii = [{"cell": "simple_rnn", "radius": r, "drive": d} for d in (0.0, WEAK, 1.0) for r in RADII]
-    gated = [*({"cell": "lstm", "bias": bias} for bias in (0.0, 1.0, 5.0)), {"cell": "gru"}, {"cell": "gru", "bias": 5.0}]
+    radii: list[dict[str, Any]] = [{"cell": "simple_rnn", "radius": r, "drive": d} for d in (0.0, WEAK, 1.0) for r in RADII]
+    gated: list[dict[str, Any]] = [{"cell": "lstm", "bias": bias} for bias in (0.0, 1.0, 5.0)]
+    gated += [{"cell": "gru"}, {"cell": "gru", "bias": 5.0}]
     made: list[Trial] = []
     for cells, distances in ((stacks, depths), ([*radii, *gated], times)):
-        made += [Flow(units=units, distances=distances, seed=s, **cell) for cell in cells for s in seeds]  # type: ignore[arg-type]
+        made += [Flow(units=units, distances=distances, seed=s, **cell) for cell in cells for s in seeds]
     return made
 
 

@@ -86,7 +86,8 @@ class Store:
             self._database.execute("DELETE FROM trials WHERE key = ? AND code <> ?", (trial.key, code_digest()))
             self._database.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?)", row)
             self._database.execute("COMMIT")
-            return json.loads(row[-1])  # type: ignore[no-any-return]
+            kept: Result = json.loads(row[-1])
+            return kept
         except sqlite3.IntegrityError:
             raise AssertionError(f"{trial.text} was run twice") from None
         except sqlite3.Error as error:

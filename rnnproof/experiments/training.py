@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnproof import layers, optimizers
 from rnnproof.experiments import tasks
-from rnnproof.experiments.tasks import Array, Task
+from rnnproof.experiments.tasks import Task
 from rnnproof.experiments.trial import Result, Seed, Trial
 from rnnproof.layers import losses
 
@@ -54,7 +54,7 @@ class Training(Trial):
     frozen: bool = False
 
     def run(self) -> Result:
-        """Losses at the start, the best, at the end; where it was not finite; steps to the target; what clipping did."""
+        """Losses at the start and at the end; the step at which it was not finite; steps to the target; what clipping did."""
         weights, data, test = self.seed.streams(3)
         task = tasks.load(self.task, self.length)
         model = self.model(task, weights)
@@ -66,7 +66,7 @@ class Training(Trial):
                 found = model.train_on_batch(x, y, loss, mask)
                 if self.frozen:
                     model.layers[0].set_weights(first)
-                course.add(found, model.optimizer.last_clip)  # type: ignore[union-attr]
+                course.add(found, model.optimizer.last_clip)  # type: ignore[union-attr]  # model() sets it
                 finite = all(np.isfinite(weight).all() for weight in model.weights)
                 if not math.isfinite(found["loss"]) or not finite:
                     course.stopped = step + 1
@@ -160,8 +160,7 @@ def _plain(value: Any) -> Any:
 def _wrong(model: layers.Sequential, task: Task, rng: np.random.Generator, count: int) -> float:
     """The share of test sequences that are not right."""
     x, y, mask = task.test(rng, count)
-    with np.errstate(all="ignore"):
-        return 1.0 - float(np.mean(task.right(model.predict(x, mask=mask, batch_size=1000), y)))
+    return 1.0 - float(np.mean(task.right(model.predict(x, mask=mask, batch_size=1000), y)))
 
 
 def smart_tanh(model: layers.Sequential, rng: np.random.Generator) -> None:
@@ -194,6 +193,3 @@ STARTS: dict[str, Callable[[layers.Sequential, np.random.Generator], None]] = {
 def diverged(result: Result) -> bool:
     """A number was not finite, or the loss at the end is over 1.5 times that at the start and that of a constant answer."""
     return result["stopped"] is not None or result["final"] > 1.5 * max(result["first"], result["baseline"])
-
-
-__all__ = ["CLIPS", "SEMANTICS", "STARTS", "Array", "Training", "diverged"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,11 @@ def write(
     seed: int = 0,
     jobs: int | None = None,
     cluster: str | None = None,
-    progress: Callable[[int, int], Progress] | None = None,
+    progress: Progress | None = None,
 ) -> Written:
     """Run an experiment as far as its trials are not in FOLDER/trials.sqlite, and write NAME.md, tables/ and figures/ there.
 
-    `jobs` processes, one for each core by default; `progress(found, left)` makes what is told of each trial. Raises
+    `jobs` processes, one for each core by default; `progress` as `sweep` takes it. Raises
     UsageError for what cannot be read, written or reached, Interrupted at Ctrl-C.
     """
     module = experiments.load(name)
@@ -59,9 +59,7 @@ def write(
         needed(library)
     trials = module.trials(scale, seed)
     with Store(folder / STORE) as store:
-        there = len(store.found(trials))
-        told = None if progress is None else progress(there, len(trials) - there)
-        done = sweep(name, trials, store, jobs=jobs or os.cpu_count() or 1, cluster=cluster, progress=told)
+        done = sweep(name, trials, store, jobs=jobs or os.cpu_count() or 1, cluster=cluster, progress=progress)
     findings = module.findings(list(zip(done.trials, done.results, strict=True)))
     drawings = figures.draw(name, findings)
     command = " ".join(["rnnproof experiment", name, *([] if scale == "default" else [f"--{scale}"]), f"--seed {seed}"])
@@ -91,7 +89,7 @@ def page(title: str, command: str, trials: int, findings: Findings, drawings: Se
 
 
 def shown(table: Table, format: str) -> str:
-    """A table by tabulate; whole numbers right, everything else as it stands."""
+    """A table by tabulate, cells as they stand."""
     rows = [["" if cell is None else _plain(cell) for cell in row] for row in table.rows]
     return str(tabulate(rows, headers=table.headers, tablefmt=format, disable_numparse=True)) + "\n"
 

@@ -90,7 +90,11 @@ def test_a_trial_is_never_kept_twice(store: Store) -> None:
 
 def test_timed_trials_run_in_this_process_after_the_others(store: Store) -> None:
     order: list[int] = []
-    done = sweep("toy", [Timed(1), *toys(3), Timed(2)], store, jobs=2, progress=lambda n, of: order.append(of - n))
+
+    def progress(found: int, left: int) -> Any:
+        return lambda ran: order.append(left - ran)
+
+    done = sweep("toy", [Timed(1), *toys(3), Timed(2)], store, jobs=2, progress=progress)
     assert [done.results[at]["process"] for at in (0, 4)] == [os.getpid()] * 2
     assert order == [4, 3, 2, 1, 0]
     rows = store._database.execute("SELECT record FROM trials ORDER BY rowid").fetchall()
