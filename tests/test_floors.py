@@ -15,6 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     "errors": 0,
+    "documents": 1,
     "layouts": 0,
     "optimizers": 2,
     "cells": 0,
@@ -42,6 +43,7 @@ LIBRARIES = {
     "runtime": {"numpy"},
     "layers": {"numpy", "sympy", "autograd", "click"},
     "equations": {"sympy", "lark", "numpy"},
+    "documents": {"tabulate"},
     "derivation": {"sympy"},
     "generation": {"sympy", "numpy"},
 }

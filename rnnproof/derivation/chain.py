@@ -19,7 +19,7 @@ from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import OPERATIONS
 from rnnproof.derivation.program import Program, Step, Var
 from rnnproof.derivation.terms import Factor, Term, Terms, collect, formula, norm, times
-from rnnproof.derivation.text import bare, plain
+from rnnproof.documents.plain import bare, plain
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 

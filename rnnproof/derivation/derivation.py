@@ -17,7 +17,7 @@ from rnnproof.derivation.jacobian import Jacobian, jacobian
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import OPERATIONS
 from rnnproof.derivation.program import Program, Var
-from rnnproof.derivation.text import bare, plain
+from rnnproof.documents.plain import bare, plain
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 

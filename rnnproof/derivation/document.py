@@ -13,7 +13,7 @@ import sympy as sp
 from rnnproof.derivation.formulas import Reader
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.text import plain, prose
+from rnnproof.documents.plain import plain, prose
 from rnnproof.equations import activations
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rnnproof.derivation.formulas import OpenJacobian, add, multiply
 from rnnproof.derivation.index import Index, moved
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.terms import Terms, bound_tex, collect, formula, norm, times
-from rnnproof.derivation.text import plain, prose
+from rnnproof.documents.plain import plain, prose
 from rnnproof.equations.cell import Body, Cell, Equation, State
 from rnnproof.equations.expressions import shape_of
 from rnnproof.errors import UsageError

@@ -12,7 +12,7 @@ from zoo import CELLS, shortcut
 
 from rnnproof.derivation.derivation import PARTS, derive
 from rnnproof.derivation.formulas import StepSum
-from rnnproof.derivation.text import plain
+from rnnproof.documents.plain import plain
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text

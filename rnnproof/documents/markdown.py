@@ -1,0 +1,80 @@
+"""Documents as the Markdown that GitHub renders: $$ blocks, tables, folds, code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rnnproof.documents.blocks import Block, Bullets, Code, Document, Figure, Fold, Formula, Heading, Paragraph, Table
+from rnnproof.documents.message import COMMA, in_language, listed
+from rnnproof.documents.tables import cell, grid
+
+Link = Callable[[str], str]
+_LINK = re.compile(r"(?<=\]\()((?:page|file):[^)\s]+)(?=\))")
+
+
+def markdown(document: Document, language: str = "en", link: Link = str) -> str:
+    """The document; `link` turns "page:NAME" and "file:PATH" into what stands in the text."""
+    written = _Writer(language, link)
+    return "\n\n".join([f"# {written.prose(document.title)}", *written.blocks(document.blocks)]) + "\n"
+
+
+class _Writer:
+    def __init__(self, language: str, link: Link) -> None:
+        self.language, self.link = language, link
+
+    def prose(self, text: Any) -> str:
+        return _LINK.sub(lambda found: self.link(found[1]), str(in_language(text, self.language)))
+
+    def blocks(self, blocks: Iterable[Block]) -> list[str]:
+        return [part for block in blocks if (part := _WRITERS[type(block)](self, block))]
+
+
+def _formula(writer: _Writer, block: Formula) -> str:
+    rules = writer.prose(listed([name for name, _ in block.rules], COMMA))
+    number = f"({block.number}) {rules}".rstrip() + "\n\n" if block.number else ""
+    return f"{number}$$\n{block.tex}\n$$"
+
+
+def _table(writer: _Writer, block: Table) -> str:
+    if not block.rows:
+        return ""
+    rows = [[escaped(cell(value, writer.language)) for value in row] for row in block.rows]
+    shown = writer.prose(grid(block.headers, rows, "github", writer.language))
+    return f"{writer.prose(block.says)}\n\n{shown}" if block.says else shown
+
+
+def escaped(text: str) -> str:
+    """A cell's text in a table of bars."""
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def _figure(writer: _Writer, block: Figure) -> str:
+    alt = writer.prose(block.alt or block.name).replace("[", "(").replace("]", ")")
+    return f"![{alt}]({writer.link(f'file:figures/{block.name}.svg')})\n\n*{writer.prose(block.says)}*"
+
+
+def _code(writer: _Writer, block: Code) -> str:
+    return f"```{block.language}\n{block.text.rstrip()}\n```"
+
+
+def _fold(writer: _Writer, block: Fold) -> str:
+    inner = "\n\n".join(writer.blocks(block.blocks))
+    return f"<details>\n<summary>{writer.prose(block.summary)}</summary>\n\n{inner}\n\n</details>"
+
+
+def _bullets(writer: _Writer, block: Bullets) -> str:
+    return "\n".join(f"- {writer.prose(item)}" for item in block.items)
+
+
+_WRITERS: dict[type, Callable[[_Writer, Any], str]] = {
+    Heading: lambda writer, block: f"{'#' * block.level} {writer.prose(block.text)}",
+    Paragraph: lambda writer, block: writer.prose(block.text),
+    Bullets: _bullets,
+    Formula: _formula,
+    Table: _table,
+    Figure: _figure,
+    Code: _code,
+    Fold: _fold,
+}
