@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.operations import OPERATIONS
+from rnnproof.derivation.operations import OPERATIONS, SUM_OF_USES
 from rnnproof.derivation.program import Names, Port, Program, Step, Var, without_dead_steps
 
 
@@ -134,7 +134,7 @@ class _Builder:
 
     def sum(self, of: Var, contributions: list[Var]) -> Var:
         """The adjoint of `of`: what its uses contribute, added up, under the name d_<name>."""
-        self.rule, self.tex = "sum of the uses", ""
+        self.rule, self.tex = SUM_OF_USES, ""
         tex = rf"\bar{{{of.tex}}}" if of.tex else ""
         target = Var(self.names.fresh(f"d_{of.name}"), of.shape, of.per_step, of.per_sample, tex)
         ones = (sp.S.One,) * len(contributions)

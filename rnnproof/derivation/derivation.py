@@ -10,34 +10,31 @@ from typing import Any
 
 from rnnproof.derivation import document
 from rnnproof.derivation.adjoint import adjoint
+from rnnproof.derivation.document import BACKWARD, EQUATIONS, FORWARD, GRADIENTS, JACOBIANS, RECURSION
 from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.formulas import Reader, printed_names
 from rnnproof.derivation.index import Index, index_of
 from rnnproof.derivation.jacobian import Jacobian, jacobian
 from rnnproof.derivation.latex import Printer
-from rnnproof.derivation.operations import OPERATIONS
+from rnnproof.derivation.operations import RULES
 from rnnproof.derivation.program import Program, Var
+from rnnproof.documents.latex import latex
+from rnnproof.documents.markdown import markdown
+from rnnproof.documents.message import Message, Text
 from rnnproof.documents.plain import bare, plain
+from rnnproof.documents.terminal import terminal
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 
-PARTS = (
-    "The equations",
-    "One step forward",
-    "One step backward",
-    "Backward through the steps",
-    "The gradients",
-    "The Jacobians",
-)
 _SILENT = frozenset({"transpose", "slope", "constant", "outer", "concat"})  # written out in place however often they are read
 
 
 @dataclass(frozen=True)
 class DerivationStep:
-    """One displayed line; `rule` names the rules that made it, `says` gives them in words."""
+    """One displayed line under its part's title; `rule` names the rules that made it."""
 
     number: int
-    title: str
+    title: Message
     tex: str
     rule: tuple[str, ...] = ()
 
@@ -47,9 +44,10 @@ class DerivationStep:
         return plain(self.tex)
 
     @property
-    def says(self) -> tuple[str, ...]:
-        """The words of each rule that is a row of the table."""
-        return tuple(OPERATIONS[name].says for name in self.rule if name in OPERATIONS)
+    def rules(self) -> tuple[tuple[Message, Text], ...]:
+        """The label of each rule and its words; a line forward names its operations, whose rules say nothing of it."""
+        forward = self.title == FORWARD
+        return tuple((RULES[name].label, "" if forward else RULES[name].says) for name in self.rule)
 
 
 @dataclass(frozen=True)
@@ -133,13 +131,13 @@ class Derivation:
     @cached_property
     def steps(self) -> tuple[DerivationStep, ...]:
         """Every line in order: equations, forward, one step backward, the recursion, the gradients, the Jacobians."""
-        lines: list[tuple[str, str, tuple[str, ...]]] = []
-        lines += [(PARTS[0], equation_tex, ()) for equation_tex in document.equations(self)]
-        lines += [(PARTS[1], tex, rule) for tex, rule in self._forward_lines()]
-        lines += [(PARTS[2], tex, rule) for tex, rule in self._backward_lines()]
-        lines += [(PARTS[3], tex, rule) for tex, rule in self._recursion_lines()]
-        lines += [(PARTS[4], tex, rule) for tex, rule in self._gradient_lines()]
-        lines += [(PARTS[5], line, ()) for found in self.jacobians for line in found.formulas]
+        lines: list[tuple[Message, str, tuple[str, ...]]] = []
+        lines += [(EQUATIONS, equation_tex, ()) for equation_tex in document.equations(self)]
+        lines += [(FORWARD, tex, rule) for tex, rule in self._forward_lines()]
+        lines += [(BACKWARD, tex, rule) for tex, rule in self._backward_lines()]
+        lines += [(RECURSION, tex, rule) for tex, rule in self._recursion_lines()]
+        lines += [(GRADIENTS, tex, rule) for tex, rule in self._gradient_lines()]
+        lines += [(JACOBIANS, line, ()) for found in self.jacobians for line in found.formulas]
         return tuple(DerivationStep(number, *line) for number, line in enumerate(lines, start=1))
 
     def _forward_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
@@ -236,17 +234,17 @@ class Derivation:
         """The Jacobian of one value by another; see `rnnproof.derivation.jacobian.jacobian`."""
         return jacobian(self.cell, target, source)
 
-    def markdown(self) -> str:
+    def markdown(self, language: str = "en") -> str:
         """The whole derivation as Markdown with LaTeX, as GitHub renders it."""
-        return document.markdown(self)
+        return markdown(document.document(self), language)
 
-    def latex(self) -> str:
+    def latex(self, language: str = "en") -> str:
         """The whole derivation as a LaTeX document."""
-        return document.latex(self)
+        return latex(document.document(self), language)
 
-    def text(self) -> str:
+    def text(self, language: str = "en") -> str:
         """The whole derivation for the terminal."""
-        return document.text(self)
+        return terminal(document.document(self), language)
 
     def __str__(self) -> str:
         return self.text()

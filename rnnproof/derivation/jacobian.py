@@ -13,6 +13,7 @@ from rnnproof.derivation.formulas import OpenJacobian, add, multiply
 from rnnproof.derivation.index import Index, moved
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.terms import Terms, bound_tex, collect, formula, norm, times
+from rnnproof.documents.message import Message
 from rnnproof.documents.plain import plain, prose
 from rnnproof.equations.cell import Body, Cell, Equation, State
 from rnnproof.equations.expressions import shape_of
@@ -125,7 +126,7 @@ class Jacobian:
     @property
     def text(self) -> str:
         """Every line and remark for the terminal."""
-        return "\n".join([*map(plain, self.lines), *map(prose, self.remarks)])
+        return "\n".join([*map(plain, self.lines), *(prose(str(remark)) for remark in self.remarks)])
 
     def __str__(self) -> str:
         return self.text
@@ -133,10 +134,10 @@ class Jacobian:
     def markdown(self) -> str:
         """Every line as displayed math, then what it says."""
         shown = [f"$$\n{line}\n$$" for line in self.lines]
-        return "\n\n".join([*shown, *self.remarks]) + "\n"
+        return "\n\n".join([*shown, *map(str, self.remarks)]) + "\n"
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[Message, ...]:
         """What the formula says about vanishing gradients, in words."""
         from rnnproof.derivation.remarks import remarks
 

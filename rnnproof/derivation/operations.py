@@ -14,6 +14,7 @@ import sympy as sp
 
 from rnnproof.derivation.program import Step, Var
 from rnnproof.derivation.shapes import SHAPES, Shape
+from rnnproof.documents.message import Message, say
 
 
 class Builder(Protocol):
@@ -25,11 +26,22 @@ class Builder(Protocol):
 Adjoint = Callable[[Step, Var, Builder], tuple[Var | None, ...]]
 
 
+SUM_OF_USES = "sum of the uses"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a derivation calls a rule, and the rule in words."""
+
+    label: Message
+    says: Message
+
+
 @dataclass(frozen=True)
 class Operation:
-    """`says` is the rule in words; `adjoint` is None for what appears only inside adjoints and is never transposed again."""
+    """`adjoint` is None for what appears only inside adjoints and is never transposed again."""
 
-    says: str
+    rule: Rule
     shape: Callable[[tuple[Shape, ...], Any], Shape]
     adjoint: Adjoint | None
     elementwise: bool = False
@@ -81,31 +93,57 @@ def _d_slice(step: Step, d: Var, build: Builder) -> tuple[Var | None, ...]:
     return (build("place", d, attr=(axis, start, step.args[0].shape[axis])),)
 
 
-_ROWS: dict[str, tuple[str, Adjoint | None]] = {
-    "matmul": ("y = A x: dA += dy x^T, dx += A^T dy", _d_matmul),
-    "transpose": ("B = A^T: dA += dB^T", lambda step, d, build: (build("transpose", d),)),
-    "add": ("y = sum of k_i a_i: da_i += k_i dy", _d_add),
-    "scale": ("y = s x: ds += dy^T x, dx += s dy", _d_scale),
-    "hadamard": ("y = a * b: da += dy * b, db += dy * a", _d_hadamard),
-    "map": ("y = f(x): dx += dy * f'(x)", _d_map),
-    "concat": ("y = [a; b]: da += dy's part, db += dy's part", _d_concat),
-    "slice": ("y = part of x: dx's part += dy", _d_slice),
-    "dot": ("s = a^T b: da += ds b, db += ds a", _d_dot),
+_OUTER = r"$\delta_y x^{\top}$"
+_ROWS: dict[str, tuple[Rule, Adjoint | None]] = {
+    "matmul": (
+        Rule(
+            say("matmul"), say("$y = A x$ hands {a} to $A$ and {x} to $x$", a=r"$\delta_y x^{\top}$", x=r"$A^{\top} \delta_y$")
+        ),
+        _d_matmul,
+    ),
+    "transpose": (
+        Rule(say("transpose"), say("{b} hands {a} to $A$", b=r"$B = A^{\top}$", a=r"$\delta_B^{\top}$")),
+        lambda step, d, build: (build("transpose", d),),
+    ),
+    "add": (Rule(say("add"), say("{y} hands {a} to each $a_i$", y=r"$y = \sum_i k_i a_i$", a=r"$k_i \delta_y$")), _d_add),
+    "scale": (
+        Rule(say("scale"), say("$y = s x$ hands {s} to $s$ and {x} to $x$", s=r"$\delta_y^{\top} x$", x=r"$s \delta_y$")),
+        _d_scale,
+    ),
+    "hadamard": (
+        Rule(say("hadamard"), say(r"$y = a \odot b$ hands $\delta_y \odot b$ to $a$ and $\delta_y \odot a$ to $b$")),
+        _d_hadamard,
+    ),
+    "map": (Rule(say("map"), say(r"$y = f(x)$, elementwise, hands $\delta_y \odot f'(x)$ to $x$")), _d_map),
+    "concat": (Rule(say("concat"), say(r"$y = [a; b]$ hands $a$ and $b$ their rows of $\delta_y$")), _d_concat),
+    "slice": (Rule(say("slice"), say(r"$y$, some rows of $x$, hands $\delta_y$ to these rows")), _d_slice),
+    "dot": (
+        Rule(
+            say("dot"), say("{s} hands {a} to $a$ and {b} to $b$", s=r"$s = a^{\top} b$", a=r"$\delta_s b$", b=r"$\delta_s a$")
+        ),
+        _d_dot,
+    ),
     "apply": (
-        "y = f(x), f left open: dx += J_f^T dy",
+        Rule(say("apply"), say("$y = f(x)$ with $f$ left open hands {x} to $x$", x=r"$J_f^{\top} \delta_y$")),
         lambda step, d, build: (build("pull", step.args[0], d, attr=step.attr),),
     ),
-    "constant": ("a constant has no adjoint", lambda step, d, build: ()),
-    "slope": ("f'(x), from x and y = f(x)", None),
-    "outer": ("a b^T", None),
-    "place": ("a part put into zeros", None),
-    "pull": ("J_f(x)^T d, f left open", None),
-    "total": ("sum over steps and samples: what is shared by them", None),
+    "constant": (Rule(say("constant"), say("a constant receives nothing")), lambda step, d, build: ()),
+    "slope": (Rule(say("slope"), say("$f'(x)$, from $x$ and $y = f(x)$")), None),
+    "outer": (Rule(say("outer"), say("{product}, a column by a row", product=r"$a b^{\top}$")), None),
+    "place": (Rule(say("place"), say("some rows among zeros")), None),
+    "pull": (Rule(say("pull"), say("{product}, $f$ left open", product=r"$J_f(x)^{\top} d$")), None),
+    "total": (Rule(say("total"), say("what all steps and samples share receives the sum over them")), None),
 }
 _ELEMENTWISE = {"add", "hadamard", "map", "slope"}
 if _ROWS.keys() != SHAPES.keys():
     raise AssertionError(f"an operation lacks a meaning: {_ROWS.keys() ^ SHAPES.keys()}")
 
 OPERATIONS: dict[str, Operation] = {
-    name: Operation(says, SHAPES[name], adjoint, name in _ELEMENTWISE) for name, (says, adjoint) in _ROWS.items()
+    name: Operation(rule, SHAPES[name], adjoint, name in _ELEMENTWISE) for name, (rule, adjoint) in _ROWS.items()
+}
+
+# Every rule that a line of a derivation can name.
+RULES: dict[str, Rule] = {
+    SUM_OF_USES: Rule(say("sum of the uses"), say("a value read in several places receives the sum of what they hand back")),
+    **{name: rule for name, (rule, _) in _ROWS.items()},
 }

@@ -13,6 +13,7 @@ import sympy as sp
 from rnnproof.derivation.adjoint import adjoint
 from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.program import Program
+from rnnproof.documents.message import say
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs.equation_side import Entries
 from rnnproof.proofs.opaque import Array, Opaque, Polynomial
@@ -39,7 +40,8 @@ def prove(cell: Cell, progress: Progress | None = None, *, backward: Program | N
         if progress is not None:
             progress(done, len(choices), f"prove {cell.name}")
         rows.append(_row(cell, forward, backward, dict(zip(symbols, numbers, strict=True))))
-    return ProofReport(f"{cell.name}: derived gradient minus SymPy's derivative, {STEPS} steps", tuple(rows))
+    title = say("{cell}: derived gradient minus SymPy's derivative, {steps} steps", cell=cell.name, steps=STEPS)
+    return ProofReport(title, tuple(rows))
 
 
 def _row(cell: Cell, forward: Program, backward: Program, sizes: Mapping[Any, int]) -> ProofRow:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tabulate import tabulate
+from rnnproof.documents.message import Text
+from rnnproof.documents.plain import prose
+from rnnproof.documents.tables import grid
 
 
 @dataclass(frozen=True)
 class ProofRow:
     """`what` at `sizes`: so many identities, in so many seconds; `failure` says which one does not hold and by how much."""
 
-    what: str
+    what: Text
     sizes: str
     entries: int
     seconds: float
@@ -32,7 +34,7 @@ class ProofRow:
 class ProofReport:
     """The rows of one proof."""
 
-    title: str
+    title: Text
     rows: tuple[ProofRow, ...]
 
     @property
@@ -47,8 +49,9 @@ class ProofReport:
 
     def table(self, form: str = "simple") -> str:
         """The rows in a tabulate format."""
-        rows = [(row.what, row.sizes, row.entries, f"{row.seconds:.2f}", row.verdict) for row in self.rows]
-        return f"{self.title}\n\n{tabulate(rows, ('what', 'sizes', 'entries', 'seconds', 'verdict'), tablefmt=form)}"
+        headers = ("what", "sizes", "identities", "seconds", "verdict")
+        rows = [(prose(str(row.what)), row.sizes, row.entries, f"{row.seconds:.2f}", row.verdict) for row in self.rows]
+        return f"{self.title}\n\n{grid(headers, rows, form)}"
 
     def __str__(self) -> str:
         return self.table()

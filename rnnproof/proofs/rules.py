@@ -14,9 +14,10 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.operations import OPERATIONS, Operation
+from rnnproof.derivation.operations import OPERATIONS, Operation, Rule
 from rnnproof.derivation.program import Port, Program, Step, Var
 from rnnproof.derivation.shapes import SHAPES, Shape
+from rnnproof.documents.message import Message, say
 from rnnproof.proofs.indices import Index, difference, index, total
 from rnnproof.proofs.report import ProofReport, ProofRow
 from rnnproof.proofs.slopes import slope_rows
@@ -228,7 +229,11 @@ def _row(operation: Operation, op: str, case: Case) -> ProofRow:
         count += 1
         if gap != 0:
             failure = failure or f"d {name} is off by {gap}"
-    return ProofRow(f"rule {op}: {operation.says}", shapes, count, time.perf_counter() - started, failure)
+    return ProofRow(_named(op, operation.rule), shapes, count, time.perf_counter() - started, failure)
+
+
+def _named(op: str, rule: Rule) -> Message:
+    return say("rule {name}: {words}", name=op, words=rule.says)
 
 
 def _shared_row() -> ProofRow:
@@ -245,8 +250,7 @@ def _shared_row() -> ProofRow:
     pairing = total(after.entry(seed, (i,), along) * before.entry(y, (i,), along), i, *along)
     gap = difference(sp.diff(pairing, before.entry(p, (j,), along)), after.entry(gradient, (j,), along))
     failure = f"d p is off by {gap}" if gap != 0 else ""
-    says = OPERATIONS["total"].says
-    return ProofRow(f"rule total: {says}", "(T, B, n) (n)", 1, time.perf_counter() - started, failure)
+    return ProofRow(_named("total", OPERATIONS["total"].rule), "(T, B, n) (n)", 1, time.perf_counter() - started, failure)
 
 
 def prove_rules(operations: Mapping[str, Operation] | None = None) -> ProofReport:
@@ -256,4 +260,4 @@ def prove_rules(operations: Mapping[str, Operation] | None = None) -> ProofRepor
     """
     table = OPERATIONS if operations is None else operations
     rows = [_row(table[op], op, case) for op, cases in CASES.items() for case in cases]
-    return ProofReport("The rules, for all sizes", (*rows, _shared_row(), *slope_rows()))
+    return ProofReport(say("The rules, for all sizes"), (*rows, _shared_row(), *slope_rows()))

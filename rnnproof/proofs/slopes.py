@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.derivation.bounds import written_out
+from rnnproof.documents.message import say
 from rnnproof.equations import activations
 from rnnproof.equations.activations import Activation, X, Y
 from rnnproof.proofs.report import ProofRow
@@ -33,7 +34,7 @@ def slope_row(entry: Activation) -> ProofRow:
         count += 1
         if not _is_zero(gap):
             failure = failure or f"{what} at {where} is off by {gap}"
-    return ProofRow(f"slope of {entry.name}", "all x", count, time.perf_counter() - started, failure)
+    return ProofRow(say("slope of {function}", function=entry.name), "all x", count, time.perf_counter() - started, failure)
 
 
 def _gaps(entry: Activation) -> Iterator[tuple[str, str, Any]]:

@@ -10,7 +10,8 @@ import pytest
 import sympy as sp
 from zoo import CELLS, shortcut
 
-from rnnproof.derivation.derivation import PARTS, derive
+from rnnproof.derivation.derivation import derive
+from rnnproof.derivation.document import PARTS
 from rnnproof.derivation.formulas import StepSum
 from rnnproof.documents.plain import plain
 from rnnproof.equations import catalogue

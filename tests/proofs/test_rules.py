@@ -21,7 +21,7 @@ from rnnproof.proofs.slopes import slope_row
 def test_every_rule_and_every_slope_is_proved() -> None:
     report = prove_rules()
     assert report.ok, report.table()
-    said = " ".join(row.what for row in report.rows)
+    said = " ".join(str(row.what) for row in report.rows)
     assert all(f"rule {op}:" in said for op in (*CASES, "total"))
     assert all(f"slope of {name}" in said for name in activations.names())
 
@@ -75,7 +75,7 @@ def test_a_wrong_row_is_refuted(op: str, wrong: Callable[..., Any]) -> None:
     table = {**OPERATIONS, op: replace(OPERATIONS[op], adjoint=wrong)}
     report = prove_rules(table)
     failed = [row for row in report.rows if not row.ok]
-    assert failed and all(row.what.startswith(f"rule {op}:") for row in failed)
+    assert failed and all(str(row.what).startswith(f"rule {op}:") for row in failed)
     assert all(" is off by " in row.failure for row in failed)
 
 
