@@ -59,9 +59,10 @@ def cells_() -> None:
     \b
     Example: rnnproof cells
     """
+    from rnnproof.documents.terminal import table
     from rnnproof.reporting import tables
 
-    click.echo(tables.cells(found.cell for found in select(()).cells))
+    click.echo(table(tables.cells(found.cell for found in select(()).cells)))
 
 
 @cli.command()
@@ -133,6 +134,7 @@ def check(
         raise UsageError("--mutation stands alone: it takes no --oracle, --module, --every or --json")
     if mutation:
         return _mutation(select(cells, binds, only).closed())
+    from rnnproof.documents.terminal import table
     from rnnproof.reporting import tables
     from rnnproof.verification.evidence import SILENT, Evidence
 
@@ -142,7 +144,7 @@ def check(
     elif every:
         click.echo(evidence.table(by=("cell", "gradient", "oracle", "dtype")))
     else:
-        click.echo(tables.summary(evidence))
+        click.echo(table(tables.summary(evidence)))
     unheard = [str(row) for row in evidence.failures if row.verdict in SILENT]
     wrong = [str(row) for row in evidence.failures if row.verdict not in SILENT]
     click.echo("".join(f"{line}\n" for line in wrong), nl=False, err=True)
@@ -240,17 +242,32 @@ def experiment(
 
 
 @cli.command()
+@click.argument("cells", nargs=-1, metavar="[CELL_OR_DOCUMENT]...")
+@_only
+@_bind
+@click.option(
+    "--lang", "languages", multiple=True, type=click.Choice(["en", "ja"]), help="English (default), Japanese; repeatable."
+)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, metavar="DIR")
-def report(output: Path) -> int:
-    """Write the derivation of every catalogue cell, the proofs and the checks as Markdown.
+def report(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], languages: tuple[str, ...], output: Path) -> int:
+    """Write the pages a person reads, as HTML and Markdown: each cell from its equations to its evidence.
+
+    Without an argument: every cell of the catalogue, the checks, the claims, the experiments whose results are in DIR, how to
+    write equations, and an overview, index.html. With one: the pages of these cells alone.
 
     \b
-    Example: rnnproof report --output reports
+    Example: rnnproof report
+    Example: rnnproof report notes.md --output notes --lang ja
     """
-    from rnnproof.reporting.report import write
+    from rnnproof.reporting.report import Asked, write
 
+    asked = []
+    if cells or only or binds:
+        selection = select(cells, binds, only)
+        _report_passed_over(selection)
+        asked = [Asked(found.cell, found.word, bool(found.catalogue)) for found in selection.cells]
     with Progress() as progress:
-        written = write(output, progress)
+        written = write(output, asked, languages or ("en",), progress)
     click.echo("\n".join(written.lines))
     return 0 if written.ok else WRONG
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """A cell and the catalogue name it came by ("" for a document or a cell --bind changed)."""
+    """A cell, the words of a command line that select it, and its catalogue name ("" for a document or a cell --bind changed)."""
 
     cell: Cell
+    word: str
     catalogue: str = ""
 
     @property
@@ -57,10 +58,10 @@ def select(words: Sequence[str], binds: Sequence[str] = (), only: str | None = N
     passed_over: list[tuple[str, int, str, str]] = []
     for word in words or names:
         if word in names:
-            found.append(Found(catalogue.load(word), word))
+            found.append(Found(catalogue.load(word), word, word))
         else:
             cells, rest = _document(word, names)
-            found += [Found(cell) for cell in cells]
+            found += [Found(cell, f"{word} --cell {cell.name}" if len(cells) > 1 else word) for cell in cells]
             passed_over += rest
     if only is not None:
         there = ", ".join(f.cell.name for f in found)
@@ -94,5 +95,5 @@ def _bound(found: Sequence[Found], binds: Sequence[str]) -> tuple[Found, ...]:
             opened = ", ".join(sorted({n for one in cells for n in one.cell.open_functions})) or "none"
             raise UsageError(f"--bind {text!r}: no selected cell leaves {name} open (left open: {opened})")
         for at in fitting:
-            cells[at] = Found(bind(cells[at].cell, **{name: body}))
+            cells[at] = Found(bind(cells[at].cell, **{name: body}), f"{cells[at].word} --bind '{text}'")
     return tuple(cells)

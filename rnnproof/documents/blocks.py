@@ -79,7 +79,34 @@ class Fold:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Paragraph | Bullets | Formula | Table | Figure | Code | Fold
+@dataclass(frozen=True)
+class Beside:
+    """A derivation and the code that computes it, side by side where there is room."""
+
+    blocks: tuple[Block, ...]
+    says: Text
+    code: Code
+
+
+@dataclass(frozen=True)
+class Card:
+    """One page among others: where it is, what it is about, a formula and a picture (figures/NAME.svg) of it."""
+
+    page: str
+    title: Text
+    says: Text
+    tex: str = ""
+    picture: str = ""
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Pages to choose from."""
+
+    cards: tuple[Card, ...]
+
+
+Block = Heading | Paragraph | Bullets | Formula | Table | Figure | Code | Fold | Beside | Cards
 
 
 @dataclass(frozen=True)

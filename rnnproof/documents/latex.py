@@ -6,7 +6,20 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rnnproof.documents.blocks import Block, Bullets, Code, Document, Figure, Fold, Formula, Heading, Paragraph, Table
+from rnnproof.documents.blocks import (
+    Beside,
+    Block,
+    Bullets,
+    Cards,
+    Code,
+    Document,
+    Figure,
+    Fold,
+    Formula,
+    Heading,
+    Paragraph,
+    Table,
+)
 from rnnproof.documents.message import in_language
 from rnnproof.documents.tables import cell
 
@@ -65,5 +78,7 @@ _WRITERS: dict[type, Callable[[Any, str], str]] = {
     Table: _table,
     Figure: lambda block, language: "",
     Code: lambda block, language: f"\\begin{{verbatim}}\n{block.text.rstrip()}\n\\end{{verbatim}}",
+    Beside: lambda block, language: "\n".join([*_written(block.blocks, language), *_written([block.code], language)]),
+    Cards: lambda block, language: _bullets(Bullets(tuple(card.title for card in block.cards)), language),
     Fold: lambda block, language: "\n".join([_prose(block.summary, language), *_written(block.blocks, language)]),
 }

@@ -6,16 +6,29 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rnnproof.documents.blocks import Block, Bullets, Code, Document, Figure, Fold, Formula, Heading, Paragraph, Table
+from rnnproof.documents.blocks import (
+    Beside,
+    Block,
+    Bullets,
+    Cards,
+    Code,
+    Document,
+    Figure,
+    Fold,
+    Formula,
+    Heading,
+    Paragraph,
+    Table,
+)
 from rnnproof.documents.message import COMMA, in_language, listed
 from rnnproof.documents.tables import cell, grid
 
 Link = Callable[[str], str]
-_LINK = re.compile(r"(?<=\]\()((?:page|file):[^)\s]+)(?=\))")
+_LINK = re.compile(r"\[(?P<label>[^\]]*)\]\((?P<target>(?:page|file):[^)\s]+)\)")
 
 
 def markdown(document: Document, language: str = "en", link: Link = str) -> str:
-    """The document; `link` turns "page:NAME" and "file:PATH" into what stands in the text."""
+    """The document; `link` turns "page:NAME" and "file:PATH" into what stands in the text, "" where there is no such page."""
     written = _Writer(language, link)
     return "\n\n".join([f"# {written.prose(document.title)}", *written.blocks(document.blocks)]) + "\n"
 
@@ -25,7 +38,11 @@ class _Writer:
         self.language, self.link = language, link
 
     def prose(self, text: Any) -> str:
-        return _LINK.sub(lambda found: self.link(found[1]), str(in_language(text, self.language)))
+        return _LINK.sub(self._linked, str(in_language(text, self.language)))
+
+    def _linked(self, found: re.Match[str]) -> str:
+        target = self.link(found["target"])
+        return f"[{found['label']}]({target})" if target else found["label"]
 
     def blocks(self, blocks: Iterable[Block]) -> list[str]:
         return [part for block in blocks if (part := _WRITERS[type(block)](self, block))]
@@ -68,6 +85,20 @@ def _bullets(writer: _Writer, block: Bullets) -> str:
     return "\n".join(f"- {writer.prose(item)}" for item in block.items)
 
 
+def _beside(writer: _Writer, block: Beside) -> str:
+    return "\n\n".join([*writer.blocks(block.blocks), writer.prose(block.says), _code(writer, block.code)])
+
+
+def _cards(writer: _Writer, block: Cards) -> str:
+    rows = []
+    for card in block.cards:
+        target = writer.link(f"page:{card.page}")
+        shown = f"[![]({writer.link(f'file:figures/{card.picture}.svg')})]({target})<br>" if card.picture else ""
+        tex = f"<br>${card.tex}$" if card.tex else ""
+        rows.append((f"{shown}[**{writer.prose(card.title)}**]({target})", f"{writer.prose(card.says)}{tex}"))
+    return grid(("", ""), [[escaped(text) for text in row] for row in rows], "github")
+
+
 _WRITERS: dict[type, Callable[[_Writer, Any], str]] = {
     Heading: lambda writer, block: f"{'#' * block.level} {writer.prose(block.text)}",
     Paragraph: lambda writer, block: writer.prose(block.text),
@@ -77,4 +108,6 @@ _WRITERS: dict[type, Callable[[_Writer, Any], str]] = {
     Figure: _figure,
     Code: _code,
     Fold: _fold,
+    Beside: _beside,
+    Cards: _cards,
 }

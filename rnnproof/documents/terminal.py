@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rnnproof.documents.blocks import Block, Bullets, Code, Document, Figure, Fold, Formula, Heading, Paragraph, Table
+from rnnproof.documents.blocks import (
+    Beside,
+    Block,
+    Bullets,
+    Cards,
+    Code,
+    Document,
+    Figure,
+    Fold,
+    Formula,
+    Heading,
+    Paragraph,
+    Table,
+)
 from rnnproof.documents.message import COMMA, in_language, listed
 from rnnproof.documents.plain import plain, prose
 from rnnproof.documents.tables import cell, grid
@@ -34,7 +47,8 @@ def _formula(block: Formula, language: str) -> str:
     return f"{number}{plain(block.tex)}" + (f"    [{rules}]" if rules else "")
 
 
-def _table(block: Table, language: str) -> str:
+def table(block: Table, language: str = "en") -> str:
+    """One table by itself."""
     shown = grid(
         [_prose(head, language) for head in block.headers],
         [[_prose(cell(value, language), language) for value in row] for row in block.rows],
@@ -51,8 +65,10 @@ _WRITERS: dict[type, Callable[[Any, str], str]] = {
     Paragraph: lambda block, language: _prose(block.text, language),
     Bullets: lambda block, language: "\n".join(f"- {_prose(item, language)}" for item in block.items),
     Formula: _formula,
-    Table: _table,
+    Table: table,
     Figure: lambda block, language: "",
     Code: lambda block, language: block.text.rstrip(),
+    Beside: lambda block, language: f"{_inside(block.blocks, language)}\n\n{block.code.text.rstrip()}",
+    Cards: lambda block, language: "\n".join(f"- {_prose(card.title, language)}" for card in block.cards),
     Fold: lambda block, language: f"{_prose(block.summary, language)}\n\n{_inside(block.blocks, language)}",
 }

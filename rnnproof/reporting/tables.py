@@ -4,49 +4,101 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tabulate import tabulate
-
+from rnnproof.documents.blocks import Table
+from rnnproof.documents.message import Text, listed, say
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs import ProofReport
 from rnnproof.verification.evidence import SILENT, Evidence, Row
 
+PASS, FAIL, KINK = say("pass"), say("FAIL"), say("kink")
+NOT_INSTALLED, DOES_NOT_APPLY = say("not installed"), say("does not apply")
+PROVED, REFUTED = say("proved"), say("REFUTED")
+_VERDICTS = {str(verdict): verdict for verdict in (PASS, FAIL, KINK, NOT_INSTALLED, DOES_NOT_APPLY)}
 
-def cells(found: Iterable[Cell], format: str = "simple") -> str:
+
+def cells(found: Iterable[Cell]) -> Table:
     """One row for each cell: its states, input, parameters and functions left open."""
+    none = say("none")
     rows = [
         (
             cell.name,
             ", ".join(state.name for state in cell.states),
-            ", ".join(x.name for x in cell.inputs) or "none",
-            " ".join(parameter.name for parameter in cell.parameters) or "none",
-            ", ".join(cell.open_functions) or "none",
+            ", ".join(x.name for x in cell.inputs) or none,
+            " ".join(parameter.name for parameter in cell.parameters) or none,
+            ", ".join(cell.open_functions) or none,
         )
         for cell in found
     ]
-    headers = ("cell", "states", "input", "parameters", "open functions")
-    return str(tabulate(rows, headers=headers, tablefmt=format, maxcolwidths=[None, None, None, 60, None]))
+    return Table((say("cell"), say("states"), say("input"), say("parameters"), say("open functions")), rows)
 
 
-def summary(evidence: Evidence, format: str = "simple") -> str:
+def summary(evidence: Evidence) -> Table:
     """One row for each cell, oracle and dtype: how much was compared, and the comparison nearest to (or over) its tolerance."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in evidence:
         groups.setdefault((row.cell, row.oracle, row.dtype), []).append(row)
-    shown: list[tuple[object, ...]] = []
+    shown: list[tuple[Text | int, ...]] = []
     for (cell, oracle, dtype), rows in groups.items():
         worst = Evidence(tuple(rows)).worst("cell")[0]
         if worst.verdict in SILENT:
-            shown.append((cell, oracle, dtype, "", "", "", "", "", f"{worst.verdict}: {worst.note}"))
+            silent = say("{verdict}: {reason}", verdict=_VERDICTS[worst.verdict], reason=worst.note)
+            shown.append((cell, oracle, dtype, "", "", "", "", "", silent))
             continue
-        verdict = "pass" if all(row.ok for row in rows) else f"{sum(not row.ok for row in rows)} {worst.verdict}"
-        numbers = (f"{worst.error:.1e}", f"{worst.tolerance:.1e}")
+        bad = sum(not row.ok for row in rows)
+        verdict = say("{count} {verdict}", count=bad, verdict=_VERDICTS[worst.verdict]) if bad else PASS
         gradients = len({row.gradient for row in rows})
+        numbers = (f"{worst.error:.1e}", f"{worst.tolerance:.1e}")
         shown.append((cell, oracle, dtype, gradients, len(rows), worst.gradient, *numbers, verdict))
-    headers = ("cell", "oracle", "dtype", "gradients", "comparisons", "worst", "error", "tolerance", "verdict")
-    return str(tabulate(shown, headers=headers, tablefmt=format, disable_numparse=True))
+    return Table(
+        (
+            say("cell"),
+            say("oracle"),
+            say("dtype"),
+            say("gradients"),
+            say("comparisons"),
+            say("worst"),
+            say("error"),
+            say("tolerance"),
+            say("verdict"),
+        ),
+        shown,
+    )
 
 
-def proofs(reports: Iterable[ProofReport], format: str = "simple") -> str:
+def gradients(evidence: Evidence) -> Table:
+    """One row for each gradient, oracle and dtype: the comparison nearest to (or over) its tolerance."""
+    rows = [
+        (
+            row.cell,
+            row.gradient,
+            row.oracle,
+            row.dtype,
+            row.sizes,
+            f"{row.error:.1e}",
+            f"{row.tolerance:.1e}",
+            _VERDICTS[row.verdict],
+        )
+        for row in evidence.worst("cell", "gradient", "oracle", "dtype")
+        if row.verdict not in SILENT
+    ]
+    headers = (
+        say("cell"),
+        say("gradient"),
+        say("oracle"),
+        say("dtype"),
+        say("sizes"),
+        say("error"),
+        say("tolerance"),
+        say("verdict"),
+    )
+    return Table(headers, rows)
+
+
+def proofs(reports: Iterable[ProofReport]) -> Table:
     """Every row of the proofs without its seconds, so that the table is the same every time."""
-    rows = [(row.what, row.sizes, row.entries, row.verdict) for report in reports for row in report.rows]
-    return str(tabulate(rows, headers=("what", "sizes", "identities", "verdict"), tablefmt=format, disable_numparse=True))
+    rows = [
+        (row.what, row.sizes, row.entries, PROVED if row.ok else listed([REFUTED, row.failure], ": "))
+        for report in reports
+        for row in report.rows
+    ]
+    return Table((say("what"), say("sizes"), say("identities"), say("verdict")), rows)

@@ -1,0 +1,148 @@
+"""The page of a cell: equations, dataflow, derivation beside its code, Jacobians, evidence, experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rnnproof.derivation import document as derived
+from rnnproof.derivation.derivation import Derivation
+from rnnproof.documents.blocks import Beside, Block, Code, Document, Figure, Fold, Heading, Paragraph
+from rnnproof.documents.message import Message, Text, say
+from rnnproof.equations import catalogue
+from rnnproof.proofs import ProofReport
+from rnnproof.reporting import tables
+from rnnproof.verification import Evidence
+
+_STEPS = (derived.FORWARD, derived.BACKWARD, derived.RECURSION, derived.GRADIENTS)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A cell and what was found out about it; `word` is what it is called by on the command line.
+
+    `code` and `evidence` are missing where a function is left open. `listed` says that it is in the catalogue.
+    """
+
+    word: str
+    listed: bool
+    derivation: Derivation
+    picture: Figure
+    proof: ProofReport
+    code: Code | None
+    evidence: Evidence | None
+    svg: str
+
+    @property
+    def name(self) -> str:
+        """The cell's name."""
+        return self.derivation.cell.name
+
+    @property
+    def title(self) -> Text:
+        """The cell's name in words where it is in the catalogue."""
+        return Message(escaped(catalogue.about(self.name)[0])) if self.listed else self.name
+
+    @property
+    def says(self) -> Text:
+        """What the cell does."""
+        return Message(escaped(catalogue.about(self.name)[1])) if self.listed else derived.intro(self.derivation)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every proof and comparison holds."""
+        return self.proof.ok and (self.evidence is None or self.evidence.ok)
+
+
+def escaped(text: str) -> str:
+    """A text as a template that says just that."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def document(study: Study, figures: Sequence[Figure] = ()) -> Document:
+    """The whole page; `figures` are those of the experiments that the cell is part of."""
+    d = study.derivation
+    blocks = [
+        Paragraph(study.says),
+        *derived.lines(d, derived.EQUATIONS),
+        Heading(say("One step as a picture"), anchor="picture"),
+        study.picture,
+        Heading(say("Notation"), anchor="notation"),
+        *map(Paragraph, derived.signs(d)),
+        Fold(say("Every symbol and its size"), (derived.symbols(d),)),
+        *_derivation(study),
+        *derived.lines(d, derived.JACOBIANS),
+        *derived.remarks(d),
+        *derived.rules(d),
+        *_evidence(study),
+        *_experiments(figures),
+        *_use(study),
+    ]
+    return Document(study.name, study.title, tuple(blocks))
+
+
+def _derivation(study: Study) -> list[Block]:
+    lines = tuple(block for part in _STEPS for block in derived.lines(study.derivation, part))
+    if study.code is None:
+        return [*lines]
+    says = say(
+        "`rnnproof generate {word}` prints this module; it needs NumPy alone. Point at a formula or tap it, and the lines that "
+        "compute it are marked; a line marks its formulas. The gates are stacked, so that one line may serve several.",
+        word=study.word,
+    )
+    return [Beside(lines, says, study.code)]
+
+
+def _evidence(study: Study) -> list[Block]:
+    blocks: list[Block] = [
+        Heading(say("The evidence"), anchor="evidence"),
+        Paragraph(
+            say(
+                "Proved: the derived gradient minus SymPy's componentwise derivative is exactly 0 in each of {count} entries, "
+                "with the activations as opaque functions. The rules themselves are proved for all sizes; see [the "
+                "checks](page:checks).",
+                count=study.proof.entries,
+            )
+            if study.proof.ok
+            else say("The proof failed:")
+        ),
+        tables.proofs([study.proof]),
+    ]
+    if study.evidence is None:
+        names = ", ".join(f"`{name}`" for name in study.derivation.cell.open_functions)
+        return [
+            *blocks,
+            Paragraph(
+                say(
+                    "The equations leave {names} open, so there is no code to compare. Give each a body: {option}.",
+                    names=names,
+                    option=r"`--bind 'f=\tanh(W o + b)'`",
+                )
+            ),
+        ]
+    compared = sum(row.verdict == "pass" for row in study.evidence)
+    return [
+        *blocks,
+        Paragraph(
+            say(
+                "Compared: {passed} of {all} comparisons of the module's gradients with independent ones hold. For each "
+                "oracle the comparison nearest to its tolerance, the error being the largest difference in an array over the "
+                "largest entry:",
+                passed=compared,
+                all=sum(row.verdict not in ("not installed", "does not apply") for row in study.evidence),
+            )
+        ),
+        tables.summary(study.evidence),
+        Fold(say("Every gradient"), (tables.gradients(study.evidence),)),
+    ]
+
+
+def _experiments(figures: Sequence[Figure]) -> list[Block]:
+    return [Heading(say("How its gradients behave"), anchor="experiments"), *figures] if figures else []
+
+
+def _use(study: Study) -> list[Block]:
+    commands = [f"rnnproof derive {study.word} --format markdown", f"rnnproof prove {study.word}"]
+    if study.code is not None:
+        commands += [f"rnnproof generate {study.word} --output {study.name}.py", f"rnnproof check {study.word} --every"]
+    return [Heading(say("Again, by yourself"), anchor="again"), Code("\n".join(commands), "sh")]

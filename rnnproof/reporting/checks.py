@@ -1,0 +1,47 @@
+"""The page of the proofs and of the comparisons with every oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnnproof.documents.blocks import Block, Document, Fold, Heading, Paragraph
+from rnnproof.documents.message import say
+from rnnproof.proofs import ProofReport
+from rnnproof.reporting import tables
+from rnnproof.verification import Evidence
+
+
+def document(proofs: Sequence[ProofReport], evidence: Evidence) -> Document:
+    """The proofs, the comparisons in short, every gradient."""
+    blocks: list[Block] = [
+        Paragraph(
+            say(
+                "Made by `rnnproof report`. The proofs are the same everywhere; the errors below are those of the machine "
+                "that made this."
+            )
+        ),
+        Heading(say("Proofs"), anchor="proofs"),
+        Paragraph(
+            say(
+                "The rules of the adjoint table in index notation, for all sizes; then, cell by cell, the derived gradient "
+                "minus SymPy's componentwise derivative over two steps, which is exactly 0 in every entry, with the "
+                "activations as opaque functions."
+            )
+        ),
+        tables.proofs(proofs),
+        Heading(say("Comparisons"), anchor="comparisons"),
+        Paragraph(
+            say(
+                "Every gradient of every cell's module against every oracle, at several sizes: how many comparisons there "
+                "were, and the one nearest to its tolerance. The error is the largest difference in an array over the largest "
+                "entry."
+            )
+        ),
+        tables.summary(evidence),
+        Heading(say("Every gradient"), anchor="gradients"),
+        Fold(
+            say("{count} gradients, oracles and dtypes", count=len(tables.gradients(evidence).rows)),
+            (tables.gradients(evidence),),
+        ),
+    ]
+    return Document("checks", say("Checks"), tuple(blocks))

@@ -1,0 +1,105 @@
+"""The first page: what the toolkit knows, at a glance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rnnproof.claims import Outcome
+from rnnproof.documents.blocks import Block, Card, Cards, Code, Document, Figure, Heading, Paragraph, Table
+from rnnproof.documents.message import Text, say
+from rnnproof.experiments import NAMES
+from rnnproof.experiments.record import Record
+from rnnproof.proofs import ProofReport
+from rnnproof.reporting.cell import Study
+
+# The figure that says most about each experiment.
+_FACES = {
+    "cliff": "cliff-contour",
+    "flow": "flow-depth",
+    "clipping": "clipping-steps",
+    "temporal-order": "temporal-order",
+    "gru-vs-lstm": "gru-vs-lstm-time",
+    "unroll": "unroll",
+}
+
+
+def document(studies: Sequence[Study], rules: ProofReport, outcomes: Sequence[Outcome], records: Sequence[Record]) -> Document:
+    """Counts, the cells, the claims, the experiments."""
+    blocks: list[Block] = [
+        Paragraph(
+            say(
+                "A recurrent cell's equations go in as a paper prints them; out come its gradient formulas with a proof, "
+                "NumPy code that computes them, the evidence that the code is right, and measurements of how its gradients "
+                "behave. Nobody wrote a backward pass by hand: every gradient here comes out of the derivation."
+            )
+        ),
+        _counts(studies, rules),
+        Heading(say("The cells"), anchor="cells"),
+        Paragraph(say("Each page goes from the equations to the backward pass, with the generated code beside the formulas.")),
+        Cards(tuple(_card(study) for study in studies)),
+        Heading(say("What the lecture says, tested"), anchor="claims"),
+        Paragraph(
+            say(
+                "Every statement of the lecture notes that can be true or false is a row of [the claims ledger](page:claims); "
+                "the verdicts are computed from the evidence."
+            )
+        ),
+        _verdicts(outcomes),
+        Heading(say("The experiments"), anchor="experiments"),
+        *_experiments(records),
+        Heading(say("Your own cell"), anchor="own"),
+        Paragraph(
+            say(
+                "Write the equations into a Markdown or TeX document, as [the page on notation](page:notation) shows, and ask "
+                "for the same page:"
+            )
+        ),
+        Code("rnnproof report notes.md", "sh"),
+    ]
+    return Document("index", say("What rnnproof knows"), tuple(blocks))
+
+
+def _counts(studies: Sequence[Study], rules: ProofReport) -> Block:
+    rows = [row for study in studies for row in study.evidence or () if row.verdict not in ("not installed", "does not apply")]
+    silent = sorted({row.oracle for study in studies for row in study.evidence or () if row.verdict == "not installed"})
+    proved = sum(study.proof.entries for study in studies if study.proof.ok) + (rules.entries if rules.ok else 0)
+    told = say(
+        "{cells} cells; {proved} identities proved exactly; {passed} of {all} comparisons of generated code with {oracles} "
+        "independent oracles hold. [How, and every number](page:checks).",
+        cells=len(studies),
+        proved=proved,
+        passed=sum(row.verdict == "pass" for row in rows),
+        all=len(rows),
+        oracles=len({row.oracle for row in rows}),
+    )
+    if not silent:
+        return Paragraph(told)
+    missing = say("Not installed here, and so not asked: {names}.", names=", ".join(silent))
+    return Paragraph(say("{one} {two}", one=told, two=missing))
+
+
+def _card(study: Study) -> Card:
+    own = [found for found in study.derivation.jacobians if found.recursion]
+    tex = min((line for found in own for line in found.formulas[:1]), key=len, default="")
+    return Card(study.name, study.title, study.says, tex, study.picture.name)
+
+
+def _verdicts(outcomes: Sequence[Outcome]) -> Table:
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    return Table((say("verdict"), say("claims")), [(verdict, count) for verdict, count in counts.items()])
+
+
+def _experiments(records: Sequence[Record]) -> list[Block]:
+    blocks: list[Block] = []
+    found = {record.name: record for record in records}
+    for name in NAMES:
+        if name not in found:
+            blocks.append(Paragraph(say("Not measured here yet: `rnnproof experiment {name}`.", name=name)))
+            continue
+        record = found[name]
+        link: Text = say("[{title}](page:{name})", title=record.title, name=name)
+        rows = [(statement.claim, statement.verdict) for statement in record.findings.statements]
+        blocks += [Heading(link, 3), Table((say("claim"), say("result")), rows)]
+        blocks += [Figure(figure.name, figure.says, figure.alt) for figure in record.figures if figure.name == _FACES[name]]
+    return blocks

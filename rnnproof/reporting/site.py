@@ -1,0 +1,86 @@
+"""Where each page lies: NAME.html and its Markdown beside it, in each language, and how they point at one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnproof.documents.blocks import Document
+from rnnproof.documents.markdown import markdown
+from rnnproof.documents.message import Text
+from rnnproof.errors import UsageError
+from rnnproof.reporting.html.writer import Site, html
+
+INDEX = "index"
+
+
+@dataclass(frozen=True)
+class Book:
+    """Documents that belong together: `derivations` are the names of those whose Markdown lies in derivations/.
+
+    `pictures` are SVG texts by name, `drawn` those of this project's own drawing; `entries` are the links at the top of each
+    page; `tones` as `Site` has them.
+    """
+
+    documents: Sequence[Document]
+    derivations: frozenset[str]
+    pictures: Mapping[str, str]
+    drawn: frozenset[str]
+    entries: Sequence[tuple[str, Text]]
+    tones: Mapping[Any, str]
+    languages: Sequence[str] = ("en",)
+
+    def files(self, folder: Path) -> dict[Path, str]:
+        """Every page as HTML and as Markdown in every language, and the pictures of this project's own drawing."""
+        made = {folder / "figures" / f"{name}.svg": self.pictures[name] for name in sorted(self.drawn)}
+        for document in self.documents:
+            for language in self.languages:
+                made[folder / self._page(document.name, language)] = html(document, self._site(document, language), language)
+                text = markdown(document, language, self._link(document.name, language))
+                made[folder / self._markdown(document.name, language)] = text
+        return made
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The pages there are."""
+        return frozenset(document.name for document in self.documents)
+
+    def _page(self, name: str, language: str) -> str:
+        return f"{name}{_suffix(language)}.html"
+
+    def _markdown(self, name: str, language: str) -> str:
+        folder = "derivations/" if name in self.derivations else ""
+        return f"{folder}{'README' if name == INDEX else name}{_suffix(language)}.md"
+
+    def _site(self, document: Document, language: str) -> Site:
+        others = [(other, self._page(document.name, other)) for other in self.languages if other != language]
+        entries = [entry for entry in self.entries if entry[0] in self.names]
+        return Site(self._address(language), self.pictures, self.drawn, entries, others, self.tones)
+
+    def _address(self, language: str) -> Callable[[str], str]:
+        return lambda target: self._resolved(target, lambda name: self._page(name, language), "")
+
+    def _link(self, document: str, language: str) -> Callable[[str], str]:
+        up = "../" if document in self.derivations else ""
+        return lambda target: self._resolved(target, lambda name: up + self._markdown(name, language), up)
+
+    def _resolved(self, target: str, page: Callable[[str], str], up: str) -> str:
+        kind, _, rest = target.partition(":")
+        if kind == "page":
+            return page(rest) if rest in self.names else ""
+        return up + rest if kind == "file" else target
+
+
+def _suffix(language: str) -> str:
+    return "" if language == "en" else f".{language}"
+
+
+def without_clash(cells: Iterable[str], reserved: Iterable[str]) -> None:
+    """Raise UsageError for two pages of one name."""
+    taken = set(reserved)
+    for name in cells:
+        if name in taken:
+            raise UsageError(f"cell {name}: there is another page of that name; give the document, or the cell, another name")
+        taken.add(name)
