@@ -48,7 +48,9 @@ def _formula(block: Formula, language: str) -> str:
 
 
 def table(block: Table, language: str = "en") -> str:
-    """One table by itself."""
+    """One table by itself; nothing where it has no row."""
+    if not block.rows:
+        return ""
     shown = grid(
         [_prose(head, language) for head in block.headers],
         [[_prose(cell(value, language), language) for value in row] for row in block.rows],

@@ -70,7 +70,9 @@ class Book:
         kind, _, rest = target.partition(":")
         if kind == "page":
             return page(rest) if rest in self.names else ""
-        return up + rest if kind == "file" else target
+        if kind == "file":
+            return up + rest
+        return target if kind == "https" else ""
 
 
 def _suffix(language: str) -> str:
