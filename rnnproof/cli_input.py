@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """A cell, the words of a command line that select it, and its catalogue name ("" for a document or a cell --bind changed)."""
+    """A cell, the words that select it, and its catalogue name ("" for a document or a cell --bind changed)."""
 
     cell: Cell
     word: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,8 @@ def adjoint(forward: Program) -> Program:
     """
     tape = [replace(port, role="tape", key=port.var.name) for port in forward.inputs]
     tape += [Port("tape", step.target.name, step.target) for step in forward.steps]
-    builder = _Builder(Names(port.var.name for port in tape))
+    computed = {port.var: (port.var.name,) for port in forward.inputs} | {step.target: step.of for step in forward.steps}
+    builder = _Builder(Names(port.var.name for port in tape), computed)
     arriving: list[Port] = []
     contributions: dict[Var, list[Var]] = {}
     carried = {port.key for port in forward.ports("old")}
@@ -67,6 +69,7 @@ def _name_adjoints(program: Program, builder: _Builder) -> Program:
 def _name_copies(program: Program) -> Program:
     """Where `d_x` is nothing but another value, give that value the name, or read it under its own name."""
     producer = program.producer()
+    computed: dict[Var, tuple[str, ...]] = {}
     names: dict[Var, Var] = {}
     aliases: dict[Var, Var] = {}
     kept = set(producer)
@@ -77,9 +80,11 @@ def _name_copies(program: Program) -> Program:
         fresh = value in producer and not value.name.startswith("d_") and value not in names
         if fresh and value.shape == step.target.shape:
             names[value] = step.target
+            computed[value] = step.of
             kept.discard(step.target)
         elif not step.target.tex and not any(port.var == step.target for port in program.outputs):
             aliases[step.target] = value
+            computed[value] = (*computed.get(value, ()), *step.of)
             kept.discard(step.target)
 
     def named(var: Var) -> Var:
@@ -88,7 +93,12 @@ def _name_copies(program: Program) -> Program:
         return names.get(var, var)
 
     steps = tuple(
-        replace(step, target=named(step.target), args=tuple(map(named, step.args)))
+        replace(
+            step,
+            target=named(step.target),
+            args=tuple(map(named, step.args)),
+            of=(*step.of, *computed.get(step.target, ())),
+        )
         for step in program.steps
         if step.target in kept
     )
@@ -98,8 +108,9 @@ def _name_copies(program: Program) -> Program:
 class _Builder:
     """Writes steps; equal steps are written once."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, computed: Mapping[Var, tuple[str, ...]]) -> None:
         self.names = names
+        self.computed = computed
         self.steps: list[Step] = []
         self.rule = self.tex = ""
         self.adjoint_of: dict[Var, Var] = {}
@@ -138,4 +149,5 @@ class _Builder:
         tex = rf"\bar{{{of.tex}}}" if of.tex else ""
         target = Var(self.names.fresh(f"d_{of.name}"), of.shape, of.per_step, of.per_sample, tex)
         ones = (sp.S.One,) * len(contributions)
-        return self._append(("add", target), Step(target, "add", tuple(contributions), ones, self.rule, ""))
+        adjoints = tuple(f"d_{name}" for name in self.computed[of])
+        return self._append(("add", target), Step(target, "add", tuple(contributions), ones, self.rule, "", adjoints))

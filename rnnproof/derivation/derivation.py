@@ -26,17 +26,19 @@ from rnnproof.documents.terminal import terminal
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 
+_Line = tuple[str, tuple[str, ...], tuple[str, ...]]  # TeX, rules, values
 _SILENT = frozenset({"transpose", "slope", "constant", "outer", "concat"})  # written out in place however often they are read
 
 
 @dataclass(frozen=True)
 class DerivationStep:
-    """One displayed line under its part's title; `rule` names the rules that made it."""
+    """One displayed line under its part's title; `rule` names the rules that made it, `of` the values it is about."""
 
     number: int
     title: Message
     tex: str
     rule: tuple[str, ...] = ()
+    of: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -131,48 +133,53 @@ class Derivation:
     @cached_property
     def steps(self) -> tuple[DerivationStep, ...]:
         """Every line in order: equations, forward, one step backward, the recursion, the gradients, the Jacobians."""
-        lines: list[tuple[Message, str, tuple[str, ...]]] = []
-        lines += [(EQUATIONS, equation_tex, ()) for equation_tex in document.equations(self)]
-        lines += [(FORWARD, tex, rule) for tex, rule in self._forward_lines()]
-        lines += [(BACKWARD, tex, rule) for tex, rule in self._backward_lines()]
-        lines += [(RECURSION, tex, rule) for tex, rule in self._recursion_lines()]
-        lines += [(GRADIENTS, tex, rule) for tex, rule in self._gradient_lines()]
-        lines += [(JACOBIANS, line, ()) for found in self.jacobians for line in found.formulas]
+        lines: list[tuple[Message, str, tuple[str, ...], tuple[str, ...]]] = []
+        lines += [(EQUATIONS, tex, (), self._values(tex)) for tex in document.equations(self)]
+        lines += [(FORWARD, *line) for line in self._forward_lines()]
+        lines += [(BACKWARD, *line) for line in self._backward_lines()]
+        lines += [(RECURSION, *line) for line in self._recursion_lines()]
+        lines += [(GRADIENTS, *line) for line in self._gradient_lines()]
+        lines += [(JACOBIANS, line, (), ()) for found in self.jacobians for line in found.formulas]
         return tuple(DerivationStep(number, *line) for number, line in enumerate(lines, start=1))
 
-    def _forward_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+    def _forward_lines(self) -> Iterable[_Line]:
         reader = Reader(self.forward.producer(), self.names)
         for step in self.forward.steps:
             if step.target in self.names:
                 line = f"{self.names[step.target]} = {self.printer(reader.definition(step.target))}"
-                yield line, reader.operations(step.target)
+                yield line, reader.operations(step.target), (step.target.name,)
+
+    def _values(self, tex: str) -> tuple[str, ...]:
+        """The forward values that an equation defines."""
+        return tuple(step.target.name for step in self.forward.steps if step.tex == tex and step.target in self.names)
 
     @cached_property
     def _reader(self) -> Reader:
         return Reader(self.forward.producer() | self.backward.producer(), self.symbols)
 
-    def _line(self, var: Var) -> tuple[str, tuple[str, ...]]:
-        return f"{self.symbols[var]} = {self.printer(self._reader.definition(var))}", self._reader.rules(var)
+    def _line(self, var: Var) -> _Line:
+        line = f"{self.symbols[var]} = {self.printer(self._reader.definition(var))}"
+        return line, self._reader.rules(var), (var.name,)
 
-    def _backward_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+    def _backward_lines(self) -> Iterable[_Line]:
         outputs = {port.var for port in self.backward.outputs}
         for step in self.backward.steps:
             if step.target in self.symbols and step.target not in outputs and step.target.per_sample:
                 yield self._line(step.target)
 
-    def _recursion_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+    def _recursion_lines(self) -> Iterable[_Line]:
         for port in self.backward.ports("carry", out=True):
             yield self._line(port.var)
         for port in self.backward.ports("carry"):
-            yield rf"{self.symbols[port.var]} = 0 \quad \text{{at }} {self.index.final}", ()
+            yield rf"{self.symbols[port.var]} = 0 \quad \text{{at }} {self.index.final}", (), (port.var.name,)
         for port in self.backward.ports("carry", out=True):
-            yield self.gradient(of=f"{port.key}_0").tex, ()
+            yield self.gradient(of=f"{port.key}_0").tex, (), (f"initial {port.key}",)
 
-    def _gradient_lines(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+    def _gradient_lines(self) -> Iterable[_Line]:
         made = self.backward.producer()
         shown: set[Var] = set()
 
-        def lines(var: Var) -> Iterable[tuple[str, tuple[str, ...]]]:
+        def lines(var: Var) -> Iterable[_Line]:
             """Its own line, after those of the sums over steps it needs."""
             if var in shown or var not in made:
                 return

@@ -79,7 +79,7 @@ class _Flattener:
             any(arg.per_sample for arg in args),
             tex,
         )
-        self.steps.append(Step(target, op, args, attr, "equation", self.equation_tex))
+        self.steps.append(Step(target, op, args, attr, "equation", self.equation_tex, (target.name,)))
         self.known.setdefault(key, target)
         return target
 

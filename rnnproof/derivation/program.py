@@ -31,7 +31,10 @@ class Var:
 
 @dataclass(frozen=True)
 class Step:
-    """`target = op(args; attr)`; `rule` names the rule that made it, `tex` the equation it belongs to."""
+    """`target = op(args; attr)`; `rule` names the rule that made it, `tex` the equation it belongs to.
+
+    `of` names the values it computes, as the Programs of a derivation call them: a fused step has several.
+    """
 
     target: Var
     op: str
@@ -39,6 +42,7 @@ class Step:
     attr: Any = None
     rule: str = ""
     tex: str = ""
+    of: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         attr = "" if self.attr is None else f"; {self.attr}"

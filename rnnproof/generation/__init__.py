@@ -2,5 +2,6 @@
 
 from rnnproof.generation.build import build
 from rnnproof.generation.module import generate
+from rnnproof.generation.source_map import annotate
 
-__all__ = ["build", "generate"]
+__all__ = ["annotate", "build", "generate"]

@@ -57,7 +57,8 @@ class _Lowering:
         if target is None:
             varies = any(arg.per_step for arg in args), any(arg.per_sample for arg in args)
             target = Var(self.names.fresh(f"tmp_{self.step.target.name}"), like.shape, *varies)
-        self.steps.append(Step(target, op, args, attr, self.step.rule, self.step.tex))
+        computed = self.step.of if target == self.step.target else ()
+        self.steps.append(Step(target, op, args, attr, self.step.rule, self.step.tex, computed))
         self.known[key] = target
         return target
 

@@ -16,7 +16,7 @@ from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, GenerationError
 from rnnproof.generation.lower import lower
 from rnnproof.generation.passes import BACKWARD_PASSES, optimise
-from rnnproof.generation.printer import Body, Printer
+from rnnproof.generation.printer import SIGN, Body, Printer, Signs, signed
 from rnnproof.generation.schedule import schedule
 from rnnproof.generation.statements import expression
 from rnnproof.generation.storage import assign, rows_of
@@ -31,20 +31,23 @@ def generate(cell: Cell, *, fuse: bool = True, steps: int | None = None) -> str:
     own. `steps` writes the time loop out, as a straight line for sequences of just that many steps. Same numbers, up to
     rounding, in every case. Raises BindError where a function is left open, GenerationError for what NumPy code cannot express.
     """
-    if cell.open_functions:
-        name = cell.open_functions[0]
-        raise BindError(
-            f"cell {cell.name}: the function {name} is left open, and code needs its body; give it one with "
-            rf"rnnproof.bind(cell, {name}=r'\tanh(W o + b)') or --bind '{name}=\tanh(W o + b)'"
-        )
-    if steps is not None and steps < 0:
-        raise GenerationError(f"cell {cell.name}: steps={steps}; give the number of steps to write out, 0 or more")
-    return _Module(cell, fuse, steps).text()
+    return re.sub(rf"{SIGN}[{SIGN}0-9]*", "", Module(cell, fuse, steps).signed())
 
 
-class _Module:
-    def __init__(self, cell: Cell, fuse: bool, steps: int | None) -> None:
+class Module:
+    """A cell's module on its way to text: both lowered Programs, scheduled and laid out, and what `signs` say of its lines."""
+
+    def __init__(self, cell: Cell, fuse: bool = True, steps: int | None = None) -> None:
+        if cell.open_functions:
+            name = cell.open_functions[0]
+            raise BindError(
+                f"cell {cell.name}: the function {name} is left open, and code needs its body; give it one with "
+                rf"rnnproof.bind(cell, {name}=r'\tanh(W o + b)') or --bind '{name}=\tanh(W o + b)'"
+            )
+        if steps is not None and steps < 0:
+            raise GenerationError(f"cell {cell.name}: steps={steps}; give the number of steps to write out, 0 or more")
         self.cell, self.steps = cell, steps
+        self.signs: Signs = []
         forward = optimise(flatten(cell), fuse=fuse)
         for port in forward.ports("new", out=True):
             if not port.var.per_sample:
@@ -67,7 +70,8 @@ class _Module:
         self.forward_layout = assign(self.forward, [var for var in self.tape if var.per_sample])
         self.backward_layout = assign(self.backward, [])
 
-    def text(self) -> str:
+    def signed(self) -> str:
+        """The text, its lines ending in the numbers of their signs."""
         forward, backward = self._forward(), self._backward()
         packed = self._packed(forward + backward)
         name = self.cell.inputs[0].name if self.cell.inputs else None
@@ -149,7 +153,7 @@ class _Module:
                 lines.append(f'{array}[0] = first["{state.name}"]')
                 given[state.old.name] = f"{array}[:-1]"
                 given[f"new {state.name}"] = f"{array}[1:]"
-        printer = Printer(self.forward, self.forward_layout, given)
+        printer = Printer(self.forward, self.forward_layout, given, "forward", self.signs)
         body = printer.run()
         lines = [*_allocation({**arrays, **body.arrays}), *lines, *self._assemble(printer, body, backward=False)]
         states = []
@@ -181,8 +185,9 @@ class _Module:
                 lines.append(f'{identifier(port.var.name)}_seq = seeds["{port.key}"]')
         for port in self.backward.program.ports("carry"):
             given[port.var.name] = identifier(port.var.name)
-            lines.append(f"{identifier(port.var.name)} = np.zeros(({size_text(rows_of(port.var))}, batch), dtype)")
-        printer = Printer(self.backward, self.backward_layout, given, "back through ")
+            zeros = f"{identifier(port.var.name)} = np.zeros(({size_text(rows_of(port.var))}, batch), dtype)"
+            lines += signed([zeros], self.signs, "backward", port.var.name)
+        printer = Printer(self.backward, self.backward_layout, given, "backward", self.signs)
         body = printer.run()
         lines += [*_allocation(body.arrays), *self._assemble(printer, body, backward=True)]
         outputs = self.backward.program.outputs
@@ -202,7 +207,8 @@ class _Module:
             initial.append(f'"{state.name}": {value}')
         lines += body.after
         given_input = "None" if not self.cell.inputs else f"{inputs[0]}.swapaxes(1, 2)" if inputs else _ZERO_INPUT
-        lines += [*_dict("parameters", gradients), *_dict("initial", initial)]
+        starts = [f"initial {state.name}" for state in self.cell.states]
+        lines += [*_dict("parameters", gradients), *signed(_dict("initial", initial), self.signs, "backward", *starts)]
         lines += [f"return Gradients(parameters, {given_input}, initial)"]
         return [*self._unpack(lines), *lines]
 

@@ -35,7 +35,12 @@ def without_aliases(program: Program) -> Program:
         if step.op == "add" and step.attr == (1,) and step.target not in stored
     }
     read = program.substitute(mapping)
-    return read.with_steps(step for step in read.steps if step.target not in mapping)
+    computed: dict[Var, tuple[str, ...]] = {}
+    for step in reversed(program.steps):
+        if step.target in mapping:
+            computed[step.args[0]] = (*computed.get(step.args[0], ()), *step.of, *computed.get(step.target, ()))
+    kept = (step for step in read.steps if step.target not in mapping)
+    return read.with_steps(replace(step, of=(*step.of, *computed.get(step.target, ()))) for step in kept)
 
 
 def split_concatenations(program: Program) -> Program:
@@ -67,15 +72,17 @@ def flatten_sums(program: Program) -> Program:
             continue
         args: list[Var] = []
         factors: list[Any] = []
+        computed = step.of
         for arg, factor in zip(step.args, step.attr, strict=True):
             inner = merged.get(arg) or producer.get(arg)
             if inner is not None and inner.op == "add" and len(users[arg]) == 1 and arg not in stored:
                 args += inner.args
+                computed += inner.of
                 factors += [factor * inner_factor for inner_factor in inner.attr]
             else:
                 args.append(arg)
                 factors.append(factor)
-        merged[step.target] = replace(step, args=tuple(args), attr=tuple(factors))
+        merged[step.target] = replace(step, args=tuple(args), attr=tuple(factors), of=computed)
     return without_dead_steps(program.with_steps(merged.get(step.target, step) for step in program.steps))
 
 
@@ -96,7 +103,7 @@ def share_products(program: Program) -> Program:
         stacked = write(
             "concat", *(step.args[0] for step in members), attr=0, name=_common(program, (s.args[0] for s in members))
         )
-        product = write("matmul", stacked, right, name=f"{stacked.name}_{right.name}")
+        product = write("matmul", stacked, right, name=f"{stacked.name}_{right.name}", of=_computed(members))
         write.parts(product, members)
         replaced.update(members)
     for step in program.steps:
@@ -197,13 +204,21 @@ class _Writer:
         self._names = Names([port.var.name for port in program.inputs] + [step.target.name for step in program.steps])
         self._steps: list[Step] = []
 
-    def __call__(self, op: str, *args: Var, attr: Any = None, name: str, like: Step | None = None) -> Var:
+    def __call__(
+        self, op: str, *args: Var, attr: Any = None, name: str, like: Step | None = None, of: tuple[str, ...] = ()
+    ) -> Var:
         shape = OPERATIONS[op].shape(tuple(arg.shape for arg in args), attr)
         varies = any(arg.per_step for arg in args), any(arg.per_sample for arg in args)
         target = Var(self._names.fresh(name), shape, *varies)
         rule, tex = (like.rule, like.tex) if like is not None else ("", "")
-        self._steps.append(Step(target, op, args, attr, rule, tex))
+        computed = of or (like.of if like is not None else self._values(args) if op == "concat" else ())
+        self._steps.append(Step(target, op, args, attr, rule, tex, computed))
         return target
+
+    def _values(self, args: Iterable[Var]) -> tuple[str, ...]:
+        """What stands in a stack: the values of its parts, or the parts where they enter the Program."""
+        made = {step.target: step.of for step in (*self._program.steps, *self._steps)}
+        return tuple(name for arg in args for name in made.get(arg, (arg.name,)))
 
     def keep(self, step: Step) -> None:
         self._steps.append(step)
@@ -323,19 +338,30 @@ def _merge(program: Program, run: list[Step], producer: dict[Var, Step]) -> Prog
         if source is not None and source.op == "slice" and source.attr[0] == 0:
             base, start, stop = source.args[0], source.attr[1], producer[column[-1]].attr[2]
             whole = start == 0 and sp.expand(stop - base.shape[0]) == 0
-            args.append(base if whole else write("slice", base, attr=(0, start, stop), name=_joined(column)))
+            args.append(
+                base if whole else write("slice", base, attr=(0, start, stop), name=_joined(column), of=_made(column, producer))
+            )
         elif len(set(column)) == 1 and column[0].shape == ():
             args.append(column[0])
         else:
             args.append(write("concat", *column, attr=0, name=_common(program, column)))
     tex = "\n".join(dict.fromkeys(step.tex for step in run))
-    merged = write(run[0].op, *args, attr=run[0].attr, name=_joined(s.target for s in run), like=replace(run[0], tex=tex))
+    like = replace(run[0], tex=tex, of=_computed(run))
+    merged = write(run[0].op, *args, attr=run[0].attr, name=_joined(s.target for s in run), like=like)
     write.parts(merged, run)
     targets = {step.target for step in run}
     for step in program.steps:
         if step.target not in targets:
             write.keep(step)
     return without_dead_steps(write.program())
+
+
+def _made(variables: Iterable[Var], producer: dict[Var, Step]) -> tuple[str, ...]:
+    return _computed(producer[var] for var in variables)
+
+
+def _computed(steps: Iterable[Step]) -> tuple[str, ...]:
+    return tuple(name for step in steps for name in step.of)
 
 
 def _joined(variables: Iterable[Var]) -> str:

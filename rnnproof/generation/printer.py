@@ -13,6 +13,16 @@ from rnnproof.generation.storage import Layout, Region
 from rnnproof.generation.words import bounds, comment, identifier, plain, size_text
 
 
+SIGN = "\0"  # ends a line, ahead of the number of what the line computes; `generate` takes it off again
+Signs = list[tuple[str, Var | str]]  # (forward or backward, a value of the lowered Program or the name of one)
+
+
+def signed(lines: list[str], signs: Signs, way: str, *what: Var | str) -> list[str]:
+    """The lines, each with what it computes."""
+    signs += [(way, one) for one in what]
+    return [line + "".join(f"{SIGN}{len(signs) - len(what) + at}" for at in range(len(what))) for line in lines]
+
+
 @dataclass
 class Body:
     """Lines of a function, by place."""
@@ -24,10 +34,11 @@ class Body:
 
 
 class Printer:
-    """Prints one direction; `given` says how the arrays that exist already are called: {buffer's name: text}."""
+    """Prints one direction, `way`; `given` says how the arrays that exist already are called: {buffer's name: text}."""
 
-    def __init__(self, plan: Schedule, layout: Layout, given: dict[str, str], says: str = "") -> None:
-        self.plan, self.layout, self.says = plan, layout, says
+    def __init__(self, plan: Schedule, layout: Layout, given: dict[str, str], way: str, signs: Signs) -> None:
+        self.plan, self.layout, self.way, self.signs = plan, layout, way, signs
+        self.says = "back through " if way == "backward" else ""
         self.given = given
         self.body = Body()
         self.names = self._region_names()
@@ -134,7 +145,7 @@ class Printer:
                     said = [line for line in step.tex.split("\n") if line and line not in self.said]
                     lines += [part for line in said for part in comment(f"{self.says}{plain(line)}")]
                     self.said.update(said)
-                lines += written
+                lines += signed(written, self.signs, self.way, step.target)
             if self.place == "loop":
                 lines += self._copies()
         return self.body
@@ -153,7 +164,7 @@ class Printer:
             else:
                 target = f"{identifier(region.buffer.name.removeprefix('new '))}_new"
                 self.iterated.setdefault(target, self.given[region.buffer.name])
-            lines.append(f"{target}[...] = {source}")
+            lines += signed([f"{target}[...] = {source}"], self.signs, self.way, var)
         return lines
 
     def _step(self, step: Step) -> list[str]:

@@ -15,7 +15,7 @@ from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 from rnnproof.experiments import findings, record
-from rnnproof.generation import annotate, marks
+from rnnproof.generation import annotate
 from rnnproof.proofs import prove, prove_rules
 from rnnproof.reporting import cell, checks, dataflow, files, index, notation, tables
 from rnnproof.reporting import claims as ledger
@@ -115,8 +115,8 @@ def study(asked: Asked, progress: Progress | None = None) -> cell.Study:
     figure = Figure(f"dataflow-{found.name}", picture.says, picture.alt)
     code, evidence = None, None
     if not found.open_functions:
-        made = annotate(found)
-        code = Code(made.text, "python", marks(d, made))
+        made = annotate(d)
+        code = Code(made.text, "python", made.marks)
         evidence = check(found.name if asked.listed else found, progress=progress)
     return cell.Study(asked.word, asked.listed, d, figure, prove(found, progress=progress), code, evidence, picture.svg)
 

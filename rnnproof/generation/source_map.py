@@ -1,0 +1,56 @@
+"""Which formulas of a derivation each line of the generated module computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rnnproof.derivation.derivation import Derivation
+from rnnproof.derivation.program import Program, Var
+from rnnproof.generation.module import Module
+from rnnproof.generation.printer import SIGN
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A module's text, and for a line of it (from 1) the numbers of the derivation's formulas that it computes."""
+
+    text: str
+    marks: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+def annotate(derivation: Derivation) -> Annotated:
+    """What `generate` makes of the derivation's cell, its lines marked. Raises what `generate` raises."""
+    module = Module(derivation.cell)
+    formulas: dict[str, list[int]] = {}
+    for step in derivation.steps:
+        for name in step.of:
+            formulas.setdefault(name, []).append(step.number)
+    programs = {"forward": module.forward.program, "backward": module.backward.program}
+    owned = {way: owners(program, formulas.keys()) for way, program in programs.items()}
+    lines, marks = [], []
+    for number, line in enumerate(module.signed().split("\n"), start=1):
+        text, *signs = line.split(SIGN)
+        names = [name for sign in signs for name in _names(module.signs[int(sign)], owned)]
+        computed = {found for name in names for found in formulas.get(name, ())}
+        lines.append(text)
+        if computed:
+            marks.append((number, tuple(sorted(computed))))
+    return Annotated("\n".join(lines), tuple(marks))
+
+
+def _names(sign: tuple[str, Var | str], owned: dict[str, dict[Var, tuple[str, ...]]]) -> tuple[str, ...]:
+    way, what = sign
+    return (what,) if isinstance(what, str) else owned[way].get(what, ())
+
+
+def owners(program: Program, named: Iterable[str]) -> dict[Var, tuple[str, ...]]:
+    """For each value the named values it is computed for: those it holds, or else those of the steps that read it."""
+    wanted = set(named)
+    users = program.users()
+    found: dict[Var, tuple[str, ...]] = {}
+    for step in reversed(program.steps):
+        own = [name for name in step.of if name in wanted]
+        for_others = [name for user in users.get(step.target, []) for name in found[user.target]]
+        found[step.target] = tuple(dict.fromkeys(own or for_others))
+    return found
