@@ -100,7 +100,7 @@ def use_bias(_: Sources) -> list[Case]:
         same = agree(say("{layer}: without", layer=name), without(x), wanted)
         cases.append(Case(same.says, bool(same.holds) and len(without.weights) == 2, same.figure))
     after = gated("GRU", reset_after=True).weights[2]
-    figure = say("the bias has shape {shape}: a vector for W x and one for R h", shape=str(after.shape))
+    figure = say("the bias has shape {shape}: one vector for W x, one for R h", shape=str(after.shape))
     return [*cases, Case(say("GRU with `reset_after`: it is one vector"), after.ndim == 1, figure)]
 
 
@@ -175,8 +175,8 @@ def unit_forget_bias(_: Sources) -> list[Case]:
     default = say("value {value:.3f} where input and state are 0", value=memory)
     return [
         Case(say("the forget gate's bias is 1, the other gates' 0"), alone, say("bias {bias:g}", bias=number(biases["f"][0]))),
-        Case(say("the gate itself is 1, by sigma"), gate == 1, value),
-        Case(say("the gate itself is 1, by the listing's `hard_sigmoid`"), memory == 1, default),
+        Case(say("the gate itself is 1, with the sigmoid"), gate == 1, value),
+        Case(say("the gate itself is 1, with the listing's `hard_sigmoid`"), memory == 1, default),
     ]
 
 
@@ -247,7 +247,7 @@ def activity(_: Sources) -> list[Case]:
 @ROWS.add(
     "regularizers-normalise",
     BOTH,
-    say("What the regularizers do is to normalise (the lecture's word) the parameters."),
+    say("The regularizers normalise the parameters (正規化, the lecture's word)."),
     MEASUREMENT,
 )
 def normalise(_: Sources) -> list[Case]:
@@ -305,7 +305,7 @@ def dropout(_: Sources) -> list[Case]:
         got = layer(x, dropout_masks={"input": mask})
         cases += [
             agree(say("{layer}: as if the input were masked", layer=name), got, plain(x * mask[0, 0])),
-            agree(say("{layer}: as if the columns of W were", layer=name), got, masked(x)),
+            agree(say("{layer}: as if the columns of W were masked", layer=name), got, masked(x)),
         ]
     return cases
 

@@ -90,7 +90,7 @@ def cliff_steep(_: Sources) -> list[Case]:
         Case(
             say("the largest gradient of the surface is over 100 times the median one"),
             ratio > 100,
-            say("{ratio:.0f} times: {largest:.0f}", ratio=ratio, largest=number(norms.max())),
+            say("{ratio:.0f} times the median: {largest:.0f}", ratio=ratio, largest=number(norms.max())),
         ),
         Case(
             say("there the surface falls by over a quarter of its height within two cells of the grid"),

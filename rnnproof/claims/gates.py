@@ -227,7 +227,7 @@ def techniques_any_network(_: Sources) -> list[Case]:
             after = number(np.mean((stack(x) - wanted) ** 2))
             figure = say("loss {before:.4f}, after a step {after:.4f}", before=loss, after=after)
             cases.append(
-                Case(say("{technique}, `{layer}`", technique=_TECHNIQUES[technique], layer=name), after < loss, figure)
+                Case(say("{technique} with `{layer}`", technique=_TECHNIQUES[technique], layer=name), after < loss, figure)
             )
     return cases
 

@@ -43,7 +43,7 @@ def _jacobian(target: str, source: str) -> str:
 
 
 @ROWS.add(
-    "lstm-unit-per-step", "3.4", say("Units of one kind stand side by side, one for each step of the sequence."), MEASUREMENT
+    "lstm-unit-per-step", "3.4", say("Identical units stand side by side, one for each step of the sequence."), MEASUREMENT
 )
 def lstm_unit_per_step(_: Sources) -> list[Case]:
     """A sequence beside as many single steps, all with the same parameters; and what of the parameters varies by step."""
@@ -61,7 +61,7 @@ def lstm_unit_per_step(_: Sources) -> list[Case]:
     ]
 
 
-@ROWS.add("lstm-joined", "3.4", say("What comes in at step t is {x} and {h} joined.", x="$x_t$", h="$h_{t-1}$"), MEASUREMENT)
+@ROWS.add("lstm-joined", "3.4", say("What comes in at step $t$ is {x} and {h} joined.", x="$x_t$", h="$h_{t-1}$"), MEASUREMENT)
 def lstm_joined(_: Sources) -> list[Case]:
     """The equations with [x, h], read as a cell of their own, V = [W R], beside the lecture's."""
     params, x = equations.parameters("LSTM", gated("LSTM").get_weights()), sequences()
@@ -94,7 +94,7 @@ def lstm_input_gate(_: Sources) -> list[Case]:
             say("all that {x} does to {c}", x="$x_t$", c="$c_t$"),
             not past,
             say(
-                "past the input gate, {jacobian} has {terms}",
+                "past the input gate goes {terms} in {jacobian}",
                 jacobian=_jacobian("c_t", "x_t"),
                 terms=f"${' + '.join(map(show, past))}$",
             ),
@@ -205,7 +205,7 @@ def lstm_layer(_: Sources) -> list[Case]:
     return [cases[0], agree(says, layer.gradients[0], wanted, 10 * STEPS * UNITS), cases[1]]
 
 
-@ROWS.add("lstm-gates-from-input", "3.4", say("The gates are decided by what comes in at step t."), PROOF)
+@ROWS.add("lstm-gates-from-input", "3.4", say("The gates are decided by what comes in at step $t$."), PROOF)
 def lstm_gates_from_input(_: Sources) -> list[Case]:
     """What each gate depends on within its step: x_t and h_{t-1}, and nothing else of the step before."""
     cases = []
@@ -222,7 +222,7 @@ def lstm_gates_from_input(_: Sources) -> list[Case]:
 def lstm_gates_between(_: Sources) -> list[Case]:
     """The interval that holds every value, by interval arithmetic over the step, for sigma and for the listing's default."""
     cases = []
-    for says, gate in ((say("sigma"), r"\sigma"), (say("hard sigmoid"), r"\mathrm{hardsigmoid}")):
+    for says, gate in ((say("sigmoid"), r"\sigma"), (say("hard sigmoid"), r"\mathrm{hardsigmoid}")):
         steps = flatten(equations.cell("LSTM", gate=gate)).producer()
         ends = {var.name: bounds.interval(var, steps) for var in steps if var.name in GATES}
         for name in GATES:
@@ -247,7 +247,7 @@ def lstm_learned(_: Sources) -> list[Case]:
     ]
 
 
-@ROWS.add("lstm-gates-follow-data", "3.4", say("So the gates adapt to the data."), MEASUREMENT)
+@ROWS.add("lstm-gates-follow-data", "3.4", say("So the gates' coefficients adapt to the data."), MEASUREMENT)
 def lstm_gates_follow_data(_: Sources) -> list[Case]:
     """One set of parameters, many sequences: the range of each gate over steps and sequences, of each unit by itself."""
     params = equations.parameters("LSTM", gated("LSTM").get_weights())
@@ -294,6 +294,8 @@ def lstm_longer_than_simple_rnn(_: Sources) -> list[Case]:
     plain = reached[simple_rnn.__name__, 0]
     for (name, bias), value in reached.items():
         if name == lstm.__name__:
-            figure = say("{value:.1e} of the gradient arrives, in the SimpleRNN {plain:.1e}", value=value, plain=plain)
+            figure = say(
+                "a share of {value:.1e} of the gradient arrives, in the SimpleRNN {plain:.1e}", value=value, plain=plain
+            )
             cases.append(Case(say("with a forget bias of {bias}", bias=bias), value > plain, figure))
     return cases

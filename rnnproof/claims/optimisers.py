@@ -29,8 +29,8 @@ def way(optimizer: Any, gradients: Sequence[Array]) -> Array:
 def limited(gradient: Array, clipnorm: float | None = None, clipvalue: float | None = None) -> Array:
     """The gradient as the lecture's words have it."""
     if clipnorm is not None:
-        return gradient * min(1.0, clipnorm / float(np.sqrt(np.sum(gradient**2))))
-    return np.sign(gradient) * np.minimum(np.abs(gradient), np.inf if clipvalue is None else clipvalue)
+        return np.asarray(gradient * min(1.0, clipnorm / float(np.sqrt(np.sum(gradient**2)))))
+    return np.asarray(np.sign(gradient) * np.minimum(np.abs(gradient), np.inf if clipvalue is None else clipvalue))
 
 
 def cases(**options: float) -> list[Case]:

@@ -15,7 +15,7 @@ _MEANINGS = {
     CONFIRMED: say("every case that was run or counted holds; other cases were not tried"),
     CONDITION: say("it holds in some cases and not, or only in part, in others"),
     NOT: say("it holds in no case"),
-    UNMEASURED: say("it needs an experiment whose findings are not there; the row's command runs it"),
+    UNMEASURED: say("it needs an experiment that has not been run; the row's command runs it"),
 }
 
 
