@@ -114,13 +114,15 @@ def shortcut_increases(_: Sources) -> list[Case]:
     minus = -sp.eye(2)
     return [
         _inside(say("as a number: {claim}", claim="$1 + f' > f'$"), sp.S.Reals, signed),
-        _inside(say("in size, {claim}, where {where}", claim="$|1 + f'| > |f'|$", where=r"$f' > -\frac{1}{2}$"), above, larger),
-        _inside(say("in size, {claim}, where {where}", claim="$|1 + f'| > |f'|$", where=r"$f' < -\frac{1}{2}$"), below, larger),
+        _inside(say("in size: {claim}, where {where}", claim="$|1 + f'| > |f'|$", where=r"$f' > -\frac{1}{2}$"), above, larger),
+        _inside(say("in size: {claim}, where {where}", claim="$|1 + f'| > |f'|$", where=r"$f' < -\frac{1}{2}$"), below, larger),
         _inside(
-            say("to 1 at least, {claim}, where {where}", claim=r"$|1 + f'| \ge 1$", where=r"$f' \ge 0$"), positive, at_least_one
+            say("to a size of 1 or more: {claim}, where {where}", claim=r"$|1 + f'| \ge 1$", where=r"$f' \ge 0$"),
+            positive,
+            at_least_one,
         ),
         _inside(
-            say("to 1 at least, {claim}, where {where}", claim=r"$|1 + f'| \ge 1$", where="$-2 < f' < 0$"),
+            say("to a size of 1 or more: {claim}, where {where}", claim=r"$|1 + f'| \ge 1$", where="$-2 < f' < 0$"),
             between,
             at_least_one,
         ),

@@ -12,23 +12,23 @@ from rnnproof.errors import UsageError
 
 Progress = Callable[[int, int, str], None]
 
-CLAIMS: tuple[Claim, ...] = (
-    *explosion.ROWS,
-    *clipping.ROWS,
-    *optimisers.ROWS,
-    *shortcuts.ROWS,
-    *gates.ROWS,
-    *lstm.ROWS,
-    *arguments.ROWS,
-    *sequences.ROWS,
-    *listings.ROWS,
-    *gru.ROWS,
-)
+# The lecture's sections in its order, which is not that of their numbers.
+SECTIONS = ("3.1", "3.2", "3.4", "3.3")
+_TOPICS = (explosion, clipping, optimisers, shortcuts, gates, lstm, gru, arguments, sequences, listings)
+
+
+def _place(claim: Claim) -> int:
+    """Where the claim's first section stands."""
+    return SECTIONS.index(claim.section.partition(", ")[0])
+
+
+CLAIMS: tuple[Claim, ...] = tuple(sorted((claim for topic in _TOPICS for claim in topic.ROWS), key=_place))
 
 
 def ledger(sources: Sources, names: Sequence[str] = (), progress: Progress | None = None) -> tuple[Outcome, ...]:
     """The outcome of every claim, or of those named, in the order of CLAIMS. Raises UsageError for an unknown name."""
-    chosen = [claim for claim in CLAIMS if not names or claim.name in _known(names)]
+    known = _known(names)
+    chosen = [claim for claim in CLAIMS if not names or claim.name in known]
     outcomes = []
     for done, claim in enumerate(chosen):
         if progress is not None:
