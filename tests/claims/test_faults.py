@@ -17,7 +17,7 @@ from rnnproof.experiments import cliff
 from rnnproof.layers import GRU, LSTM, Layer, Shortcut
 from rnnproof.layers.recurrent import _Recurrent
 from rnnproof.proofs import exact
-from rnnproof.runtime import clipping
+from rnnproof.runtime import clipping, dropout
 from tests.claims.stand_in import StandIn
 
 Patch = pytest.MonkeyPatch
@@ -61,7 +61,7 @@ def clipping_always(patch: Patch) -> None:
 
 
 def value_without_sign(patch: Patch) -> None:
-    rules(patch, lambda arrays, norm, value, *options: [np.minimum(g, value) for g in arrays])
+    rules(patch, lambda arrays, norm, value, *options: [np.minimum(g, value or np.inf) for g in arrays])
 
 
 def gates_swapped_in_the_catalogue(patch: Patch) -> None:
@@ -70,10 +70,9 @@ def gates_swapped_in_the_catalogue(patch: Patch) -> None:
             cell = load(name)
             if name != "lstm":
                 return cell
-            made = [
-                replace(e, expression=swapped(e.expression, "i", "f")) if str(e.symbol) == "c" else e for e in cell.equations
-            ]
-            return replace(cell, equations=tuple(made))
+            update = next(e for e in cell.equations if str(e.symbol) == "c")
+            wrong = replace(update, expression=swapped(update.expression, "i", "f"))
+            return replace(cell, equations=tuple(wrong if e is update else e for e in cell.equations))
 
         return loaded
 
@@ -131,9 +130,7 @@ def no_masks(patch: Patch) -> None:
 
 
 def masks_at_half_the_rate(patch: Patch) -> None:
-    patch.setattr(
-        "rnnproof.runtime.dropout.mask", lambda shape, rate, rng, dtype: (rng.random(shape) >= rate / 2).astype(dtype)
-    )
+    wrapped(patch, dropout, "mask", lambda right: lambda shape, rate, *given: right(shape, rate / 2, *given))
 
 
 def no_forget_bias(patch: Patch) -> None:
@@ -149,7 +146,7 @@ def no_constraints(patch: Patch) -> None:
 
 
 def no_input_added(patch: Patch) -> None:
-    patch.setattr(Shortcut, "__call__", lambda self, x, **given: self.layer(x, **given))
+    wrapped(patch, Shortcut, "__call__", lambda right: lambda self, x, **given: right(self, x, **given) - x)
 
 
 def a_shortcut_of_half(patch: Patch) -> None:
@@ -205,7 +202,7 @@ FAULTS: list[tuple[Callable[[Patch], None], tuple[str, ...]]] = [
     (gates_swapped_in_the_catalogue, ("lstm-equations", "gate-in-time")),
     (gates_swapped_in_the_lecture, ("lstm-equations", "lstm-input-gate", "lstm-forget-gate", "lstm-layer", "lstm-joined")),
     (a_gate_that_sees_the_memory, ("lstm-gates-from-input",)),
-    (another_order_of_gates, ("lstm-layer", "activation", "recurrent-activation", "use-bias", "unit-forget-bias")),
+    (another_order_of_gates, ("lstm-layer", "activation", "recurrent-activation")),
     (outputs(no_states), ("return-state",)),
     (outputs(first_step), ("return-sequences", "output-is-o")),
     (outputs(state_forgotten), ("stateful",)),
@@ -215,13 +212,13 @@ FAULTS: list[tuple[Callable[[Patch], None], tuple[str, ...]]] = [
     (no_forget_bias, ("unit-forget-bias",)),
     (penalties_without_gradient, ("regularizers",)),
     (no_constraints, ("constraints",)),
-    (no_input_added, ("shortcut-adds-input", "shortcut-first-layer")),
+    (no_input_added, ("shortcut-adds-input",)),
     (a_shortcut_of_half, ("shortcut-one-plus", "shortcut-identity-path", "shortcut-adds-input")),
     (a_gate_without_the_old, ("gate-weighted-sum", "gate-forgetting")),
     (a_wrong_adjoint, ("shortcut-one-plus", "gate-learned", "lstm-learned")),
     (a_wrong_slope, ("gradient-is-slope",)),
     (another_default, ("listing-lstm", "listing-gru", "recurrent-activation-default")),
-    (a_third_gate, ("gru-two-gates", "gru-one-state", "gru-fewer-operations", "gru-less-space")),
+    (a_third_gate, ("gru-two-gates", "gru-one-state", "gru-fewer-operations")),
     (unrolled_not_at_all, ("unroll-same", "unroll-short")),
     (a_gru_with_the_argument, ("gru-unit-forget-bias", "listings-differ")),
 ]
