@@ -86,7 +86,9 @@ class Outcome:
         if len(self.cases) == 2:
             told = (say("{case}: {figure}", case=case.says, figure=case.figure) for case in self.cases)
             return listed(told, SEMICOLON)
-        held = sum(case.holds is True for case in self.cases)
+        held, some = (sum(case.holds is kind for case in self.cases) for kind in (True, None))
+        if some:
+            return say("holds in {held} of {cases} cases, in {part} in part", held=held, cases=len(self.cases), part=some)
         return say("holds in {held} of {cases} cases", held=held, cases=len(self.cases)) if self.cases else ""
 
 

@@ -62,7 +62,8 @@ def test_the_condition_says_where() -> None:
 def test_the_figure_of_a_row() -> None:
     assert str(outcome(PROOF, False).figure) == "figure 0"
     assert str(outcome(PROOF, False, True).figure) == "case 0: figure 0; case 1: figure 1"
-    assert str(outcome(PROOF, True, False, None).figure) == "holds in 1 of 3 cases"
+    assert str(outcome(PROOF, True, False, True).figure) == "holds in 2 of 3 cases"
+    assert str(outcome(PROOF, True, False, None).figure) == "holds in 1 of 3 cases, in 1 in part"
     assert str(outcome(PROOF).figure) == ""
 
 
