@@ -100,7 +100,7 @@ def use_bias(_: Sources) -> list[Case]:
         same = agree(say("{layer}: without", layer=name), without(x), wanted)
         cases.append(Case(same.says, bool(same.holds) and len(without.weights) == 2, same.figure))
     after = gated("GRU", reset_after=True).weights[2]
-    figure = say("the bias has shape {shape}: one vector for W x, one for R h", shape=str(after.shape))
+    figure = say("the bias has shape {shape}", shape=str(after.shape))
     return [*cases, Case(say("GRU with `reset_after`: it is one vector"), after.ndim == 1, figure)]
 
 

@@ -17,6 +17,7 @@ from rnnproof.claims.sources import Sources
 from rnnproof.derivation import formulas
 from rnnproof.derivation.formulas import OpenJacobian
 from rnnproof.derivation.jacobian import Jacobian, jacobian
+from rnnproof.derivation.latex import Printer
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue, expressions, reader
 from rnnproof.equations.cell import Cell
@@ -57,6 +58,16 @@ def terms(expression: Any) -> set[Any]:
     return {frozenset(term.args) if isinstance(term, sp.HadamardProduct) else term for term in expression.args}
 
 
+def shown(cell: Cell, expression: Any) -> str:
+    """A right side as the cell prints its symbols."""
+    tex = cell.tex
+
+    def change(node: Any) -> Any:
+        return sp.MatrixSymbol(tex[node.name], *node.shape) if isinstance(node, sp.MatrixSymbol) and node.name in tex else None
+
+    return Printer(tex)(expressions.rewrite(expression, change))
+
+
 @ROWS.add("gate-generalises", "3.2", say("The gate is a generalisation of the shortcut."), PROOF)
 def gate_generalises(_: Sources) -> list[Case]:
     """In the catalogue's gate, both coefficients are set to one."""
@@ -68,7 +79,7 @@ def gate_generalises(_: Sources) -> list[Case]:
         Case(
             say("with both coefficients 1, its equation is the shortcut's"),
             terms(found) == terms(equation(shortcut, "o")),
-            f"${shortcut.equations[0].tex}$",
+            say("what is left is {formula}", formula=f"${shown(gate, found)}$"),
         )
     ]
 
@@ -83,7 +94,8 @@ def gate_weighted_sum(_: Sources) -> list[Case]:
     """The equation read from these words beside the catalogue's, and the Jacobian that follows from it."""
     gate = catalogue.load("gate")
     (printed,) = reader.read_text(WEIGHTED, "weighted")
-    found = weighted().direct
+    jacobian_ = weighted()
+    found = jacobian_.direct
     c, t = (sp.MatrixSymbol(f"{name}^{{(l)}}", found.shape[0], 1) for name in ("c", "t"))
     (j,) = found.atoms(OpenJacobian)
     right = set(found.args) == {sp.DiagMatrix(c), sp.MatMul(sp.DiagMatrix(t), j)}
@@ -96,7 +108,7 @@ def gate_weighted_sum(_: Sources) -> list[Case]:
         Case(
             say("each coefficient weights one part of the gradient"),
             right,
-            say("the Jacobian is {jacobian}", jacobian=r"$\mathrm{diag}(c) + \mathrm{diag}(t) J_f$"),
+            f"${jacobian_.tex}$",
         ),
     ]
 

@@ -15,6 +15,7 @@ from rnnproof.claims.sources import Sources
 from rnnproof.derivation.adjoint import adjoint
 from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.jacobian import jacobian
+from rnnproof.derivation.latex import Printer
 from rnnproof.documents.message import say
 from rnnproof.equations import activations, catalogue
 from rnnproof.equations.cell import Cell
@@ -102,14 +103,17 @@ def gru_two_gates(_: Sources) -> list[Case]:
 def gru_long_in_h(_: Sources) -> list[Case]:
     """The path of the state to its next value on which no matrix stands, and its product over steps."""
     found = jacobian(catalogue.load("gru"), "h_t", "h_{t-1}")
-    size = found.shape[0]
-    z = [sp.MatrixSymbol(f"z_{{t{f'-{j}' if j else ''}}}" if j else "z_t", size, 1) for j in range(2)]
-    product = found.product(2).expression
-    wanted = sp.DiagMatrix(sp.HadamardProduct(*z, evaluate=False))
-    return [
-        Case(say("over one step"), sp.DiagMatrix(z[0]) in found.direct.args, r"$\mathrm{diag}(z_t)$"),
-        Case(say("over two steps"), wanted in product.args, r"$\mathrm{diag}(z_t \odot z_{t-1})$"),
-    ]
+    now, before = (sp.MatrixSymbol(name, found.shape[0], 1) for name in ("z_t", "z_{t-1}"))
+    cases = []
+    for says, expression, wanted in (
+        (say("over one step"), found.direct, now),
+        (say("over two steps"), found.product(2).expression, sp.HadamardProduct(now, before, evaluate=False)),
+    ):
+        straight = [part for part in expression.args if isinstance(part, sp.DiagMatrix)]
+        told = ", ".join(f"${Printer(found.cell.tex)(part)}$" for part in straight) or "-"
+        figure = say("parts without a matrix: {parts}", parts=told)
+        cases.append(Case(says, straight == [sp.DiagMatrix(wanted)], figure))
+    return cases
 
 
 ROWS.measured("gru-long", "3.3", say("The GRU, too, models dependencies over long times."), "flow.gru")

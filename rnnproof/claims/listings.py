@@ -126,15 +126,10 @@ def argument_names(_: Sources) -> list[Case]:
 @ROWS.add("gru-unit-forget-bias", "3.3", say("The GRU has an argument `unit_forget_bias`."), COUNT)
 def gru_unit_forget_bias(_: Sources) -> list[Case]:
     """In the listing below the list that names it, and in the layer."""
-    return [
-        Case(
-            say("in the lecture's own listing"),
-            "unit_forget_bias" in defaults("GRU"),
-            say("{count} arguments, not this one", count=len(defaults("GRU"))),
-        ),
-        Case(
-            say("in the layer"),
-            "unit_forget_bias" in signature("GRU"),
-            say("{count} arguments, not this one", count=len(signature("GRU"))),
-        ),
-    ]
+    cases = []
+    for says, of in ((say("in the lecture's own listing"), defaults), (say("in the layer"), signature)):
+        names = of("GRU")
+        near = ", ".join(f"`{name}`" for name in names if "forget" in name) or "-"
+        figure = say("of {count} arguments, those about forgetting: {near}", count=len(names), near=near)
+        cases.append(Case(says, "unit_forget_bias" in names, figure))
+    return cases

@@ -83,15 +83,15 @@ def shortcut_any_layer(_: Sources) -> list[Case]:
 @ROWS.add("shortcut-one-plus", "3.2", say("With a shortcut, a layer's gradient becomes one plus the original gradient."), PROOF)
 def shortcut_one_plus(_: Sources) -> list[Case]:
     """The derived Jacobians with and without, f open; and the entry-by-entry proof of the backward pass."""
-    plain, with_shortcut = along_depth(PLAIN).total, along_depth(LECTURE).total
-    original = isinstance(plain, OpenJacobian)
-    sum_ = set(with_shortcut.args) == {sp.Identity(plain.shape[0]), plain}
+    plain, with_shortcut = along_depth(PLAIN), along_depth(LECTURE)
+    original = isinstance(plain.total, OpenJacobian)
+    sum_ = set(with_shortcut.total.args) == {sp.Identity(plain.shape[0]), plain.total}
     proved = prove(catalogue.load("shortcut"))
     return [
         Case(
             say("the Jacobian, whatever {f} is", f="$f$"),
             original and sum_,
-            say("{plain} becomes {sum}", plain="$J_f$", sum="$I + J_f$"),
+            say("from {plain} to {sum}", plain=f"${plain.tex}$", sum=f"${with_shortcut.tex}$"),
         ),
         Case(
             say("the backward pass gives this, entry by entry"),
