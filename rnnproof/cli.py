@@ -11,6 +11,7 @@ import click
 from rnnproof import __version__
 from rnnproof.cli_input import Selection, select
 from rnnproof.cli_output import WRONG, Bar, Progress, emit, status
+from rnnproof.documents.message import LANGUAGES
 from rnnproof.errors import UsageError
 
 _bind = click.option(
@@ -239,6 +240,35 @@ def experiment(
         click.echo(written.text() + "\n")
         click.echo(f"{name}: {written.ran} trials run, {written.found} found done")
         click.echo(f"wrote {out / name}.md, its tables and figures ({len(written.paths)} files)")
+
+
+@cli.command("claims")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--findings",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    metavar="DIR",
+    help="Where `rnnproof experiment` has written to.",
+)
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True)
+def claims_(names: tuple[str, ...], findings: Path, language: str) -> None:
+    """Test what the lecture says: a verdict for every claim, computed from proofs, counts and measurements.
+
+    With NAME, the cases in which that claim was tested, and the numbers seen. What needs an experiment that was not run is
+    "not measured here"; everything else is tested on the spot, in seconds.
+
+    \b
+    Example: rnnproof claims units-is-length go-backwards-output
+    """
+    from rnnproof.claims import Sources, ledger
+    from rnnproof.documents.terminal import terminal
+    from rnnproof.reporting import claims
+
+    with Progress() as progress:
+        outcomes = ledger(Sources(findings), names, progress)
+    click.echo(terminal(claims.in_full(outcomes) if names else claims.overview(outcomes), language), nl=False)
 
 
 @cli.command()

@@ -1,0 +1,11 @@
+"""The claims ledger: every statement of the lecture that can be true or false, tested by code, its verdict computed.
+
+`ledger(Sources(folder))` gives an `Outcome` for each of `CLAIMS`; experiments are read from what `rnnproof experiment` left in
+the folder, everything else is tested on the spot.
+"""
+
+from rnnproof.claims.claim import Case, Claim, Outcome
+from rnnproof.claims.lecture import CLAIMS, ledger
+from rnnproof.claims.sources import Sources
+
+__all__ = ["CLAIMS", "Case", "Claim", "Outcome", "Sources", "ledger"]

@@ -1,0 +1,57 @@
+"""`CLAIMS`: all rows in the lecture's order. `ledger`: their outcomes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+
+from rnnproof.claims import arguments, clipping, explosion, gates, gru, listings, lstm, optimisers, sequences, shortcuts
+from rnnproof.claims.claim import Case, Claim, Outcome
+from rnnproof.claims.sources import Sources, Unmeasured
+from rnnproof.errors import UsageError
+
+Progress = Callable[[int, int, str], None]
+
+# The lecture's sections in its order, which is not that of their numbers.
+SECTIONS = ("3.1", "3.2", "3.4", "3.3")
+_TOPICS = (explosion, clipping, optimisers, shortcuts, gates, lstm, gru, arguments, sequences, listings)
+
+
+def _place(claim: Claim) -> int:
+    """Where the claim's first section stands."""
+    return SECTIONS.index(claim.section.partition(", ")[0])
+
+
+CLAIMS: tuple[Claim, ...] = tuple(sorted((claim for topic in _TOPICS for claim in topic.ROWS), key=_place))
+
+
+def ledger(sources: Sources, names: Sequence[str] = (), progress: Progress | None = None) -> tuple[Outcome, ...]:
+    """The outcome of every claim, or of those named, in the order of CLAIMS. Raises UsageError for an unknown name."""
+    known = _known(names)
+    chosen = [claim for claim in CLAIMS if not names or claim.name in known]
+    outcomes = []
+    for done, claim in enumerate(chosen):
+        if progress is not None:
+            progress(done, len(chosen), claim.name)
+        outcomes.append(Outcome(claim, _cases(claim, sources)))
+    return tuple(outcomes)
+
+
+def _known(names: Sequence[str]) -> Sequence[str]:
+    there = [claim.name for claim in CLAIMS]
+    for name in names:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=5, cutoff=0.4) or [other for other in there if name in other]
+            told = f"; near to it are {', '.join(near)}" if near else ""
+            raise UsageError(f"there is no claim {name!r}{told}; `rnnproof claims` lists all {len(there)}")
+    return names
+
+
+def _cases(claim: Claim, sources: Sources) -> tuple[Case, ...]:
+    try:
+        cases = tuple(claim.test(sources))
+    except Unmeasured:
+        return ()
+    if not cases:
+        raise AssertionError(f"claim {claim.name}: its test has no cases")
+    return cases

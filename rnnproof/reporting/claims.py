@@ -1,0 +1,76 @@
+"""The claims ledger as a page: how many claims of each verdict, a row for each claim, and the cases behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnnproof.claims.claim import CONDITION, CONFIRMED, NOT, PROVED, UNMEASURED, VERDICTS, Outcome
+from rnnproof.documents.blocks import Block, Bullets, Document, Fold, Heading, Paragraph, Table
+from rnnproof.documents.message import Text, say
+
+TITLE = say("The claims ledger")
+_HOLDS = {True: say("yes"), None: say("in part"), False: say("no")}
+_MEANINGS = {
+    PROVED: say("derived from the equations by exact algebra, and every case holds"),
+    CONFIRMED: say("every case that was run or counted holds; other cases were not tried"),
+    CONDITION: say("it holds in some cases and not, or only in part, in others"),
+    NOT: say("it holds in no case"),
+    UNMEASURED: say("it needs an experiment that has not been run; the row's command runs it"),
+}
+
+
+def document(outcomes: Sequence[Outcome]) -> Document:
+    """The whole ledger: counts, rows, and a fold of cases for each claim."""
+    headers = (say("claim"), say("section"), say("tested by"), say("verdict"), say("seen"), say("command"))
+    rows = [
+        (one.claim.text, one.claim.section, one.claim.how, one.verdict, one.figure, f"`{one.claim.command}`")
+        for one in outcomes
+    ]
+    blocks: list[Block] = [
+        Paragraph(
+            say(
+                "Every statement of the lecture that can be true or false, in our own words, tested by code. Each verdict is "
+                "computed from the cases at the end of this page; none is typed in. Made by `rnnproof claims`."
+            )
+        ),
+        _counts(outcomes),
+        Bullets(tuple(say("**{verdict}**: {meaning}", verdict=verdict, meaning=_MEANINGS[verdict]) for verdict in VERDICTS)),
+        Heading(say("The claims")),
+        Table(headers, rows, say("One row for each claim, in the lecture's order.")),
+        Heading(say("The cases")),
+        *(Fold(say("{claim} ({verdict})", claim=one.claim.text, verdict=one.verdict), _cases(one)) for one in outcomes),
+    ]
+    return Document("claims", TITLE, tuple(blocks))
+
+
+def overview(outcomes: Sequence[Outcome]) -> Document:
+    """The ledger for the terminal: a line for each claim, the counts below, where they are seen."""
+    headers = (say("section"), say("name"), say("verdict"), say("claim"))
+    rows = [(one.claim.section, one.claim.name, one.verdict, one.claim.text) for one in outcomes]
+    last = Paragraph(say("`rnnproof claims NAME` shows the cases of a claim and the numbers seen."))
+    return Document("claims", TITLE, (Table(headers, rows), _counts(outcomes), last))
+
+
+def in_full(outcomes: Sequence[Outcome]) -> Document:
+    """Every case of these claims."""
+    blocks: list[Block] = []
+    for one in outcomes:
+        blocks += [Heading(say("{claim} ({verdict})", claim=one.claim.text, verdict=one.verdict)), *_cases(one)]
+    return Document("claims", TITLE, tuple(blocks))
+
+
+def _counts(outcomes: Sequence[Outcome]) -> Table:
+    found = [one.verdict for one in outcomes]
+    rows = [(verdict, found.count(verdict)) for verdict in VERDICTS if verdict in found]
+    return Table((say("verdict"), say("claims")), [*rows, (say("all"), len(found))])
+
+
+def _cases(one: Outcome) -> tuple[Block, ...]:
+    told = say("Section {section}, tested by {how}.", section=one.claim.section, how=one.claim.how)
+    command = Paragraph(say("To see it again: {command}", command=f"`{one.claim.command}`"))
+    if not one.cases:
+        return (Paragraph(told), command)
+    rows: list[tuple[Text, Text, Text]] = [(case.says, _HOLDS[case.holds], case.figure) for case in one.cases]
+    table = Table((say("case"), say("holds"), say("seen")), rows)
+    where = (Paragraph(one.condition),) if one.verdict == CONDITION else ()
+    return (Paragraph(told), *where, table, command)

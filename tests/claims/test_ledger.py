@@ -1,0 +1,252 @@
+"""The rows, the rule of the verdicts, what experiments say, the page and the command."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from string import Formatter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import rnnproof
+from rnnproof.claims import CLAIMS, Case, Claim, Outcome, Sources, ledger
+from rnnproof.claims.claim import CONDITION, CONFIRMED, COUNT, MEASUREMENT, NOT, PROOF, PROVED, UNMEASURED, VERDICTS, Rows
+from rnnproof.claims.lecture import SECTIONS
+from rnnproof.cli import main
+from rnnproof.documents.markdown import markdown
+from rnnproof.documents.message import LANGUAGES, catalogue, say
+from rnnproof.documents.terminal import terminal
+from rnnproof.errors import UsageError
+from rnnproof.experiments import NAMES, findings
+from rnnproof.reporting import claims as page
+from tests.claims.stand_in import StandIn
+
+PACKAGE = Path(rnnproof.__file__).parent
+NOWHERE = Sources(Path("no/such/folder"))
+
+
+def outcome(how: Any, *held: bool | None) -> Outcome:
+    claim = Claim("name", "3.1", "a claim", how, lambda sources: [])
+    return Outcome(claim, tuple(Case(f"case {place}", holds, f"figure {place}") for place, holds in enumerate(held)))
+
+
+@pytest.mark.parametrize(
+    ("how", "held", "verdict"),
+    [
+        (PROOF, (True, True), PROVED),
+        (MEASUREMENT, (True,), CONFIRMED),
+        (COUNT, (True, True, True), CONFIRMED),
+        (PROOF, (True, False), CONDITION),
+        (PROOF, (True, None), CONDITION),
+        (MEASUREMENT, (None,), CONDITION),
+        (MEASUREMENT, (None, False), CONDITION),
+        (PROOF, (False,), NOT),
+        (COUNT, (False, False), NOT),
+        (MEASUREMENT, (), UNMEASURED),
+        (PROOF, (), UNMEASURED),
+    ],
+)
+def test_the_verdict_follows_from_the_cases(how: Any, held: tuple[bool | None, ...], verdict: Any) -> None:
+    assert outcome(how, *held).verdict == verdict
+
+
+def test_the_condition_says_where() -> None:
+    told = str(outcome(PROOF, True, False, None, False).condition)
+    assert told == "It holds: case 0. In part: case 2. It does not hold: case 1; case 3."
+    assert str(outcome(PROOF, True).condition) == "It holds: case 0."
+
+
+def test_the_figure_of_a_row() -> None:
+    assert str(outcome(PROOF, False).figure) == "figure 0"
+    assert str(outcome(PROOF, False, True).figure) == "case 0: figure 0; case 1: figure 1"
+    assert str(outcome(PROOF, True, False, True).figure) == "holds in 2 of 3 cases"
+    assert str(outcome(PROOF, True, False, None).figure) == "holds in 1 of 3 cases, in 1 in part"
+    assert str(outcome(PROOF).figure) == ""
+
+
+def test_rows() -> None:
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS) >= 60
+    assert len({claim.text for claim in CLAIMS}) == len(CLAIMS)
+    places = [SECTIONS.index(claim.section.split(", ")[0]) for claim in CLAIMS]
+    assert places == sorted(places) and set(places) == set(range(4))
+    for claim in CLAIMS:
+        assert set(claim.section.split(", ")) <= set(SECTIONS)
+        assert claim.how in (PROOF, COUNT, MEASUREMENT)
+        assert claim.command.endswith(f"rnnproof claims {claim.name}")
+        assert set(claim.experiments) <= set(NAMES)
+    assert {experiment for claim in CLAIMS for experiment in claim.experiments} == set(NAMES)
+
+
+def test_all_rows_run(outcomes: dict[str, Outcome]) -> None:
+    assert list(outcomes) == [claim.name for claim in CLAIMS]
+    for one in outcomes.values():
+        assert one.cases and one.verdict in VERDICTS
+        assert len({str(case.says) for case in one.cases}) == len(one.cases), one.claim.name
+        assert all(str(case.figure) and case.holds in (True, False, None) for case in one.cases)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("units-is-length", NOT),
+        ("units-is-width", CONFIRMED),
+        ("gru-unit-forget-bias", NOT),
+        ("shortcut-one-plus", PROVED),
+        ("shortcut-increases", CONDITION),
+        ("clipnorm-per-array", CONDITION),
+        ("clipnorm-direction", CONDITION),
+        ("unit-forget-bias", CONDITION),
+        ("go-backwards-output", CONDITION),
+        ("lstm-equations", PROVED),
+        ("lstm-layer", CONDITION),
+        ("optimisers-clipnorm", CONFIRMED),
+    ],
+)
+def test_verdicts_that_matter(outcomes: dict[str, Outcome], name: str, verdict: Any) -> None:
+    assert outcomes[name].verdict == verdict, outcomes[name].condition
+
+
+def test_the_same_numbers_again(outcomes: dict[str, Outcome]) -> None:
+    names = ["gate-balance", "cliff-wasted", "dropout-rate", "lstm-longer-than-simple-rnn"]
+    for again in ledger(StandIn(), names):
+        assert again.cases == outcomes[again.claim.name].cases
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int, str]] = []
+    ledger(NOWHERE, ["norm-vector", "argument-names"], lambda *step: told.append(step))
+    assert told == [(0, 2, "norm-vector"), (1, 2, "argument-names")]
+
+
+def test_an_unknown_name_is_told_what_is_near() -> None:
+    with pytest.raises(UsageError, match="no claim 'unit-is-lenght'; near to it are units-is-length.*lists all"):
+        ledger(NOWHERE, ["unit-is-lenght"])
+
+
+# experiments
+
+
+@pytest.mark.parametrize("holds", [True, None, False])
+def test_what_experiments_say_is_the_verdict(holds: bool | None) -> None:
+    sources = StandIn(holds)
+    names = [claim.name for claim in CLAIMS if claim.experiments]
+    for one in ledger(sources, names):
+        assert one.verdict == {True: CONFIRMED, None: CONDITION, False: NOT}[holds]
+    asked = vars(sources)["asked"]
+    assert len(asked) > 15
+    constants = {
+        node.value
+        for file in (PACKAGE / "experiments").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+    assert {statement for _, statement in asked} <= constants
+
+
+def test_what_was_not_run_is_not_measured() -> None:
+    (one,) = ledger(NOWHERE, ["small-limit-slow"])
+    assert (one.verdict, one.cases) == (UNMEASURED, ())
+    assert one.claim.command == "rnnproof experiment clipping && rnnproof claims small-limit-slow"
+
+
+def test_findings_are_read_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [
+        findings.Statement("slow", "Slow.", findings.HOLDS, "24 of 24"),
+        findings.Statement("slow-adaptive", "Slow, too.", findings.NOT, "0 of 6"),
+        findings.Statement("alike", "Alike.", findings.CONDITION, "14 of 56"),
+    ]
+    read: list[tuple[Path, str]] = []
+
+    def record(folder: Path, name: str) -> Any:
+        read.append((folder, name))
+        return SimpleNamespace(findings=findings.Findings((), (), tuple(made)))
+
+    monkeypatch.setitem(sys.modules, "rnnproof.experiments.record", SimpleNamespace(read=record))
+    (tmp_path / "findings").mkdir()
+    (tmp_path / "findings" / "clipping.json").write_text("{}")
+    slow, alike = ledger(Sources(tmp_path), ["small-limit-slow", "clipping-alike"])
+    assert slow.cases == (Case("Slow.", True, "24 of 24"), Case("Slow, too.", False, "0 of 6"))
+    assert (slow.verdict, alike.verdict) == (CONDITION, CONDITION)
+    assert read == [(tmp_path, "clipping")] * 3
+    made.pop()
+    with pytest.raises(UsageError, match="say nothing of 'alike' .they say slow, slow-adaptive.*rnnproof experiment clipping"):
+        ledger(Sources(tmp_path), ["clipping-alike"])
+
+
+# page and command
+
+
+def test_every_text_is_in_both_languages() -> None:
+    files = [*(PACKAGE / "claims").glob("*.py"), PACKAGE / "reporting" / "claims.py"]
+    said = {
+        node.args[0].value if isinstance(node.args[0], ast.Constant) else ast.unparse(node)
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "say"
+    }
+    japanese = catalogue("ja")
+    assert len(said) > 250
+    assert not said - set(japanese)
+    for template in said:
+        assert _places(japanese[template]) == _places(template), template
+        assert japanese[template].format(**dict.fromkeys(_places(template), 1))
+
+
+def _places(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page(outcomes: dict[str, Outcome], language: str) -> None:
+    (unmeasured,) = ledger(NOWHERE, ["cliff-thrown"])
+    shown = list({**outcomes, "cliff-thrown": unmeasured}.values())
+    document = page.document(shown)
+    assert document.name == "claims"
+    text = markdown(document, language)
+    assert terminal(document, language)
+    assert text.count("<details>") == len(shown)
+    rows = [line for line in text.splitlines() if line.startswith("|") and "`rnnproof " in line]
+    assert len(rows) == len(shown)
+    bars = {row.replace(r"\|", "").count("|") for row in rows}
+    assert bars == {7}  # six columns
+    for one in shown:
+        (row,) = [row for row in rows if row.rstrip("| ").endswith(f"rnnproof claims {one.claim.name}`")]
+        assert one.verdict.text(language) in row and one.claim.how.text(language) in row
+    assert UNMEASURED.text(language) in text and "rnnproof experiment cliff && rnnproof claims cliff-thrown" in text
+    if language == "ja":
+        assert "系列長" in text and "confirmed by measurement" not in text
+
+
+def test_the_counts_add_up(outcomes: dict[str, Outcome]) -> None:
+    counts: Any = page.document(list(outcomes.values())).blocks[1]
+    numbers = [count for _, count in counts.rows]
+    assert sum(numbers[:-1]) == numbers[-1] == len(CLAIMS)
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert main(["claims", "units-is-length", "--findings", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "(not as stated)" in told and "kernel (4, 20), (4, 20) for 4, 9 steps" in told
+    assert main(["claims", "units-is-length", "--lang", "ja"]) == 0
+    assert "記述どおりではない" in capsys.readouterr().out
+    assert main(["claims", "unit-forget-biass"]) == 2
+    error = capsys.readouterr().err
+    assert "near to it are unit-forget-bias" in error and "Traceback" not in error
+    few = tuple(claim for claim in CLAIMS if claim.name in ("norm-vector", "cliff-thrown", "units-is-length"))
+    monkeypatch.setattr("rnnproof.claims.lecture.CLAIMS", few)
+    assert main(["claims", "--findings", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.removeprefix(claim.section).split()[0] for line, claim in zip(lines[4:], few, strict=False)]
+    assert rows == [claim.name for claim in few]
+    assert [line.split()[-1] for line in lines if line.startswith(("proved", "not as", "not measured", "all"))] == list("1113")
+
+
+def test_a_claim_without_cases_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Rows()
+    rows.add("empty", "3.1", say("yes"), COUNT)(lambda sources: [])
+    monkeypatch.setattr("rnnproof.claims.lecture.CLAIMS", tuple(rows))
+    with pytest.raises(AssertionError, match="claim empty: its test has no cases"):
+        ledger(NOWHERE)
