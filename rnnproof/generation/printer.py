@@ -12,7 +12,6 @@ from rnnproof.generation.statements import IN_LOOP, expression, in_place
 from rnnproof.generation.storage import Layout, Region
 from rnnproof.generation.words import bounds, comment, identifier, plain, size_text
 
-
 SIGN = "\0"  # ends a line, ahead of the number of what the line computes; `generate` takes it off again
 Signs = list[tuple[str, Var | str]]  # (forward or backward, a value of the lowered Program or the name of one)
 

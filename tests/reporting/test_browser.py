@@ -191,8 +191,8 @@ def contrast(page: Any) -> float:
           .map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
         return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
       const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-      return Math.min(...['--paper', '--panel'].flatMap((under) => ['--ink', '--soft', '--link', '--good', '--part', '--bad', '--accent', '--gate']
-        .map((over) => ratio(light(over), light(under)))));
+      const text = ['--ink', '--soft', '--link', '--good', '--part', '--bad', '--accent', '--gate'];
+      return Math.min(...['--paper', '--panel'].flatMap((under) => text.map((over) => ratio(light(over), light(under)))));
     }"""
     return float(page.evaluate(script))
 

@@ -1,0 +1,156 @@
+"""`rnnproof report`: what it writes, the same bytes every time, and what it says of a check that fails."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from reporting.site import LANGUAGES, ROOT, SIZES, site
+
+from rnnproof.cli import main
+from rnnproof.documents.message import catalogue as messages
+from rnnproof.equations import catalogue
+from rnnproof.errors import UsageError
+from rnnproof.experiments import NAMES
+from rnnproof.reporting import cell, files, report
+from rnnproof.verification import Evidence, check
+from rnnproof.verification.evidence import Row
+
+DOCUMENT = r"$h_t = \tanh(W x_t + R h_{t-1} + b)$ and, for a stack, $o^{(l)} = f^{(l)}(o^{(l-1)}) + o^{(l-1)}$."
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Two cells, one oracle, three claims: the rest takes a minute and is tested where it is made."""
+    ledger = report.claims.ledger
+    monkeypatch.setattr(report.catalogue, "names", lambda: ("shortcut", "simple_rnn"))
+    monkeypatch.setattr(report, "check", lambda name, progress: check(name, oracles=["complex"], sizes=[SIZES]))
+    names = ("units-is-length", "cliff-thrown", "shortcut-one-plus")
+    monkeypatch.setattr(report.claims, "ledger", lambda sources, progress: ledger(sources, names))
+    return monkeypatch
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("short")
+def test_a_report_is_complete_and_the_same_every_time(tmp_path: Path) -> None:
+    written = [report.write(tmp_path / name) for name in ("one", "two")]
+    one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
+    pages = {"claims", "checks", "notation"}
+    assert set(one) == {
+        *(f"{name}.html" for name in ("index", "shortcut", "simple_rnn", *pages)),
+        *(f"{name}.md" for name in ("README", "derivations/shortcut", "derivations/simple_rnn", *pages)),
+        *(f"figures/dataflow-{name}.svg" for name in ("shortcut", "simple_rnn")),
+    }
+    assert one == two
+    assert all(found.ok for found in written)
+    assert "index.html in a browser" in written[0].lines[-1] and "all hold" in written[0].lines[-1]
+    assert "hidden=3, input=3" in one["checks.md"] and "initial h" in one["checks.md"]
+    assert "rnnproof experiment cliff" in one["README.md"], "an experiment that was not run is named with its command"
+    assert "not measured here" in one["claims.md"] and "not as stated" in one["claims.md"]
+
+
+def test_a_failed_check_is_told(short: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    row = Row("simple_rnn", "W", "complex", "float64", "T=2", 1.0, 1e-12, "rounding", "FAIL")
+    short.setattr(report, "check", lambda name, progress: Evidence((row,)))
+    written = report.write(tmp_path)
+    assert not written.ok
+    assert "NOT all hold" in written.lines[-1] and any("gradient W" in line for line in written.lines)
+    assert "1 FAIL" in (tmp_path / "derivations" / "simple_rnn.md").read_text(encoding="utf-8")
+    assert '<span class="tone bad">' in (tmp_path / "checks.html").read_text(encoding="utf-8")
+
+
+def test_a_document_of_ones_own_gets_the_same_page(
+    short: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.md").write_text(DOCUMENT)
+    output = tmp_path / "out"
+    assert main(["report", str(tmp_path / "notes.md"), "--output", str(output), "--lang", "ja"]) == 0
+    assert "all hold" in capsys.readouterr().out
+    (recurrent,) = (text for name, text in contents(output).items() if name.endswith(".html") and "R h" in text)
+    assert 'lang="ja"' in recurrent and "逆方向の1ステップ" in recurrent and "--cell" in recurrent
+    (opened,) = (
+        text for name, text in contents(output).items() if name.endswith(".html") and "J_{f" in text and "R h" not in text
+    )
+    assert "--bind" in opened and 'id="code"' not in opened, "a function left open has no code yet"
+    bound = ["report", str(tmp_path / "notes.md"), "--bind", r"f=\tanh(W o + b)", "--output", str(tmp_path / "bound")]
+    assert main(bound) == 0
+    assert sum('id="code"' in text for text in contents(tmp_path / "bound").values()) == 2
+
+
+def test_only_the_page_that_is_asked_for_is_written(short: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert main(["report", "simple_rnn", "--output", str(tmp_path)]) == 0
+    assert set(contents(tmp_path)) == {"simple_rnn.html", "derivations/simple_rnn.md", "figures/dataflow-simple_rnn.svg"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nothing.md"], "nothing.md: neither a file nor a cell"),
+        (["lstm", "--lang", "de"], "'de' is not one of"),
+        (["claims.md"], "another page of that name"),
+        (["lstm", "--bind", "f=x"], "no selected cell leaves f open"),
+    ],
+)
+def test_bad_input_is_one_message_and_nothing_written(
+    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("claims.md").write_text(r"$h_t = \tanh(W x_t + R h_{t-1} + b)$")
+    assert main(["report", *arguments, "--output", "out"]) == 2
+    assert says in capsys.readouterr().err and not Path("out").exists()
+
+
+def test_results_that_were_damaged_are_told(short: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "findings").mkdir()
+    (tmp_path / "findings" / "cliff.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"cliff\.json"):
+        report.write(tmp_path)
+    shutil.copy(ROOT / "reports" / "findings" / "cliff.json", tmp_path / "findings")
+    with pytest.raises(UsageError, match=r"cliff-contour\.svg: cannot be read"):
+        report.write(tmp_path)
+
+
+def test_the_committed_pages_are_those_that_are_made_now(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All but the evidence, whose errors are the machine's: of a cell's page what stands ahead of it, other pages whole."""
+    folder = site(tmp_path_factory.mktemp("site"))
+    names = {path.stem.partition(".")[0] for path in folder.glob("*.html")}
+    assert names == {*catalogue.names(), *NAMES, "index", "claims", "checks", "notation"}
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".html", ".md", ".svg")):
+        committed = ROOT / "reports" / path.relative_to(folder)
+        stem = path.stem.partition(".")[0]
+        if stem not in ("checks", "index", "README"):
+            whole = [text.read_text(encoding="utf-8") for text in (committed, path)]
+            marker = r'id="evidence"|^## (?:The evidence|証拠)$' if stem in catalogue.names() else r"\Z"
+            made, kept = (re.split(marker, text, maxsplit=1, flags=re.M)[0] for text in whole)
+            assert made == kept, f"{committed}: run `rnnproof report {' '.join(f'--lang {one}' for one in LANGUAGES)}`"
+
+
+def test_pages_are_small_enough_to_send() -> None:
+    for path in (ROOT / "reports").glob("*.html"):
+        assert path.stat().st_size < 2_000_000, path.name
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_the_catalogues_words_are_in_both_languages(name: str) -> None:
+    assert {cell.escaped(text) for text in catalogue.about(name)} <= messages("ja").keys()
+
+
+def test_nothing_is_written_where_one_file_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="folder"):
+        files.write({tmp_path / "good": "text", tmp_path / "folder": "text"})
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_link_and_a_files_mode_survive(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "real").chmod(0o640)
+    (tmp_path / "link").symlink_to("real")
+    files.write({tmp_path / "link": "new"})
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o640
