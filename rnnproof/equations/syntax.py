@@ -154,11 +154,20 @@ def _parser() -> lark.Lark:
     return lark.Lark(text, parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=False)
 
 
+def macros(terminal: str) -> tuple[str, ...]:
+    r"""The macros that the grammar's terminal lists, such as \bar and \tilde for ACCENT."""
+    (pattern,) = (found.pattern.value for found in _parser().terminals if found.name == terminal)
+    listed = re.search(r"\(((?:[A-Za-z]+\|)+[A-Za-z]+)\)", pattern)
+    return tuple(f"\\{name}" for name in listed[1].split("|")) if listed else ()
+
+
 def _unknown(tex: str, at: int) -> Fault:
     macro = re.compile(r"\\[A-Za-z]+|\\?.", re.S).match(tex, at)
     found = macro[0] if macro else ""
     if found.startswith("\\") and len(found) > 1:
         return Fault(at, f"{found} is not understood here; write the equation without it")
+    if found == "&":
+        return Fault(at, "a matrix of several columns is not understood; name its blocks and write their products as a sum")
     return Fault(at, f"{found!r} is not understood in an equation; remove it")
 
 
@@ -231,6 +240,8 @@ class _Builder(lark.Transformer[Any, Any]):
             if isinstance(part, Group) and part.bracket == "(" and (word := _letters(parts[:place])):
                 first = parts[place - len(word)]
                 raise Fault(first.at, rf"{word} is read as a product of letters; write \operatorname{{{word}}}")
+            if isinstance(part, Group) and part.bracket == "[" and isinstance(part.inner, Number) and place:
+                raise Fault(part.at, "an entry of a vector is not understood; write the equation with whole vectors")
         return _product("", parts)
 
     def factor(self, parts: list[Any]) -> Node:

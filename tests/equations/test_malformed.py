@@ -77,6 +77,11 @@ MALFORMED = {
     ),
     "fraction without braces": (r"$$h_t = h_{t-1} + \frac12 W x_t$$", ["fraction", r"\frac{1}{2}"]),
     "fraction half in braces": (r"$$h_t = h_{t-1} + \frac{1}2 W x_t$$", ["fraction", r"\frac{1}{2}"]),
+    "a matrix of several columns": (
+        r"$$h_t = \begin{bmatrix} A & B \end{bmatrix} h_{t-1} + x_t$$",
+        ["a matrix of several columns", "products as a sum"],
+    ),
+    "an entry": (r"$$h_t = h_{t-1}[0] + x_t$$", ["an entry of a vector", "whole vectors"]),
     "division by a vector": (r"$$h_t = W x_t + h_{t-1} / u$$".replace("u", "h_{t-1}"), ["only a scalar divides"]),
     "division by zero": (r"$$h_t = W x_t + h_{t-1} / 0$$", ["division by zero"]),
     "python keyword": (r"$$\text{class}_t = \text{class}_{t-1}$$", ["'class' is a word of Python", "another word"]),

@@ -219,6 +219,13 @@ NOTATIONS = {
         r"$$i_t = \sigma(W x_t + W_{ci} \odot c_{t-1}) \\ c_t = i_t \odot c_{t-1}$$",
         "c | x | W(hidden,input) W_ci(hidden)",
     ),
+    "a condition": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b), \quad t \geq 1$$", SIMPLE),
+    "a condition in words": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b) \quad \text{for all } t$$", SIMPLE),
+    "a condition for all": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b), \forall t > 0$$", SIMPLE),
+    "a matrix in an aligned row": (
+        r"\begin{align} h_t &= \tanh(W \begin{bmatrix} h_{t-1} \\ x_t \end{bmatrix} + b) &\\ y_t &= V h_t\end{align}",
+        "y h | x | W(hidden,hidden+input) b(hidden) V(y_size,hidden)",
+    ),
     "initial values": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b), \quad h_0 = 0, \quad t = 1, \ldots, T$$", SIMPLE),
 }
 
