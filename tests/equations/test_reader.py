@@ -89,6 +89,7 @@ NOTATIONS = {
     ),
     "concatenation": (r"$$h_t = \tanh(W \cdot [h_{t-1}, x_t] + b)$$", WITH_CONCATENATION),
     "concatenation, semicolon": (r"$$h_t = \tanh(W [h_{t-1}; x_t] + b)$$", WITH_CONCATENATION),
+    "concatenation, a sign made binary": (r"$$h_t = \tanh(W [h_{t-1} \mathbin{\|} x_t] + b)$$", WITH_CONCATENATION),
     "concatenation, transposed": (r"$$h_t = \tanh(W [h_{t-1}^\top, x_t^\top]^\top + b)$$", WITH_CONCATENATION),
     "concatenation, matrix": (r"$$h_t = \tanh(W \begin{bmatrix} h_{t-1} \\ x_t \end{bmatrix} + b)$$", WITH_CONCATENATION),
     "transposed": (r"$$h_t = \tanh(W^T x_t + R^\top h_{t-1} + b)$$", "h | x | W(input,hidden) R(hidden,hidden) b(hidden)"),
