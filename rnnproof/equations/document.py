@@ -20,9 +20,11 @@ MAX_EQUATIONS = 500
 MAX_LENGTH = 4_000
 MAX_DEPTH = 50
 
-_SPLITTING = (
-    r"(?:eqnarray|align|aligned|alignat|alignedat|flalign|gather|gathered|equation|split|multline|cases|dcases|array)\*?"
+ENVIRONMENTS = (
+    *("eqnarray", "align", "aligned", "alignat", "alignedat", "flalign", "gather", "gathered"),
+    *("equation", "split", "multline", "cases", "dcases", "array"),
 )
+_SPLITTING = rf"(?:{'|'.join(ENVIRONMENTS)})\*?"
 _FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _TEX_CODE = re.compile(
     r"\\begin\{(verbatim|lstlisting|minted)\*?\}.*?(?:\\end\{\1\*?\}|\Z)|\\verb\*?([^\w\s])[^\n]{0,200}?\2", re.S
@@ -40,7 +42,7 @@ _MATH = re.compile(
 )
 _DISPLAYED = ("dollars", "brackets", "bare")
 _NOISE = re.compile(
-    r"(?P<keep>\\\\|\\%)"
+    r"(?P<keep>\\\\|\\%)|\\(?P<edge>begin|end)\{[a-zA-Z]*matrix\}"
     r"|%[^\n]*|\\(?:label|tag|hspace|vspace)\*?\s*\{[^{}]*\}"
     r"|\\(?:left|right)(?![A-Za-z])\s*\.?|\\(?:middle|[bB]igg?[lrm]?)(?![A-Za-z])"
     r"|\\(?:nonumber|notag|displaystyle|textstyle|limits|nolimits|bf|rm|it|sf|boldmath|hfill|allowbreak)(?![A-Za-z])"
@@ -57,6 +59,10 @@ _ARGUMENT = re.compile(r"\s*(?:\[[a-z]\]|\{[lcr|@{}\s\d]*\})")
 _RELATION = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq|in)(?![A-Za-z])|[←≔≡≜∈]")
 _CARRIES_ON = re.compile(r"^\s*(?:[-+*)\]/−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z])|\\[}\]])")
 _AT_END = re.compile(r"(?:[-+*=−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z]))\s*$")
+_CONDITION = re.compile(
+    r"(?:\s|\\q?quad(?![A-Za-z]))*(?:\\text\s*\{\s*(?:for|if|when|where|with)\b|\\forall(?![A-Za-z])"
+    r"|[A-Za-z]\s*(?:\\(?:geq?|leq?)(?![A-Za-z])|[<>≤≥]))"
+)
 _SEPARATOR = re.compile(r"\\q?quad(?![A-Za-z])|\\begin|\\end|[][(){},;，]")
 _OPENS, _CLOSES = "([{", ")]}"
 
@@ -135,7 +141,20 @@ def equations(page: Page, whole: bool = False) -> list[Printed]:
 
 def clean(tex: str) -> str:
     """The same text with comments, labels, sizes of brackets and spacing blanked out."""
-    return _QUAD.sub(_blank, _NOISE.sub(lambda found: found[0] if found["keep"] else _blank(found), tex))
+    return _QUAD.sub(_blank, _quiet(tex))
+
+
+def _quiet(tex: str) -> str:
+    """The text without noise; an & stays in a matrix, where it is none."""
+    inside = 0
+
+    def written(found: re.Match[str]) -> str:
+        nonlocal inside
+        if found["edge"]:
+            inside += 1 if found["edge"] == "begin" else -1
+        return found[0] if found["keep"] or found["edge"] or (found[0] == "&" and inside > 0) else _blank(found)
+
+    return _NOISE.sub(written, tex)
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -208,7 +227,7 @@ def check_depth(page: Page, start: int, tex: str) -> None:
 
 def _cut(page: Page, start: int, tex: str, display: bool) -> Iterator[Printed]:
     """The equations of one segment: cut at row breaks, joined again where a row only carries the one before on."""
-    tex = _NOISE.sub(lambda found: found[0] if found["keep"] else _blank(found), tex)
+    tex = _quiet(tex)
     rows: list[list[int]] = [[0, 0]]
     blanked = list(tex)
     depth = 0
@@ -266,7 +285,8 @@ def _is_open(piece: str) -> bool:
 
 
 def _apart(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut `a = b, c = d` and `a = b \\quad c = d` outside brackets; a piece that is no relation stays with its neighbour."""
+    """Cut `a = b, c = d` and `a = b \\quad c = d` outside brackets; a piece that is neither a relation nor
+    a condition, such as `t \\geq 1`, stays with its neighbour."""
     cuts, depth = [begin], 0
     for found in _SEPARATOR.finditer(text, begin, end):
         mark = found[0]
@@ -279,7 +299,8 @@ def _apart(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     cuts.append(end)
     start = begin
     for left, right in zip(cuts[1:], cuts[2:], strict=False):
-        if _RELATION.search(text, start, left) and _RELATION.search(text, left, end) and _begins(text, cuts, left, right):
+        begins = _RELATION.search(text, left, end) and _begins(text, cuts, left, right)
+        if _RELATION.search(text, start, left) and (begins or _CONDITION.match(text, left, right)):
             yield start, left
             start = left
     yield start, end

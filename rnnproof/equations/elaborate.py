@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -82,13 +83,20 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
             made.append(Statement(one, function, resolver.tree(one.right, {inner: argument}), argument))
     for function in resolver.functions.values():
         function.kind = VECTOR
-    for key, quantity in resolver.quantities.items():
-        if any(label.isdigit() for label in key.above):
-            bare = replace(key, above=tuple(label for label in key.above if not label.isdigit()))
-            if bare in resolver.quantities:
-                message = f"{quantity.tex} looks like a power of {resolver.quantities[bare].tex}; write powers as products"
-                raise roles.fault_at(quantity, message)
+    _check_powers(resolver)
     return made
+
+
+def _check_powers(resolver: Resolver) -> None:
+    """Raise Fault for a number above a symbol that is no label: x^2 beside x, or where no symbol shows it to be one."""
+    numbered = [q for q in resolver.quantities.values() if re.search(r"\^(?:\d|\{\d+\})", q.tex)]
+    labels = any(q.defined or "1" in q.key.above for q in numbered)  # no power is defined, and nobody writes the first one
+    for quantity in numbered:
+        key = quantity.key
+        bare = replace(key, above=tuple(label for label in key.above if not label.isdigit()))
+        if not labels or bare in resolver.quantities:
+            message = f"{quantity.tex} looks like a power; write powers as products, and a label in parentheses: ^{{(2)}}"
+            raise roles.fault_at(quantity, message)
 
 
 def declare(resolver: Resolver, declarations: Declared) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rnnproof.equations.syntax import Node, Script, Symbol
+from rnnproof.equations.scripts import Script
+from rnnproof.equations.syntax import Node, Symbol
 
 _MARKS = {"*": "star", "+": "plus", "-": "minus"}
 _GLUED = re.compile("(?:prime|star|plus|minus)+")

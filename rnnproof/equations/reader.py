@@ -18,7 +18,7 @@ from rnnproof.errors import EquationError, UsageError
 
 _IN = re.compile(r"\\in(?![A-Za-z])|∈")
 _EQUAL = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq)(?![A-Za-z])|[←≔≡≜]")
-_NO_RECURRENCE = "no recurrence: nothing is read at the step before"
+_NO_RECURRENCE = "no recurrence: nothing is read at the step before, as h_{t-1} is (not h(t-1))"
 _CUSTOMARY = frozenset("tnkl")
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import lark
 
+from rnnproof.equations import activations
 from rnnproof.equations.document import clean
+from rnnproof.equations.scripts import Script, is_power, joined, nested, transposition
 
 
 class Fault(Exception):
@@ -34,21 +36,6 @@ def blame(source: Any) -> Iterator[None]:
     except Fault as fault:
         fault.source = fault.source or source
         raise
-
-
-@dataclass(frozen=True)
-class Script:
-    """One sub- or superscript: its content as names and signs, cut at its commas, and as LaTeX."""
-
-    place: str
-    parts: tuple[tuple[str, ...], ...]
-    tex: str
-
-    @property
-    def printed(self) -> str:
-        if self.place == "'":
-            return self.tex
-        return f"{self.place}{self.tex}" if len(self.tex) == 1 else f"{self.place}{{{self.tex}}}"
 
 
 @dataclass(frozen=True)
@@ -167,11 +154,20 @@ def _parser() -> lark.Lark:
     return lark.Lark(text, parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=False)
 
 
+def macros(terminal: str) -> tuple[str, ...]:
+    r"""The macros that the grammar's terminal lists, such as \bar and \tilde for ACCENT."""
+    (pattern,) = (found.pattern.value for found in _parser().terminals if found.name == terminal)
+    listed = re.search(r"\(((?:[A-Za-z]+\|)+[A-Za-z]+)\)", pattern)
+    return tuple(f"\\{name}" for name in listed[1].split("|")) if listed else ()
+
+
 def _unknown(tex: str, at: int) -> Fault:
     macro = re.compile(r"\\[A-Za-z]+|\\?.", re.S).match(tex, at)
     found = macro[0] if macro else ""
     if found.startswith("\\") and len(found) > 1:
         return Fault(at, f"{found} is not understood here; write the equation without it")
+    if found == "&":
+        return Fault(at, "a matrix of several columns is not understood; name its blocks and write their products as a sum")
     return Fault(at, f"{found!r} is not understood in an equation; remove it")
 
 
@@ -182,6 +178,8 @@ def _unexpected(tex: str, token: Any, expected: Any) -> Fault:
             return Fault(len(tex), f"the equation ends while {opened[0]!r} is still open; close it")
         return Fault(len(tex), "the equation ends too early; something is missing here")
     at = token.start_pos
+    if re.search(r"\\[dt]?frac\s*(?:\{[^{}]*\}\s*)?$", tex[:at]):
+        return Fault(at, r"a fraction has both its parts in braces; write \frac{1}{2}")
     if token.type in ("RBRACE", "CLOSE"):
         return Fault(at, f"{token} closes nothing or comes too early; balance the brackets")
     if token.type == "RELATION":
@@ -238,6 +236,12 @@ class _Builder(lark.Transformer[Any, Any]):
         return _product("dot", factors)
 
     def run(self, parts: list[Any]) -> Any:
+        for place, part in enumerate(parts):
+            if isinstance(part, Group) and part.bracket == "(" and (word := _letters(parts[:place])):
+                first = parts[place - len(word)]
+                raise Fault(first.at, rf"{word} is read as a product of letters; write \operatorname{{{word}}}")
+            if isinstance(part, Group) and part.bracket == "[" and isinstance(part.inner, Number) and place:
+                raise Fault(part.at, "an entry of a vector is not understood; write the equation with whole vectors")
         return _product("", parts)
 
     def factor(self, parts: list[Any]) -> Node:
@@ -245,13 +249,20 @@ class _Builder(lark.Transformer[Any, Any]):
         transposed = False
         kept = []
         for script in scripts:
-            transposition, script = _transposition(script)
-            transposed |= transposition
+            turned, script = transposition(script)
+            transposed |= turned
             kept += [script] if script else []
+        if transposed and isinstance(nucleus, Column):
+            rows = tuple(item.inner for item in nucleus.items if isinstance(item, Transposed))
+            if len(rows) == len(nucleus.items):  # rows side by side, then stood up
+                return replace(nucleus, items=rows)
         if isinstance(nucleus, Group) and nucleus.bracket == "{" and isinstance(nucleus.inner, Symbol | Number):
             nucleus = nucleus.inner
         if isinstance(nucleus, Symbol):
             nucleus = replace(nucleus, scripts=(*nucleus.scripts, *kept))
+            if any(is_power(nucleus.base, script) for script in kept):
+                message = r"looks like a power, and a superscript is a name; write powers as products, e^{...} as \exp(...)"
+                raise Fault(nucleus.at, f"{nucleus.printed} {message}")
         elif kept and not (isinstance(nucleus, Number) and nucleus.text in "01"):
             raise Fault(nucleus.at, r"only a symbol carries scripts; write powers as products, and \odot between vectors")
         return Transposed(nucleus.at, nucleus) if transposed else nucleus
@@ -282,6 +293,9 @@ class _Builder(lark.Transformer[Any, Any]):
         pairs = {"(": ")", "[": "]", r"\{": r"\}", r"\lbrack": r"\rbrack", "{": "}"}
         if pairs.get(str(bracket)) != str(closing):
             raise Fault(closing.start_pos, f"{bracket} is closed by {closing}; close it with {pairs.get(str(bracket))}")
+        marks = {part.type: part for part in parts[2:-1:2]}
+        if len(marks) > 1:
+            raise Fault(marks["SEPARATOR"].start_pos, "a comma and a ; in one bracket; stack all parts alike, as [a; b]")
         items = [part for part in items if isinstance(part, Node)]
         if len(items) > 1:
             return Column(bracket.start_pos, str(bracket), tuple(items))
@@ -304,13 +318,13 @@ class _Builder(lark.Transformer[Any, Any]):
                 cut.append([])
             else:
                 cut[-1].append(name)
-        return Script(str(parts[0]), tuple(tuple(part) for part in cut if part), _joined([tex for _, tex in atoms]))
+        return Script(str(parts[0]), tuple(tuple(part) for part in cut if part), joined([tex for _, tex in atoms]))
 
     def items(self, parts: list[Any]) -> list[tuple[str, str]]:
         atoms: list[tuple[str, str]] = []
-        for part in parts:
+        for before, part in zip([None, *parts], parts, strict=False):
             if isinstance(part, list):
-                atoms += part
+                atoms += nested(part) if getattr(before, "type", "") == "SUB" else part
             elif part.type not in ("LBRACE", "RBRACE", "SUB", "SUP"):
                 atoms.append(("," if part.type == "SEPARATOR" else str(part), str(part)))
         return atoms
@@ -325,19 +339,23 @@ class _Builder(lark.Transformer[Any, Any]):
     def accented(self, parts: list[Any]) -> list[tuple[str, str]]:
         mark, atoms = parts
         name = "".join(atom for atom, _ in atoms) + ("" if mark.type == "FONT" else _accent(mark))
-        return [(name, f"{mark}{{{_joined([tex for _, tex in atoms])}}}")]
+        return [(name, f"{mark}{{{joined([tex for _, tex in atoms])}}}")]
 
 
 def _product(sign: str, factors: list[Any]) -> Any:
     return Product(factors[0].at, sign, tuple(factors)) if len(factors) > 1 else factors[0]
 
 
-def _joined(parts: list[str]) -> str:
-    """LaTeX pieces side by side, a space only where a macro would swallow the next letter."""
-    text = ""
-    for part in parts:
-        text += (" " if re.search(r"\\[A-Za-z]+$", text) and part[:1].isalpha() else "") + part
-    return text
+def _letters(factors: list[Any]) -> str:
+    """The longest known function's name that the last factors spell, letter by letter without a space; else nothing."""
+    word, at = "", 0
+    found = ""
+    for factor in reversed(factors):
+        if not isinstance(factor, Symbol) or factor.scripts or len(factor.tex) > 1 or (word and factor.at != at - 1):
+            break
+        word, at = factor.tex + word, factor.at
+        found = word if len(word) > 1 and activations.find(word) else found
+    return found
 
 
 def _accent(mark: Any) -> str:
@@ -356,17 +374,3 @@ def _spelt(token: Any) -> str:
         name = unicodedata.name(unicodedata.normalize("NFKC", token)).split()[-1]
         return name.lower() if token.islower() else name.capitalize()
     return str(token).lstrip("\\")
-
-
-def _transposition(script: Script) -> tuple[bool, Script | None]:
-    """Whether a superscript transposes, and what is left of it."""
-    if script.place != "^":
-        return False, script
-    if script.parts in ((("T",),), (("top",),), (("tr",),)):
-        return True, None
-    if script.parts and script.parts[-1][-1:] == ("top",):
-        parts = (*script.parts[:-1], script.parts[-1][:-1])
-        return True, replace(
-            script, parts=tuple(part for part in parts if part), tex=re.sub(r"\\(top|intercal)\s*$", "", script.tex)
-        )
-    return False, script

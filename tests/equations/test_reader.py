@@ -89,6 +89,8 @@ NOTATIONS = {
     ),
     "concatenation": (r"$$h_t = \tanh(W \cdot [h_{t-1}, x_t] + b)$$", WITH_CONCATENATION),
     "concatenation, semicolon": (r"$$h_t = \tanh(W [h_{t-1}; x_t] + b)$$", WITH_CONCATENATION),
+    "concatenation, a sign made binary": (r"$$h_t = \tanh(W [h_{t-1} \mathbin{\|} x_t] + b)$$", WITH_CONCATENATION),
+    "concatenation, transposed": (r"$$h_t = \tanh(W [h_{t-1}^\top, x_t^\top]^\top + b)$$", WITH_CONCATENATION),
     "concatenation, matrix": (r"$$h_t = \tanh(W \begin{bmatrix} h_{t-1} \\ x_t \end{bmatrix} + b)$$", WITH_CONCATENATION),
     "transposed": (r"$$h_t = \tanh(W^T x_t + R^\top h_{t-1} + b)$$", "h | x | W(input,hidden) R(hidden,hidden) b(hidden)"),
     "transposed, other signs": (
@@ -103,6 +105,19 @@ NOTATIONS = {
         r"$$h_t = \tanh(W_{xh} x_t + W_{h,h} h_{t-1} + b_h^{f})$$",
         "h | x | W_xh(hidden,input) W_h_h(hidden,hidden) b_h_f(hidden)",
     ),
+    "numbers above as labels": (
+        r"$$h_t^2 = \tanh(W^2 h_t^1 + R^2 h_{t-1}^2)$$",
+        "h_2 | h_1 | W_2(hidden,input) R_2(hidden,hidden)",
+    ),
+    "numbers above without the first": (
+        r"$$h_t^2 = \tanh(W^2 x_t + R^2 h_{t-1}^2)$$",
+        "h_2 | x | W_2(hidden,input) R_2(hidden,hidden)",
+    ),
+    "a number in parentheses is a label": (
+        r"$$h_t = \tanh(W x_t + W^{(2)} h_{t-1})$$",
+        "h | x | W(hidden,input) W_2(hidden,hidden)",
+    ),
+    "a state e above": (r"$$e^{t} = W x^t + e^{t-1}$$", "e | x | W(hidden,input)"),
     "words": (
         r"$$h_t = \mathrm{ReLU}(W_\text{in} x_t + W_{\mathrm{rec}} h_{t-1} + \text{bias})$$",
         "h | x | W_in(hidden,input) W_rec(hidden,hidden) bias(hidden)",
@@ -205,6 +220,13 @@ NOTATIONS = {
         r"$$i_t = \sigma(W x_t + W_{ci} \odot c_{t-1}) \\ c_t = i_t \odot c_{t-1}$$",
         "c | x | W(hidden,input) W_ci(hidden)",
     ),
+    "a condition": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b), \quad t \geq 1$$", SIMPLE),
+    "a condition in words": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b) \quad \text{for all } t$$", SIMPLE),
+    "a condition for all": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b), \forall t > 0$$", SIMPLE),
+    "a matrix in an aligned row": (
+        r"\begin{align} h_t &= \tanh(W \begin{bmatrix} h_{t-1} \\ x_t \end{bmatrix} + b) &\\ y_t &= V h_t\end{align}",
+        "y h | x | W(hidden,hidden+input) b(hidden) V(y_size,hidden)",
+    ),
     "initial values": (r"$$h_t = \tanh(W x_t + R h_{t-1} + b), \quad h_0 = 0, \quad t = 1, \ldots, T$$", SIMPLE),
 }
 
@@ -254,6 +276,11 @@ def test_the_printed_form_is_kept() -> None:
     (equation,) = cell.equations
     assert equation.tex == r"\bar{h}_t = \tanh(W_\bar{h}x_t+R^{(1)} \bar{h}_{t-1})"
     assert equation.where == "mine:1"
+
+
+def test_scripts_of_scripts_are_printed() -> None:
+    cell = read_one(r"$$h_t = \tanh(W_{h_t} x_t + R_{h_{ab}} h_{t-1} + b_{\bar{h}_\lambda})$$")
+    assert [cell.tex[name] for name in ("W_ht", "R_hab", "b_hbarlambda")] == ["W_{h_t}", "R_{h_{ab}}", r"b_{\bar{h}_{\lambda}}"]
 
 
 def test_states_come_latest_first() -> None:

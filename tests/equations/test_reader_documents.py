@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnproof.equations import reader
+from rnnproof.equations import document, reader
 from rnnproof.errors import EquationError, RnnproofError, UsageError
 
 LESSON = r"""# 再帰型ネットワーク
@@ -71,6 +71,11 @@ def test_what_is_passed_over_is_listed(tmp_path: Path) -> None:
     assert "is not understood" in listed[r"||A||_2 = \sqrt{\Sigma_{i=1}^m a_{ij}^2 }"][1]
     assert listed[r"L = \sum_t \|y - h\|^2"][0] == 32
     assert not any("x_t" in tex for tex in listed)
+
+
+def test_a_condition_is_listed() -> None:
+    page = document.Page("notes", r"$$h_t = \tanh(W x_t + R h_{t-1}), \quad t \geq 1$$")
+    assert reader.read_page(page, "notes").passed_over == ((1, r"t \geq 1", "no definition"),)
 
 
 def test_a_tex_document(tmp_path: Path) -> None:
