@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rnnproof.derivation.derivation import derive
+from rnnproof.derivation.document import FORWARD
 from rnnproof.documents.blocks import Block, Bullets, Formula, Paragraph
 from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.equations import expressions
 from rnnproof.equations.cell import Cell
-
-_FORWARD = "One step forward"
 
 
 def result(cell: Cell, catalogued: str = "", forward: bool = False) -> Iterator[Block]:
@@ -32,7 +31,7 @@ def lines(
     """Lines of a cell's derivation: one step as it was understood, gradients, Jacobians."""
     derivation = derive(cell)
     if forward:
-        yield from (Formula(step.tex) for step in derivation.steps if str(step.title) == _FORWARD)
+        yield from (Formula(step.tex) for step in derivation.steps if step.title == FORWARD)
     yield from (Formula(derivation.gradient(of).tex) for of in gradients)
     yield from (Formula(derivation.jacobian(*pair).tex) for pair in jacobians)
 
