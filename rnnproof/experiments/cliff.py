@@ -15,13 +15,14 @@ import numpy as np
 import sympy as sp
 
 from rnnproof import optimizers
+from rnnproof.documents.message import listed, say
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Cell
 from rnnproof.experiments.findings import Findings, Statement, Table, share, spread, verdict
 from rnnproof.experiments.trial import Result, Seed, Trial, spawned
 from rnnproof.generation import build
 
-TITLE = "The cliff: why gradients are clipped"
+TITLE = say("The cliff: why gradients are clipped")
 STEPS, START, TARGET = 50, 0.5, 0.7
 W_RANGE, B_RANGE = (3.5, 6.5), (-3.5, -1.0)
 LIMIT = 0.5
@@ -131,33 +132,42 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
             )
         )
     headers = (
-        "clipping",
-        "learning rate",
-        "starts",
-        "longest step",
-        "longest step of a run",
-        f"runs with a step > {FAR:g}",
-        "runs that left the region",
-        "largest gradient norm",
-        "loss at the end",
-        "loss < 0.001",
+        say("clipping"),
+        say("learning rate"),
+        say("starts"),
+        say("longest step"),
+        say("longest step of a run"),
+        say("runs with a step > {far:g}", far=FAR),
+        say("runs that left the region"),
+        say("largest gradient norm"),
+        say("loss at the end"),
+        say("loss < 0.001"),
     )
-    says = (
-        f"Gradient descent from random points, {next(iter(groups.values()))[0][0].steps} steps; limit {LIMIT:g}, steps in the "
-        "units of w and b; median [quartiles]."
+    says = say(
+        "Gradient descent from random points, {steps} steps; limit {limit:g}, steps in the units of w and b; median "
+        "[quartiles].",
+        steps=next(iter(groups.values()))[0][0].steps,
+        limit=LIMIT,
     )
     summary = Table("cliff-summary", says, headers, tuple(rows))
     shown = _shown(groups)
     steps = Table(
         "cliff-trajectory",
-        "The descents that the figure shows, at the steps where they moved farthest and every 20th.",
-        ("clipping", "step", "w", "b", "loss", "gradient norm", "step length"),
+        say("The descents that the figure shows, at the steps where they moved farthest and every 20th."),
+        (say("clipping"), say("step"), "w", "b", say("loss"), say("gradient norm"), say("step length")),
         tuple(row for clip, result in shown.items() for row in _course(clip, result)),
     )
     setting = (
-        f"x_t = w sigma(x_(t-1)) + b, x_0 = {START}, {STEPS} steps, E = (sigma(x_{STEPS}) - {TARGET})^2; float64; w in "
-        f"{list(W_RANGE)}, b in {list(B_RANGE)}.",
-        "Plain gradient descent on the vector (w, b): clipnorm limits its 2-norm, clipvalue each of its two entries.",
+        say(
+            "{equation}, {start}, {steps} steps, {loss}; float64; w in {w}, b in {b}.",
+            equation=r"$x_t = w \sigma(x_{t-1}) + b$",
+            start=f"$x_0 = {START}$",
+            steps=STEPS,
+            loss=rf"$E = (\sigma(x_{{{STEPS}}}) - {TARGET})^2$",
+            w=str(list(W_RANGE)),
+            b=str(list(B_RANGE)),
+        ),
+        say("Plain gradient descent on the vector (w, b): clipnorm limits its 2-norm, clipvalue each of its two entries."),
     )
     return Findings(setting, (summary, steps), _statements(groups), {"trajectories": shown})
 
@@ -207,27 +217,47 @@ def _statements(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -
     kinds = ("norm", "value")
     saved = [bool(thrown) and gone[clip] < gone["none"] and found[clip] > found["none"] for clip in kinds]
     better = [bool(met) and lower[clip] > len(met) / 2 for clip in kinds]
-    told = ", ".join(f"{clip}: {gone[clip]} leave the region, {found[clip]} end below 0.001" for clip in CLIPS)
+    told = listed(
+        say("{clip}: {gone} leave the region, {found} end below 0.001", clip=clip, gone=gone[clip], found=found[clip])
+        for clip in CLIPS
+    )
     return (
         Statement(
             "thrown",
-            "At the cliff, descent without clipping is thrown back across the surface.",
+            say("At the cliff, descent without clipping is thrown back across the surface."),
             verdict(bool(met) and len(thrown) > len(met) / 2, bool(thrown)),
-            f"of {len(starts)} descents, {len(met)} meet a gradient of norm over {LIMIT:g}; {len(thrown)} of these make a "
-            f"step longer than {FAR:g}, the longest {max(max(runs['none']['lengths']) for runs in starts):.3g}",
+            say(
+                "of {starts} descents, {met} meet a gradient of norm over {limit:g}; {thrown} of these make a step longer than "
+                "{far:g}, the longest {longest:.3g}",
+                starts=len(starts),
+                met=len(met),
+                limit=LIMIT,
+                thrown=len(thrown),
+                far=FAR,
+                longest=max(max(runs["none"]["lengths"]) for runs in starts),
+            ),
         ),
         Statement(
             "prevented",
-            "Clipping, by norm or by value, keeps the search from being thrown away.",
+            say("Clipping, by norm or by value, keeps the search from being thrown away."),
             verdict(all(saved), any(saved)),
-            f"of the {len(thrown)} descents that are thrown without clipping (none), from the same starts: {told}; a "
-            "clipped step is no longer than the rate times the limit (times the root of 2 by value) by construction",
+            say(
+                "of the {thrown} descents that are thrown without clipping (none), from the same starts: {told}; a clipped "
+                "step is no longer than the rate times the limit (times the root of 2 by value) by construction",
+                thrown=len(thrown),
+                told=told,
+            ),
         ),
         Statement(
             "ends",
-            "Clipping lets the search end lower.",
+            say("Clipping lets the search end lower."),
             verdict(all(better), any(better)),
-            f"of the {len(met)} that meet the wall, lower than the unclipped one from the same start: by norm "
-            f"{lower['norm']}, by value {lower['value']}",
+            say(
+                "of the {met} that meet the wall, lower than the unclipped one from the same start: by norm {norm}, by value "
+                "{value}",
+                met=len(met),
+                norm=lower["norm"],
+                value=lower["value"],
+            ),
         ),
     )

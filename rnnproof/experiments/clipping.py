@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
 
+from rnnproof.documents.message import say
 from rnnproof.experiments.clipping_findings import findings
 from rnnproof.experiments.training import Training
 from rnnproof.experiments.trial import Seed, Trial, spawned
 
 __all__ = ["TITLE", "findings", "trials"]
 
-TITLE = "Gradient clipping: explosions, limits, directions"
+TITLE = say("Gradient clipping: explosions, limits, directions")
 LENGTHS: dict[str, int | None] = {"adding": 10, "temporal-order": 20, "vowels": None, "sunspots": 24}
 # Half a decade apart, from where training without clipping is safe to where it begins to break.
 RATES = {"SGD": (0.1, 0.3, 1.0), "Adagrad": (0.03, 0.1, 0.3), "RMSprop": (0.003, 0.01, 0.03), "Adam": (0.003, 0.01, 0.03)}

@@ -6,23 +6,24 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from rnnproof.documents.message import Text, listed, say
 from rnnproof.experiments.findings import Findings, Statement, Table, median, present, quartiles, share, spread, verdict
 from rnnproof.experiments.training import Training, diverged
 from rnnproof.experiments.trial import Result, Trial
 
 Group = list[tuple[Training, Result]]
 MEASURES = (
-    "runs",
-    "diverged",
-    "at target",
-    "steps to target",
-    "final / constant",
-    "wrong",
-    "steps clipped",
-    "entries clipped",
-    "cosine",
+    say("runs"),
+    say("diverged"),
+    say("at target"),
+    say("steps to target"),
+    say("final / constant"),
+    say("wrong"),
+    say("steps clipped"),
+    say("entries clipped"),
+    say("cosine"),
 )
-_KEY = ("task", "layer", "optimiser", "learning rate")
+_KEY = (say("task"), say("layer"), say("optimiser"), say("learning rate"))
 _SLOWER = 1.5  # a limit is slow where it takes that many times the steps of the best one
 _ALIKE = 1.25  # losses within that factor are alike
 _GREW = 10.0  # a gradient that grew so many times over its first norm
@@ -40,20 +41,36 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         _optimizers_table(by_all),
         _explosions_table(by_all, controls),
         _best_table(by_all),
-        Table("clipping-all", "Every combination.", (*_KEY, "clipping", "limit", *MEASURES), _rows(by_all), page=False),
+        Table(
+            "clipping-all",
+            say("Every combination."),
+            (*_KEY, say("clipping"), say("limit"), *MEASURES),
+            _rows(by_all),
+            page=False,
+        ),
     )
     one, seeds = runs[0][0], len({trial.seed for trial, _ in runs})
     setting = (
-        f"{one.units} units, batches of {one.batch}, {one.steps} steps, float32, {seeds} seeds each; first weights as "
-        "Keras's. Limits mean what they mean in Keras 3: norm is of each array by itself, global of all together, value of "
-        "each entry. The optimisers are Keras 2.2.4's: Adagrad's sum of squares starts at 0 (in Keras 3 at 0.1).",
-        "Tasks: the adding problem over 10 or 11 steps; temporal order over 20; JapaneseVowels (270 sequences of 7 to 29 "
-        "steps, masked); sunspots, from 24 years the next. The target is seven tenths of the loss of the best constant "
-        "answer.",
-        "diverged: a number was not finite, or the loss at the end was over 1.5 times that at the start and that of the "
-        "constant answer. Steps to target: median [quartiles] of all runs, one that does not reach it counting as longer "
-        "than all. Final: mean loss of the last tenth of the training steps, inf where a number was not finite. wrong: "
-        "share of test sequences. Cosine: between raw and clipped gradient, mean over the clipped steps.",
+        say(
+            "{units} units, batches of {batch}, {steps} steps, float32, {seeds} seeds each; first weights as Keras's. Limits "
+            "mean what they mean in Keras 3: norm is of each array by itself, global of all together, value of each entry. "
+            "The optimisers are Keras 2.2.4's: Adagrad's sum of squares starts at 0 (in Keras 3 at 0.1).",
+            units=one.units,
+            batch=one.batch,
+            steps=one.steps,
+            seeds=seeds,
+        ),
+        say(
+            "Tasks: the adding problem over 10 or 11 steps; temporal order over 20; JapaneseVowels (270 sequences of 7 to 29 "
+            "steps, masked); sunspots, from 24 years the next. The target is seven tenths of the loss of the best constant "
+            "answer."
+        ),
+        say(
+            "diverged: a number was not finite, or the loss at the end was over 1.5 times that at the start and that of the "
+            "constant answer. Steps to target: median [quartiles] of all runs, one that does not reach it counting as longer "
+            "than all. Final: mean loss of the last tenth of the training steps, inf where a number was not finite. wrong: "
+            "share of test sequences. Cosine: between raw and clipped gradient, mean over the clipped steps."
+        ),
     )
     return Findings(setting, tables, _statements(by_all, controls), {"courses": _curves(by_all), "rates": soonest(by_all)})
 
@@ -77,8 +94,11 @@ def _limits_table(by_all: dict[Any, Group]) -> Table:
         rows.append((kind[0], "" if kind[1] is None else kind[1], *cells))
     return Table(
         "clipping-limits",
-        "SimpleRNN under SGD, at the learning rate that arrives soonest: steps to the target, and the share of diverged runs.",
-        ("clipping", "limit", *(f"{task}, rate {lr:g}" for task, lr in rates.items())),
+        say(
+            "SimpleRNN under SGD, at the learning rate that arrives soonest: steps to the target, and the share of diverged "
+            "runs."
+        ),
+        (say("clipping"), say("limit"), *(say("{task}, rate {lr:g}", task=task, lr=lr) for task, lr in rates.items())),
         tuple(rows),
     )
 
@@ -98,8 +118,8 @@ def _optimizers_table(by_all: dict[Any, Group]) -> Table:
         rows.append((task, layer, optimizer, lr, *cells))
     return Table(
         "clipping-optimizers",
-        "Steps to the target by the limit of each array's norm, at the learning rate that arrives soonest.",
-        (*_KEY, *(f"{limit:g}" for limit in limits), "none"),
+        say("Steps to the target by the limit of each array's norm, at the learning rate that arrives soonest."),
+        (*_KEY, *(f"{limit:g}" for limit in limits), say("none")),
         tuple(rows),
     )
 
@@ -113,9 +133,20 @@ def _explosions_table(by_all: dict[Any, Group], controls: dict[Any, Group]) -> T
         rows.append((task, layer, lr, len(group), _broken(group), _broken(control), growth, spread(relative(group))))
     return Table(
         "clipping-explosions",
-        "SGD without clipping: share of diverged runs, the same with the recurrent layer frozen, the largest gradient norm "
-        "over the first, and the final loss over that of the constant answer.",
-        ("task", "layer", "learning rate", "runs", "diverged", "frozen", "norm / first", "final / constant"),
+        say(
+            "SGD without clipping: share of diverged runs, the same with the recurrent layer frozen, the largest gradient norm "
+            "over the first, and the final loss over that of the constant answer."
+        ),
+        (
+            say("task"),
+            say("layer"),
+            say("learning rate"),
+            say("runs"),
+            say("diverged"),
+            say("frozen"),
+            say("norm / first"),
+            say("final / constant"),
+        ),
         tuple(rows),
     )
 
@@ -191,14 +222,18 @@ def _best_table(by_all: dict[Any, Group]) -> Table:
     rows = []
     for key, kinds in _best(by_all).items():
         if len(kinds) > 2:
-            shown = [spread(relative(group)) + ("" if limit is None else f" at {limit:g}") for limit, group in kinds.values()]
+            shown = [_at(spread(relative(group)), limit) for limit, group in kinds.values()]
             rows.append((*key, *shown))
     return Table(
         "clipping-best",
-        "Final loss over the constant answer's, without clipping and at the best limit of each kind; median [quartiles].",
-        (*_KEY, "none", "norm", "value", "global"),
+        say("Final loss over the constant answer's, without clipping and at the best limit of each kind; median [quartiles]."),
+        (*_KEY, say("none"), say("norm"), say("value"), say("global")),
         tuple(rows),
     )
+
+
+def _at(loss: str, limit: float | None) -> Text:
+    return loss if limit is None else say("{loss} at {limit:g}", loss=loss, limit=limit)
 
 
 def _ratio(one: Group, other: Group) -> float | None:
@@ -257,16 +292,21 @@ def _statements(by_all: dict[Any, Group], controls: dict[Any, Group]) -> tuple[S
         _explode(by_all, controls),
         Statement(
             "slow",
-            "Too small a limit is slow.",
+            say("Too small a limit is slow."),
             verdict(of > 0 and slow == of, slow > of / 2),
-            f"under SGD the smallest limit takes more than {_SLOWER:g} times the steps of the best one, or never arrives, "
-            f"in {slow} of {of} courses that reach the target",
+            say(
+                "under SGD the smallest limit takes more than {times:g} times the steps of the best one, or never arrives, in "
+                "{slow} of {all} courses that reach the target",
+                times=_SLOWER,
+                slow=slow,
+                all=of,
+            ),
         ),
         Statement(
             "slow-adaptive",
-            "Too small a limit is slow under every optimiser.",
+            say("Too small a limit is slow under every optimiser."),
             verdict(among > 0 and also == among, also > among / 2),
-            f"under Adagrad, RMSprop and Adam, as Keras 2.2.4 has them, in {also} of {among} courses",
+            say("under Adagrad, RMSprop and Adam, as Keras 2.2.4 has them, in {slow} of {all} courses", slow=also, all=among),
         ),
         _alikeness(by_all),
         _direction(by_all),
@@ -281,7 +321,7 @@ def _explode(by_all: dict[Any, Group], controls: dict[Any, Group]) -> Statement:
         keys = [key for key in safe if key[1] == layer]
         found = [r for task, _, lr in keys for _, r in by_all[task, layer, "SGD", lr, "none", None]]
         exploded[layer] = [diverged(r) and (_growth(r) or 0) > _GREW for r in found]
-        told.append(f"{layer} {sum(exploded[layer])} of {len(found)}")
+        told.append(say("{layer} {exploded} of {all}", layer=layer, exploded=sum(exploded[layer]), all=len(found)))
     clipped = [
         diverged(r)
         for (task, layer, optimizer, lr, _, limit), group in by_all.items()
@@ -291,11 +331,19 @@ def _explode(by_all: dict[Any, Group], controls: dict[Any, Group]) -> Statement:
     shares = [share(flags) for flags in exploded.values() if flags]
     return Statement(
         "explode",
-        "Without clipping, training explodes.",
+        say("Without clipping, training explodes."),
         verdict(bool(shares) and min(shares) > 0.5, any(shares)),
-        f"under SGD, where the learning rate is safe for the output layer alone ({len(safe)} of {len(controls)} settings), "
-        f"runs that diverge after their gradient has grown more than {_GREW:g}-fold: {', '.join(told)}; with limits up to "
-        f"0.1, {sum(clipped)} of {len(clipped)} runs diverge",
+        say(
+            "under SGD, where the learning rate is safe for the output layer alone ({safe} of {settings} settings), runs that "
+            "diverge after their gradient has grown more than {grew:g}-fold: {told}; with limits up to 0.1, {diverged} of "
+            "{clipped} runs diverge",
+            safe=len(safe),
+            settings=len(controls),
+            grew=_GREW,
+            told=listed(told),
+            diverged=sum(clipped),
+            clipped=len(clipped),
+        ),
     )
 
 
@@ -309,10 +357,17 @@ def _alikeness(by_all: dict[Any, Group]) -> Statement:
     (alike, of), (equal, among) = _alike(best), _alike(same)
     return Statement(
         "alike",
-        "In practice, clipping by norm and by value behave alike.",
+        say("In practice, clipping by norm and by value behave alike."),
         verdict(of > 0 and alike == of and equal == among, alike > of / 2),
-        f"final losses within a factor of {_ALIKE:g} (median of the seeds, none diverged): at the best limit of each in "
-        f"{alike} of {of} settings, at the same number for both limits in {equal} of {among}",
+        say(
+            "final losses within a factor of {factor:g} (median of the seeds, none diverged): at the best limit of each in "
+            "{alike} of {settings} settings, at the same number for both limits in {equal} of {among}",
+            factor=_ALIKE,
+            alike=alike,
+            settings=of,
+            equal=equal,
+            among=among,
+        ),
     )
 
 
@@ -322,11 +377,14 @@ def _direction(by_all: dict[Any, Group]) -> Statement:
         for kind in ("global", "norm", "value")
     }
     kept = {kind: bool(values) and min(values) > 1 - _EXACT for kind, values in cosines.items()}
-    least = ", ".join(f"{kind} {min(values):.3f}" for kind, values in cosines.items() if values)
+    least = [say("{kind} {cosine:.3f}", kind=kind, cosine=min(values)) for kind, values in cosines.items() if values]
     return Statement(
         "direction",
-        "Clipping by norm keeps the direction, by value it does not.",
+        say("Clipping by norm keeps the direction, by value it does not."),
         verdict(kept["global"] and kept["norm"] and not kept["value"], kept["global"] and not kept["value"]),
-        f"least cosine between raw and clipped gradient, all arrays together: {least} (global is the norm of all together, "
-        "norm that of each array by itself)",
+        say(
+            "least cosine between raw and clipped gradient, all arrays together: {least} (global is the norm of all together, "
+            "norm that of each array by itself)",
+            least=listed(least),
+        ),
     )

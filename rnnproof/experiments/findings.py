@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from rnnproof.documents.message import Message, Text, say
+
 
 @dataclass(frozen=True)
 class Table:
     """Rows of numbers and texts; `says` is the caption. Without `page` it is only in the files for machines."""
 
     name: str
-    says: str
-    headers: tuple[str, ...]
+    says: Text
+    headers: tuple[Text, ...]
     rows: tuple[tuple[Any, ...], ...]
     page: bool = True
 
@@ -29,25 +31,25 @@ class Statement:
     """
 
     name: str
-    claim: str
-    verdict: str
-    evidence: str
+    claim: Text
+    verdict: Message
+    evidence: Text
 
 
-HOLDS, CONDITION, NOT = "holds", "holds with a condition", "not as stated"
+HOLDS, CONDITION, NOT = say("holds"), say("holds with a condition"), say("not as stated")
 
 
 @dataclass(frozen=True)
 class Findings:
     """An experiment's outcome; `curves` is what its figures draw, by name."""
 
-    setting: tuple[str, ...]
+    setting: tuple[Text, ...]
     tables: tuple[Table, ...]
     statements: tuple[Statement, ...]
     curves: dict[str, Any] = field(default_factory=dict)
 
 
-def verdict(holds: bool, sometimes: bool = False) -> str:
+def verdict(holds: bool, sometimes: bool = False) -> Message:
     """HOLDS, or CONDITION where it holds in part, or NOT."""
     return HOLDS if holds else CONDITION if sometimes else NOT
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnproof.documents.message import say
 from rnnproof.equations import catalogue, reader
 from rnnproof.equations.cell import Cell
 from rnnproof.experiments.findings import Findings, Table, median, power, present
@@ -18,7 +19,7 @@ from rnnproof.experiments.jacobians import Array, Formulas
 from rnnproof.experiments.trial import Result, Seed, Trial, spawned
 from rnnproof.generation import build
 
-TITLE = "How gradients travel: over layers and over time"
+TITLE = say("How gradients travel: over layers and over time")
 DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 TIMES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 MEASURED = ("measured", "formula", "differ", "largest", "norms", "bound", "path")
@@ -171,16 +172,16 @@ def trials(scale: str, seed: int) -> list[Trial]:
 
 
 _HEADERS = (
-    "cell",
-    "distance",
-    "measured",
-    "least",
-    "greatest",
-    "elementwise path",
-    "largest possible",
-    "product of norms",
-    "bound",
-    "bound / largest",
+    say("cell"),
+    say("distance"),
+    say("measured"),
+    say("least"),
+    say("greatest"),
+    say("elementwise path"),
+    say("largest possible"),
+    say("product of norms"),
+    say("bound"),
+    say("bound / largest"),
 )
 
 
@@ -192,36 +193,48 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         groups.setdefault(trial.label, []).append((trial, result))
     curves = {label: _curve(group) for label, group in groups.items()}
     tables: list[Table] = []
-    for kind, what in (("depth", "layers"), ("time", "steps")):
+    for kind, what in (("depth", say("layers")), ("time", say("steps"))):
         chosen = {label: curve for label, curve in curves.items() if curve["kind"] == kind}
         distances = next(iter(chosen.values()))["distances"]
         tables.append(
             Table(
                 f"flow-{kind}",
-                f"Gradient norm after so many {what} backwards, from a gradient of norm 1 at the output; median of the seeds.",
-                ("cell", *map(str, distances)),
+                say(
+                    "Gradient norm after so many {what} backwards, from a gradient of norm 1 at the output; median of the "
+                    "seeds.",
+                    what=what,
+                ),
+                (say("cell"), *map(str, distances)),
                 tuple((label, *map(power, curve["measured"])) for label, curve in chosen.items()),
             )
         )
         tables.append(
             Table(
                 f"flow-{kind}-theory",
-                f"What the derivation says of it, after {distances[-1]} {what}.",
+                say("What the derivation says of it, after {distance} {what}.", distance=distances[-1], what=what),
                 _HEADERS,
                 tuple(_theory(label, curve, -1) for label, curve in chosen.items()),
             )
         )
         every = tuple(_theory(label, curve, at) for label, curve in chosen.items() for at in range(len(distances)))
-        tables.append(Table(f"flow-{kind}-all", "The same for every distance.", _HEADERS, every, page=False))
+        tables.append(Table(f"flow-{kind}-all", say("The same for every distance."), _HEADERS, every, page=False))
     some = groups[next(iter(groups))]
     setting = (
-        f"{some[0][0].units} units, Gaussian weights, {len(some)} seeds, float64; inputs N(0, 1), weak ones N(0, 0.1^2), at "
-        f"h = 0 none; {WARM_UP} steps before the first. gain: deviation of a stack's weights times the root of the units; "
-        "radius: spectral radius of R; bias: of the gate that keeps the old value.",
-        "measured: the generated code's backward pass. largest possible: the spectral norm of the product of the derived "
-        "Jacobians, the most that a gradient of norm 1 can become. elementwise path: the same gradient along the terms that no "
-        "matrix multiplies (I, the gates). product of norms: the norms of the steps' Jacobians, multiplied. bound: the "
-        "derivation's, from the weights alone, (g sigma_max)^k for a SimpleRNN; none where a state is not bounded beforehand.",
+        say(
+            "{units} units, Gaussian weights, {seeds} seeds, float64; inputs N(0, 1), weak ones N(0, 0.1^2), at h = 0 none; "
+            "{steps} steps before the first. gain: deviation of a stack's weights times the root of the units; radius: "
+            "spectral radius of R; bias: of the gate that keeps the old value.",
+            units=some[0][0].units,
+            seeds=len(some),
+            steps=WARM_UP,
+        ),
+        say(
+            "measured: the generated code's backward pass. largest possible: the spectral norm of the product of the derived "
+            "Jacobians, the most that a gradient of norm 1 can become. elementwise path: the same gradient along the terms "
+            "that no matrix multiplies (I, the gates). product of norms: the norms of the steps' Jacobians, multiplied. "
+            "bound: the derivation's, from the weights alone, (g sigma_max)^k for a SimpleRNN; none where a state is not "
+            "bounded beforehand."
+        ),
     )
     differ = max(present(d for _, r in results for d in r["differ"]))
     return Findings(setting, tuple(tables), statements(results, curves, differ), curves)
@@ -240,6 +253,6 @@ def _curve(group: Sequence[tuple[Flow, Result]]) -> dict[str, Any]:
 
 def _theory(label: str, curve: dict[str, Any], at: int) -> tuple[Any, ...]:
     names = ("measured", "least", "greatest", "path", "largest", "norms", "bound")
-    numbers = [power(curve[name][at]) or "none" for name in names]
+    numbers = [power(curve[name][at]) or say("none") for name in names]
     bound, largest = curve["bound"][at], curve["largest"][at]
     return (label, curve["distances"][at], *numbers, power(None if bound is None or largest is None else bound - largest))

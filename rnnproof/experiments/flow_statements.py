@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.experiments.findings import Statement, power, verdict
 from rnnproof.experiments.trial import Result, Trial
 
+_GATES = {"forget": say("forget"), "update": say("update")}
 GAINS = (0.5, 1.0, 1.5)
 _REACHES = -1.0  # log10: a gradient that arrives with a tenth of its norm
 _EXPLODES = 1.0  # log10: one that arrives with ten times its norm
@@ -27,8 +29,8 @@ def statements(results: Sequence[tuple[Trial, Result]], curves: dict[str, Any], 
         _explode(last, time),
         *_shortcut(curves, last, depth),
         _gate(curves, last, depth),
-        _carries("lstm", "The LSTM carries gradients over long times.", "forget", (0, 1, 5), curves, last, time),
-        _carries("gru", "The GRU carries gradients over long times.", "update", (None, 5), curves, last, time),
+        _carries("lstm", say("The LSTM carries gradients over long times."), "forget", (0, 1, 5), curves, last, time),
+        _carries("gru", say("The GRU carries gradients over long times."), "update", (None, 5), curves, last, time),
     )
 
 
@@ -40,10 +42,17 @@ def _formula(results: Sequence[tuple[Trial, Result]], differ: float) -> Statemen
     allowed = 8 * steps * units * float(np.finfo(float).eps)
     return Statement(
         "formula",
-        "The generated backward pass gives what the derived Jacobians multiply to.",
+        say("The generated backward pass gives what the derived Jacobians multiply to."),
         verdict(differ <= allowed),
-        f"largest relative difference {differ:.1e} over {len(results)} runs and {sum(len(t.distances) for t in trials)} "
-        f"distances (allowed for the rounding of {steps} products: {allowed:.1e})",
+        say(
+            "largest relative difference {differ:.1e} over {runs} runs and {distances} distances (allowed for the rounding of "
+            "{steps} products: {allowed:.1e})",
+            differ=differ,
+            runs=len(results),
+            distances=sum(len(t.distances) for t in trials),
+            steps=steps,
+            allowed=allowed,
+        ),
     )
 
 
@@ -58,10 +67,16 @@ def _bound(results: Sequence[tuple[Trial, Result]]) -> Statement:
     gaps = [bound - largest for _, largest, bound in inside]
     return Statement(
         "bound",
-        "A gradient is at most its bound: the product of g sigma_max over the steps, of 1 + g sigma_max with a shortcut.",
+        say("A gradient is at most its bound: the product of g sigma_max over the steps, of 1 + g sigma_max with a shortcut."),
         verdict(bool(inside) and over == 0),
-        f"{over} of {len(inside)} measurements above it; the bound is 10^{round(min(gaps), 2) + 0.0:.2f} to "
-        f"10^{max(gaps):.1f} times the largest possible gradient",
+        say(
+            "{over} of {all} measurements above it; the bound is 10^{least:.2f} to 10^{most:.1f} times the largest possible "
+            "gradient",
+            over=over,
+            all=len(inside),
+            least=round(min(gaps), 2) + 0.0,
+            most=max(gaps),
+        ),
     )
 
 
@@ -75,22 +90,38 @@ def _radius(curves: dict[str, Any]) -> Statement:
             found[float(label.split()[2].rstrip(","))] = factor
     return Statement(
         "radius",
-        "A SimpleRNN at h = 0 multiplies gradients by its spectral radius in each step, in the long run.",
+        say("A SimpleRNN at h = 0 multiplies gradients by its spectral radius in each step, in the long run."),
         verdict(all(abs(factor / radius - 1) < 0.03 for radius, factor in found.items())),
-        "largest possible gradient, factor of a step: " + ", ".join(f"{f:.3f} for radius {r:g}" for r, f in found.items()),
+        say(
+            "largest possible gradient, factor of a step: {factors}",
+            factors=listed(say("{factor:.3f} for radius {radius:g}", factor=f, radius=r) for r, f in found.items()),
+        ),
     )
 
 
 def _explode(last: dict[str, float], time: int) -> Statement:
-    kinds = {"at h = 0": ", at h = 0", "with weak inputs": ", weak inputs", "with inputs N(0, 1)": ""}
+    kinds = {
+        say("at h = 0"): ", at h = 0",
+        say("with weak inputs"): ", weak inputs",
+        say("with inputs N(0, 1)"): "",
+    }
     found = {name: [last[f"simple_rnn, radius {r:g}{end}"] for r in (1.1, 1.5)] for name, end in kinds.items()}
     explodes = {name: all(value > _EXPLODES for value in values) for name, values in found.items()}
     return Statement(
         "explode",
-        "A spectral radius above 1 makes gradients explode.",
+        say("A spectral radius above 1 makes gradients explode."),
         verdict(all(explodes.values()), any(explodes.values())),
-        f"gradient norm after {time} steps for radius 1.1 and 1.5: "
-        + "; ".join(f"{' and '.join(map(_shown, values))} {name}" for name, values in found.items()),
+        say(
+            "gradient norm after {steps} steps for radius 1.1 and 1.5: {norms}",
+            steps=time,
+            norms=listed(
+                (
+                    say("{one} and {other} {where}", one=_shown(one), other=_shown(other), where=name)
+                    for name, (one, other) in found.items()
+                ),
+                SEMICOLON,
+            ),
+        ),
     )
 
 
@@ -110,18 +141,24 @@ def _shortcut(curves: dict[str, Any], last: dict[str, float], depth: int) -> tup
     return (
         Statement(
             "shortcut",
-            "With a shortcut, gradients reach the entry of a deep stack.",
+            say("With a shortcut, gradients reach the entry of a deep stack."),
             verdict(all(reaches) and all(tame), all(reaches)),
-            f"gradient norm through {depth} layers with and without: "
-            + ", ".join(f"{_shown(a)} and {_shown(b)} at gain {gain:g}" for gain, (a, b) in pairs.items()),
+            say("gradient norm through {layers} layers with and without: {norms}", layers=depth, norms=_both(pairs)),
         ),
         Statement(
             "increases",
-            "The shortcut makes a layer's gradient larger.",
+            say("The shortcut makes a layer's gradient larger."),
             verdict(all_larger, all(a > b for a, b in one.values())),
-            "in the median, through one layer with and without: "
-            + ", ".join(f"{_shown(a)} and {_shown(b)} at gain {gain:g}" for gain, (a, b) in one.items()),
+            say("in the median, through one layer with and without: {norms}", norms=_both(one)),
         ),
+    )
+
+
+def _both(norms: dict[float, Any]) -> Text:
+    """Gradient norms with and without the shortcut, by gain."""
+    return listed(
+        say("{one} and {other} at gain {gain:g}", one=_shown(one), other=_shown(other), gain=gain)
+        for gain, (one, other) in norms.items()
     )
 
 
@@ -130,15 +167,22 @@ def _gate(curves: dict[str, Any], last: dict[str, float], depth: int) -> Stateme
     paths = [curves[f"gate, gain 1{end}"]["path"][-1] for end in ("", ", carry bias 5")]
     return Statement(
         "gate",
-        "The gate, the shortcut with weights, keeps gradients too.",
+        say("The gate, the shortcut with weights, keeps gradients too."),
         verdict(half > _REACHES and kept > _REACHES, kept > _REACHES),
-        f"gradient norm through {depth} layers at gain 1: {_shown(half)} with carry gates about one half (their product alone: "
-        f"{power(paths[0])}), {_shown(kept)} with a carry bias of 5 ({power(paths[1])})",
+        say(
+            "gradient norm through {layers} layers at gain 1: {half} with carry gates about one half (their product alone: "
+            "{half_path}), {kept} with a carry bias of 5 ({kept_path})",
+            layers=depth,
+            half=_shown(half),
+            half_path=power(paths[0]),
+            kept=_shown(kept),
+            kept_path=power(paths[1]),
+        ),
     )
 
 
 def _carries(
-    name: str, claim: str, gate: str, biases: Sequence[int | None], curves: dict[str, Any], last: dict[str, float], time: int
+    name: str, claim: Text, gate: str, biases: Sequence[int | None], curves: dict[str, Any], last: dict[str, float], time: int
 ) -> Statement:
     labels = {bias: name if bias is None else f"{name}, {gate} bias {bias}" for bias in biases}
     arrives = [last[label] > _REACHES for label in labels.values()]
@@ -146,10 +190,20 @@ def _carries(
         name,
         claim,
         verdict(all(arrives), any(arrives)),
-        f"gradient norm after {time} steps (its {gate} gates' path alone): "
-        + ", ".join(
-            f"{_shown(last[label])} ({power(curves[label]['path'][-1])}) with {gate} bias {bias or 0}"
-            for bias, label in labels.items()
+        say(
+            "gradient norm after {steps} steps (its {gate} gates' path alone): {norms}",
+            steps=time,
+            gate=_GATES[gate],
+            norms=listed(
+                say(
+                    "{norm} ({path}) with {gate} bias {bias}",
+                    norm=_shown(last[label]),
+                    path=power(curves[label]["path"][-1]),
+                    gate=_GATES[gate],
+                    bias=bias or 0,
+                )
+                for bias, label in labels.items()
+            ),
         ),
     )
 

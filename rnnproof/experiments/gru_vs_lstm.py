@@ -15,13 +15,14 @@ import numpy as np
 from rnnproof.derivation.adjoint import adjoint
 from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.program import Program
+from rnnproof.documents.message import Text, listed, say
 from rnnproof.equations import catalogue
 from rnnproof.experiments.findings import Findings, Statement, Table, quartiles, share, spread, verdict
 from rnnproof.experiments.measuring import held, in_turns
 from rnnproof.experiments.training import Training
 from rnnproof.experiments.trial import Result, Seed, Trial, spawned
 
-TITLE = "GRU against LSTM: cheaper? better?"
+TITLE = say("GRU against LSTM: cheaper? better?")
 CELLS = ("lstm", "gru", "gru_reset_after")
 TASKS: dict[str, int | None] = {"adding": 20, "temporal-order": 30, "vowels": None}
 LAYERS = ("LSTM", "GRU")
@@ -114,43 +115,56 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         for name, found in result.items()
     ]
     headers = (
-        "cell",
-        "units",
-        "inputs",
-        "parameters",
-        "multiply-adds forward",
-        "backward",
-        "tape bytes",
+        say("cell"),
+        say("units"),
+        say("inputs"),
+        say("parameters"),
+        say("multiply-adds forward"),
+        say("backward"),
+        say("tape bytes"),
         "ms",
-        "parameters / LSTM",
-        "multiply-adds / LSTM",
-        "tape / LSTM",
+        say("parameters / LSTM"),
+        say("multiply-adds / LSTM"),
+        say("tape / LSTM"),
         "ms / LSTM",
     )
-    says = (
-        f"At the same units: multiply-adds and tape bytes are of one step of one sequence (float32), ms of {LENGTH} steps of "
-        f"{BATCH} sequences, forward and backward."
+    says = say(
+        "At the same units: multiply-adds and tape bytes are of one step of one sequence (float32), ms of {length} steps of "
+        "{batch} sequences, forward and backward.",
+        length=LENGTH,
+        batch=BATCH,
     )
     learned = []
     for task in TASKS:
         groups = [runs[task, layer] for layer in LAYERS]
-        cells = [f"{spread(_relative(found))} at {lr:g}" for lr, found in groups]
+        cells = [say("{loss} at {limit:g}", loss=spread(_relative(found)), limit=lr) for lr, found in groups]
         learned.append((task, *cells, *(spread(r["wrong"] for r in found) for _, found in groups), _winner(runs, task)))
     trained = Table(
         "gru-vs-lstm-training",
-        "Trained alike: final loss over the constant answer's at the better learning rate of each, and the share of test "
-        "sequences that are wrong; median [quartiles].",
-        ("task", "LSTM loss", "GRU loss", "LSTM wrong", "GRU wrong", "better"),
+        say(
+            "Trained alike: final loss over the constant answer's at the better learning rate of each, and the share of test "
+            "sequences that are wrong; median [quartiles]."
+        ),
+        (say("task"), say("LSTM loss"), say("GRU loss"), say("LSTM wrong"), say("GRU wrong"), say("better")),
         tuple(learned),
     )
     one = next(trial for trial, _ in results if isinstance(trial, Training))
     seeds = len(next(iter(runs.values()))[1])
     setting = (
-        f"Training: {one.units} units, Adam, the learning rate of the lowest median loss of each layer and task, the norm "
-        f"of all gradients clipped at {one.limit:g}, batches of {one.batch}, {one.steps} steps, float32, {seeds} seeds.",
-        "Multiply-adds are those of the matrix products in the derivation's programs. The tape is what the forward pass "
-        "keeps for the backward pass, states included. ms are this machine's, in turns, one BLAS thread. better: the layer "
-        "with the lower median loss where the quartiles do not overlap.",
+        say(
+            "Training: {units} units, Adam, the learning rate of the lowest median loss of each layer and task, the norm of "
+            "all gradients clipped at {limit:g}, batches of {batch}, {steps} steps, float32, {seeds} seeds.",
+            units=one.units,
+            limit=one.limit,
+            batch=one.batch,
+            steps=one.steps,
+            seeds=seeds,
+        ),
+        say(
+            "Multiply-adds are those of the matrix products in the derivation's programs. The tape is what the forward pass "
+            "keeps for the backward pass, states included. ms are this machine's, in turns, one BLAS thread. better: the layer "
+            "with the lower median loss where the quartiles do not overlap."
+        ),
     )
     tables = (Table("gru-vs-lstm-cost", says, headers, tuple(rows)), trained)
     curves = {
@@ -187,43 +201,58 @@ def _middle(found: Sequence[Result]) -> float:
     return math.inf if middle is None else middle
 
 
-def _winner(runs: Runs, task: str) -> str:
-    """The layer whose quartiles of the loss lie below the other's; "level" where they overlap."""
+_LEVEL = say("level")
+
+
+def _winner(runs: Runs, task: str) -> Text:
+    """The layer whose quartiles of the loss lie below the other's; _LEVEL where they overlap."""
     (low, _, high), (below, _, above) = (quartiles(_relative(runs[task, layer][1])) for layer in LAYERS)
     assert low is not None and high is not None and below is not None and above is not None
-    return "LSTM" if high < below else "GRU" if above < low else "level"
+    return "LSTM" if high < below else "GRU" if above < low else _LEVEL
+
+
+def _range(values: Sequence[float]) -> Text:
+    """The least and the greatest ratio, or the one where they are the same."""
+    if max(values) - min(values) > 5e-4:
+        return say("{least:.3f} to {greatest:.3f}", least=min(values), greatest=max(values))
+    return f"{min(values):.3f}"
 
 
 def _statements(costs: Sequence[tuple[Cost, Result]], runs: Runs) -> tuple[Statement, ...]:
     ratios = {
         what: [r["gru"][what] / r["lstm"][what] for _, r in costs] for what in ("parameters", "forward", "tape", "seconds")
     }
-    told = {
-        what: f"{min(values):.3f}" + (f" to {max(values):.3f}" if max(values) - min(values) > 5e-4 else "")
-        for what, values in ratios.items()
-    }
+    told = {what: _range(values) for what, values in ratios.items()}
     after = [r["gru_reset_after"]["seconds"] / r["lstm"]["seconds"] for _, r in costs]
     winners = {task: _winner(runs, task) for task in TASKS}
-    ahead = set(winners.values()) - {"level"}
+    ahead = set(winners.values()) - {_LEVEL}
     return (
         Statement(
             "computations",
-            "A GRU computes less than an LSTM at the same length (and the same units).",
+            say("A GRU computes less than an LSTM at the same length (and the same units)."),
             verdict(max(ratios["forward"]) < 1 and max(ratios["seconds"]) < 1, max(ratios["forward"]) < 1),
-            f"GRU over LSTM: multiply-adds {told['forward']}, measured time {told['seconds']} (faster in "
-            f"{share([value < 1 for value in ratios['seconds']]):.0%} of the sizes); with the reset after the product, time "
-            f"{min(after):.3f} to {max(after):.3f}",
+            say(
+                "GRU over LSTM: multiply-adds {counted}, measured time {measured} (faster in {faster:.0%} of the sizes); with "
+                "the reset after the product, time {after}",
+                counted=told["forward"],
+                measured=told["seconds"],
+                faster=share([value < 1 for value in ratios["seconds"]]),
+                after=_range(after),
+            ),
         ),
         Statement(
             "space",
-            "A GRU needs less space than an LSTM.",
+            say("A GRU needs less space than an LSTM."),
             verdict(max(ratios["parameters"]) < 1 and max(ratios["tape"]) < 1, max(ratios["parameters"]) < 1),
-            f"GRU over LSTM: parameters {told['parameters']}, tape {told['tape']}",
+            say("GRU over LSTM: parameters {parameters}, tape {tape}", parameters=told["parameters"], tape=told["tape"]),
         ),
         Statement(
             "neither",
-            "Neither of LSTM and GRU is better on every task.",
+            say("Neither of LSTM and GRU is better on every task."),
             verdict(len(ahead) == 2, set(winners.values()) != ahead),
-            "lower loss: " + ", ".join(f"{name} on {task}" for task, name in winners.items()),
+            say(
+                "lower loss: {winners}",
+                winners=listed(say("{layer} on {task}", layer=name, task=task) for task, name in winners.items()),
+            ),
         ),
     )

@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from rnnproof.documents.message import listed, say
 from rnnproof.experiments.findings import Findings, Statement, Table, median, share, spread, verdict
 from rnnproof.experiments.training import Training
 from rnnproof.experiments.trial import Result, Trial, spawned
 
-TITLE = "Temporal order: how long sequences may be"
+TITLE = say("Temporal order: how long sequences may be")
 TESTS = 10_000
 CLIPS: tuple[tuple[str, float | None], ...] = (("none", None), ("global", 1.0))
 NAMES = {"none": "SGD", "global": "SGD with clipping"}
@@ -49,28 +50,38 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
     rows = tuple((start, NAMES[clip], length, *_row(found)) for (start, clip, length), found in sorted(groups.items()))
     table = Table(
         "temporal-order-success",
-        "How often the task is solved, by length of the sequences.",
+        say("How often the task is solved, by length of the sequences."),
         (
-            "first weights",
-            "method",
-            "length",
-            "runs",
-            "success",
-            "steps until solved",
-            "wrong at the end",
-            "median norm",
-            "largest norm",
-            "not finite",
+            say("first weights"),
+            say("method"),
+            say("length"),
+            say("runs"),
+            say("success"),
+            say("steps until solved"),
+            say("wrong at the end"),
+            say("median norm"),
+            say("largest norm"),
+            say("not finite"),
         ),
         rows,
     )
     one = next(trial for trial, _ in results if isinstance(trial, Training))
     setting = (
-        f"{one.units} tanh units, learning rate {one.lr:g}, batches of {one.batch}, at most {one.steps} steps, float32, "
-        f"{len({t.seed for t, _ in results if isinstance(t, Training)})} seeds. smart-tanh: weights of deviation 0.01, 15 "
-        "recurrent ones a unit with a spectral radius of 0.95; basic-tanh: deviation 0.1.",
-        f"Solved: less than 1 % of {TESTS:,} test sequences wrong, looked at every 50 steps where the last 50 batches were "
-        "right often enough. Steps: median [quartiles] of the solved runs.",
+        say(
+            "{units} tanh units, learning rate {lr:g}, batches of {batch}, at most {steps} steps, float32, {seeds} seeds. "
+            "smart-tanh: weights of deviation 0.01, 15 recurrent ones a unit with a spectral radius of 0.95; basic-tanh: "
+            "deviation 0.1.",
+            units=one.units,
+            lr=one.lr,
+            batch=one.batch,
+            steps=one.steps,
+            seeds=len({t.seed for t, _ in results if isinstance(t, Training)}),
+        ),
+        say(
+            "Solved: less than 1 % of {tests:,} test sequences wrong, looked at every 50 steps where the last 50 batches were "
+            "right often enough. Steps: median [quartiles] of the solved runs.",
+            tests=TESTS,
+        ),
     )
     curves = {
         (start, clip): sorted(
@@ -107,15 +118,25 @@ def _statements(groups: dict[tuple[str, str, int], list[Result]], steps: int) ->
             worse += solved.count((True, False))
     chance = sum(math.comb(better + worse, k) for k in range(better, better + worse + 1)) / 2 ** (better + worse)
     reach = {key: _reach(groups, *key) for key in dict.fromkeys((start, clip) for start, clip, _ in groups)}
-    said = ", ".join(f"{NAMES[clip]} ({start}) to length {length}" for (start, clip), length in reach.items())
+    said = listed(
+        say("{method} ({start}) to length {length}", method=NAMES[clip], start=start, length=length)
+        for (start, clip), length in reach.items()
+    )
     return (
         Statement(
             "longer",
-            "With clipping, SGD solves longer sequences (Pascanu et al. 2013, figure 7).",
+            say("With clipping, SGD solves longer sequences (Pascanu et al. 2013, figure 7)."),
             verdict(better > worse and chance < 0.05, better > worse),
-            f"within {steps} steps (the authors' code allows 5,000,000) more than half of the runs are solved: {said}; of "
-            f"the pairs of runs that differ, clipping solves {better}, no clipping {worse} (by chance so or more: "
-            f"{chance:.2g})",
+            say(
+                "within {steps} steps (the authors' code allows 5,000,000) more than half of the runs are solved: {said}; of "
+                "the pairs of runs that differ, clipping solves {better}, no clipping {worse} (by chance so or more: "
+                "{chance:.2g})",
+                steps=steps,
+                said=said,
+                better=better,
+                worse=worse,
+                chance=chance,
+            ),
         ),
     )
 

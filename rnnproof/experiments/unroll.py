@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnproof import layers
+from rnnproof.documents.message import listed, say
 from rnnproof.experiments.findings import Findings, Statement, Table, verdict
 from rnnproof.experiments.measuring import in_turns, peak
 from rnnproof.experiments.trial import Result, Seed, Trial, spawned
 from rnnproof.layers import specialise
 
-TITLE = "Unrolling: faster, and more memory?"
+TITLE = say("Unrolling: faster, and more memory?")
 BATCH, FEATURES, UNITS = 32, 16, 32
 GATES = {"recurrent_activation": "sigmoid", "implementation": 2}
 
@@ -113,38 +114,53 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         memory.append(r["memory"][1] / r["memory"][0])
         code.append(per_step / 2**10)
     headers = (
-        "layer",
-        "length",
-        "loop ms",
-        "unrolled ms",
-        "loop / unrolled",
-        "loop KiB in a call",
-        "unrolled KiB",
-        "loop's code KiB",
-        "unrolled code KiB",
-        "loop's first call ms",
-        "unrolled first ms",
+        say("layer"),
+        say("length"),
+        say("loop ms"),
+        say("unrolled ms"),
+        say("loop / unrolled"),
+        say("loop KiB in a call"),
+        say("unrolled KiB"),
+        say("loop's code KiB"),
+        say("unrolled code KiB"),
+        say("loop's first call ms"),
+        say("unrolled first ms"),
     )
-    says = f"Forward and backward of a layer, batches of {BATCH}, {FEATURES} inputs, {UNITS} units, float32, one BLAS thread."
+    says = say(
+        "Forward and backward of a layer, batches of {batch}, {inputs} inputs, {units} units, float32, one BLAS thread.",
+        batch=BATCH,
+        inputs=FEATURES,
+        units=UNITS,
+    )
     statements = (
         Statement(
             "faster",
-            "Unrolling makes the recurrence faster, for short sequences at least.",
+            say("Unrolling makes the recurrence faster, for short sequences at least."),
             verdict(all(course[0][1] > 1.05 for course in curves.values()), any(ratio > 1.05 for ratio in ratios)),
-            f"time of the loop over unrolled: {min(ratios):.2f} to {max(ratios):.2f}, median "
-            f"{statistics.median(ratios):.2f}; at the shortest length "
-            f"{', '.join(f'{name} {course[0][1]:.2f}' for name, course in curves.items())}",
+            say(
+                "time of the loop over unrolled: {least:.2f} to {most:.2f}, median {median:.2f}; at the shortest length "
+                "{short}",
+                least=min(ratios),
+                most=max(ratios),
+                median=statistics.median(ratios),
+                short=listed(f"{name} {course[0][1]:.2f}" for name, course in curves.items()),
+            ),
         ),
         Statement(
             "memory",
-            "Unrolling takes more memory.",
+            say("Unrolling takes more memory."),
             verdict(min(memory) > 1.05, statistics.median(code) > 0),
-            f"{statistics.median(code):.1f} KiB of code for each step in the median; in a call "
-            f"{min(memory):.2f} to {max(memory):.2f} times the loop's memory",
+            say(
+                "{code:.1f} KiB of code for each step in the median; in a call {least:.2f} to {most:.2f} times the loop's "
+                "memory",
+                code=statistics.median(code),
+                least=min(memory),
+                most=max(memory),
+            ),
         ),
     )
     return Findings(
-        ("Times are this machine's, medians of calls in turns.",),
+        (say("Times are this machine's, medians of calls in turns."),),
         (Table("unroll", says, headers, tuple(rows)),),
         statements,
         curves,

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from rnnproof import experiments
+from rnnproof.documents.blocks import Block, Document, Figure, Heading, Paragraph
+from rnnproof.documents.blocks import Table as BlockTable
+from rnnproof.documents.markdown import markdown
+from rnnproof.documents.message import say
+from rnnproof.documents.tables import grid
+from rnnproof.experiments import record
 from rnnproof.experiments.engine import Progress, needed, sweep
 from rnnproof.experiments.findings import Findings, Table
+from rnnproof.experiments.record import Record, Shown
 from rnnproof.experiments.store import Store
 from rnnproof.reporting import figures, files
-from rnnproof.reporting.figures.style import Drawing
 
 STORE = "trials.sqlite"
 _LIBRARIES = ("joblib", "matplotlib", "threadpoolctl")
@@ -35,7 +38,7 @@ class Written:
     def text(self) -> str:
         """The tables, then what they say."""
         parts = [f"{table.says}\n\n{shown(table, 'simple')}" for table in self.findings.tables if table.page]
-        parts.append("\n".join(f"{s.verdict.upper()}: {s.claim}\n    {s.evidence}" for s in self.findings.statements))
+        parts.append("\n".join(f"{str(s.verdict).upper()}: {s.claim}\n    {s.evidence}" for s in self.findings.statements))
         return "\n\n".join(parts)
 
 
@@ -63,7 +66,10 @@ def write(
     findings = module.findings(list(zip(done.trials, done.results, strict=True)))
     drawings = figures.draw(name, findings)
     command = " ".join(["rnnproof experiment", name, *([] if scale == "default" else [f"--{scale}"]), f"--seed {seed}"])
-    made: dict[Path, str | bytes] = {folder / f"{name}.md": page(module.TITLE, command, len(trials), findings, drawings)}
+    figures_ = tuple(Shown(drawing.name, drawing.says, drawing.alt) for drawing in drawings)
+    found = Record(name, module.TITLE, command, len(trials), findings, figures_)
+    text = markdown(document(found), link=link)
+    made: dict[Path, str | bytes] = {folder / f"{name}.md": text, record.path(folder, name): record.dump(found)}
     for table in findings.tables:
         texts = {".csv": comma_separated(table), ".tex": shown(table, "latex_booktabs"), ".txt": shown(table, "simple")}
         made |= {folder / "tables" / f"{table.name}{suffix}": text for suffix, text in texts.items()}
@@ -73,29 +79,34 @@ def write(
     return Written(tuple(made), done.found, done.ran, findings)
 
 
-def page(title: str, command: str, trials: int, findings: Findings, drawings: Sequence[Drawing]) -> str:
-    """The experiment as Markdown."""
-    rows = [(statement.claim, statement.verdict, statement.evidence) for statement in findings.statements]
-    verdicts = tabulate(rows, headers=("claim", "result", "measured"), tablefmt="github", disable_numparse=True)
-    parts = [f"# {title}", f"Made by `{command}` ({trials} trials). The verdicts are computed from the numbers.", verdicts]
-    parts += [f"![{drawing.name}](figures/{drawing.name}.svg)\n\n*{drawing.says}*" for drawing in drawings]
-    parts += ["## Setting", *findings.setting, "## Tables"]
-    for table in findings.tables:
-        files_ = f"[CSV](tables/{table.name}.csv), [LaTeX](tables/{table.name}.tex), [text](tables/{table.name}.txt)"
-        parts.append(f"{table.says} ({files_})")
+def document(found: Record) -> Document:
+    """The page of an experiment."""
+    rows = [(statement.claim, statement.verdict, statement.evidence) for statement in found.findings.statements]
+    made = say("Made by `{command}` ({trials} trials). The verdicts are computed from the numbers.", **_made(found))
+    blocks: list[Block] = [Paragraph(made), BlockTable((say("claim"), say("result"), say("measured")), rows)]
+    blocks += [Figure(one.name, one.says, one.alt) for one in found.figures]
+    blocks += [Heading(say("Setting"), anchor="setting"), *map(Paragraph, found.findings.setting)]
+    blocks.append(Heading(say("Tables"), anchor="tables"))
+    for table in found.findings.tables:
+        files_ = {name: f"file:tables/{table.name}.{name}" for name in ("csv", "tex", "txt")}
+        blocks.append(Paragraph(say("{says} ([CSV]({csv}), [LaTeX]({tex}), [text]({txt}))", says=table.says, **files_)))
         if table.page:
-            parts.append(shown(table, "github"))
-    return "\n\n".join(parts) + "\n"
+            blocks.append(BlockTable(table.headers, table.rows))
+    return Document(found.name, found.title, tuple(blocks))
+
+
+def _made(found: Record) -> dict[str, Any]:
+    return {"command": found.command, "trials": found.trials}
+
+
+def link(target: str) -> str:
+    """Where a page in the folder of the tables and figures finds them."""
+    return target.removeprefix("file:")
 
 
 def shown(table: Table, format: str) -> str:
     """A table by tabulate, cells as they stand."""
-    rows = [["" if cell is None else _plain(cell) for cell in row] for row in table.rows]
-    return str(tabulate(rows, headers=table.headers, tablefmt=format, disable_numparse=True)) + "\n"
-
-
-def _plain(cell: Any) -> str:
-    return f"{cell:g}" if isinstance(cell, float) else str(cell)
+    return grid(table.headers, table.rows, format) + "\n"
 
 
 def comma_separated(table: Table) -> str:
@@ -103,5 +114,5 @@ def comma_separated(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.headers)
-    writer.writerows([["" if cell is None else cell for cell in row] for row in table.rows])
+    writer.writerows([["" if cell is None else cell for cell in row] for row in table.rows])  # Messages as English
     return text.getvalue()

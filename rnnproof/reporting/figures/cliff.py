@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from rnnproof.documents.message import say
 from rnnproof.experiments import cliff
 from rnnproof.experiments.engine import needed
 from rnnproof.experiments.findings import Findings
-from rnnproof.reporting.figures.style import COLOURS, DASHES, WIDTH, Drawing, claimed, line, panels
+from rnnproof.reporting.figures.style import COLOURS, DASHES, WIDTH, Drawing, caption, line, panels
 
 _NAMES = {"none": "no clipping", "norm": f"clipnorm {cliff.LIMIT:g}", "value": f"clipvalue {cliff.LIMIT:g}"}
 
@@ -23,23 +24,41 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "cliff-surface",
-            "The loss of a recurrent network of one unit over 50 steps, and gradient descent from one start (dot), of all "
-            f"starts the one thrown earliest: without clipping (left; its longest step, dotted: {far:.3g}), and with the "
-            "gradient's norm clipped at "
-            f"{cliff.LIMIT:g} (right; as many steps as on the left until the throw, and 20 more). "
-            + claimed(findings, "thrown"),
+            caption(
+                say(
+                    "The loss of a recurrent network of one unit over 50 steps, and gradient descent from one start (dot), of "
+                    "all starts the one thrown earliest: without clipping (left; its longest step, dotted: {far:.3g}), and "
+                    "with the gradient's norm clipped at {limit:g} (right; as many steps as on the left until the throw, and "
+                    "20 more).",
+                    far=far,
+                    limit=cliff.LIMIT,
+                ),
+                findings,
+                "thrown",
+            ),
+            say(
+                "Two surfaces of the loss in space with a steep wall. On the left the path of the descent jumps far away at "
+                "the wall; on the right, clipped, it stays beside it."
+            ),
             _surface(courses),
         ),
         Drawing(
             "cliff-contour",
-            "The same surface from above, with the descents of all three kinds from that start (dot). The wall is where "
-            "the contours "
-            "fall on one another. " + claimed(findings, "prevented"),
+            caption(
+                say(
+                    "The same surface from above, with the descents of all three kinds from that start (dot). The wall is "
+                    "where the contours fall on one another."
+                ),
+                findings,
+                "prevented",
+            ),
+            say("Contours of the loss over w and b, with three paths from one start: without clipping, by norm, by value."),
             _contour(courses),
         ),
         Drawing(
             "cliff-course",
-            "The loss at each step and the length of the step, both logarithmic. " + claimed(findings, "ends"),
+            caption(say("The loss at each step and the length of the step, both logarithmic."), findings, "ends"),
+            say("Two panels of curves over the steps, one curve for each kind of clipping: the loss, and the step's length."),
             _course(courses),
         ),
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from rnnproof.documents.message import say
 from rnnproof.experiments.findings import Findings
-from rnnproof.reporting.figures.style import COLOURS, Drawing, claimed, legend_below, line, panels
+from rnnproof.reporting.figures.style import COLOURS, Drawing, caption, legend_below, line, panels
 
 _KINDS = ("norm", "value", "global")
 _UNITS = "limit (of the norm, or of each entry)"
@@ -18,28 +19,57 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "clipping-steps",
-            "Steps until the loss is seven tenths of the best constant answer's, against the limit; SimpleRNN, SGD; "
-            "median, shaded the "
-            "quartiles; what lies above the grey line never arrives. " + claimed(findings, "slow"),
+            caption(
+                say(
+                    "Steps until the loss is seven tenths of the best constant answer's, against the limit; SimpleRNN, SGD; "
+                    "median, shaded the quartiles; what lies above the grey line never arrives."
+                ),
+                findings,
+                "slow",
+            ),
+            say(
+                "Panels by task and learning rate: steps to the target fall as the limit grows, one curve for each kind of "
+                "clipping."
+            ),
             _steps(curves),
         ),
         Drawing(
             "clipping-diverged",
-            "Share of runs that diverge, against the limit; SimpleRNN, SGD; dashed in grey: without clipping. "
-            + claimed(findings, "explode"),
+            caption(
+                say("Share of runs that diverge, against the limit; SimpleRNN, SGD; dashed in grey: without clipping."),
+                findings,
+                "explode",
+            ),
+            say(
+                "Panels by task and learning rate: the share of diverged runs over the limit, one curve for each kind of "
+                "clipping."
+            ),
             _diverged(curves),
         ),
         Drawing(
             "clipping-optimizers",
-            "Steps to the target against the limit of each array's norm, by layer, optimiser and learning rate; median; "
-            "what lies "
-            "above the grey line never arrives. " + claimed(findings, "slow-adaptive"),
+            caption(
+                say(
+                    "Steps to the target against the limit of each array's norm, by layer, optimiser and learning rate; "
+                    "median; what lies above the grey line never arrives."
+                ),
+                findings,
+                "slow-adaptive",
+            ),
+            say("Panels by task: steps to the target over the limit, one curve for each layer and optimiser."),
             _optimizers(curves),
         ),
         Drawing(
             "clipping-cosine",
-            "Cosine between the raw and the clipped gradient of all arrays together, mean over the clipped steps; "
-            "SimpleRNN, SGD. " + claimed(findings, "direction"),
+            caption(
+                say(
+                    "Cosine between the raw and the clipped gradient of all arrays together, mean over the clipped steps; "
+                    "SimpleRNN, SGD."
+                ),
+                findings,
+                "direction",
+            ),
+            say("Panels by task and learning rate: the cosine over the limit, one curve for each kind of clipping."),
             _cosine(curves),
         ),
     ]

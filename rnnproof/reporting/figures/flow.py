@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rnnproof.documents.message import say
 from rnnproof.experiments.findings import Findings
-from rnnproof.reporting.figures.style import COLOURS, Drawing, claimed, line, panels
+from rnnproof.reporting.figures.style import COLOURS, Drawing, caption, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -14,25 +15,51 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "flow-depth",
-            "Gradient norm at the entry of a stack of tanh layers, for a gradient of norm 1 behind the last; gain: "
-            "deviation of the weights times the root of the units. Dotted: along the elementwise path alone, I in the "
-            "shortcut, the product of "
-            "the carry gates in the gate. " + claimed(findings, "shortcut", "increases", "gate"),
+            caption(
+                say(
+                    "Gradient norm at the entry of a stack of tanh layers, for a gradient of norm 1 behind the last; gain: "
+                    "deviation of the weights times the root of the units. Dotted: along the elementwise path alone, I in the "
+                    "shortcut, the product of the carry gates in the gate."
+                ),
+                findings,
+                "shortcut",
+                "increases",
+                "gate",
+            ),
+            say("Three panels over the number of layers, both axes logarithmic: plain layers, with shortcuts, with gates."),
             _depth(curves),
         ),
         Drawing(
             "flow-time",
-            "Gradient norm against distance in time; radius: the spectral radius of R. Dotted: along the elementwise path "
-            "alone, "
-            "which in the LSTM is its forget gates, in the GRU its update gates. Cut off at 10^-40 and 10^40. "
-            + claimed(findings, "explode", "lstm", "gru"),
+            caption(
+                say(
+                    "Gradient norm against distance in time; radius: the spectral radius of R. Dotted: along the elementwise "
+                    "path alone, which in the LSTM is its forget gates, in the GRU its update gates. Cut off at 10^-40 and "
+                    "10^40."
+                ),
+                findings,
+                "explode",
+                "lstm",
+                "gru",
+            ),
+            say(
+                "Four panels over the number of steps, both axes logarithmic: SimpleRNN at h = 0, with weak inputs and with "
+                "inputs of deviation 1, for five radii; LSTM and GRU for some biases of their gates."
+            ),
             _time(curves),
         ),
         Drawing(
             "flow-bound",
-            "What theory says of a SimpleRNN of spectral radius 0.9, beside what is measured: the bound from the weights "
-            "alone, the product of the norms of the Jacobians, and the spectral norm of their product (the largest "
-            "possible gradient). " + claimed(findings, "bound"),
+            caption(
+                say(
+                    "What theory says of a SimpleRNN of spectral radius 0.9, beside what is measured: the bound from the "
+                    "weights alone, the product of the norms of the Jacobians, and the spectral norm of their product (the "
+                    "largest possible gradient)."
+                ),
+                findings,
+                "bound",
+            ),
+            say("Two panels over the number of steps, both axes logarithmic: four curves each, the bound uppermost."),
             _bound(curves),
         ),
     ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Any
 
+from rnnproof.documents.message import say
 from rnnproof.experiments.findings import Findings, median
 from rnnproof.experiments.gru_vs_lstm import TASKS
-from rnnproof.reporting.figures.style import Drawing, claimed, line, panels
+from rnnproof.reporting.figures.style import Drawing, caption, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -15,15 +16,28 @@ def draw(findings: Findings) -> list[Drawing]:
     return [
         Drawing(
             "gru-vs-lstm-time",
-            "Time of forward and backward over the LSTM's at the same units; dotted: the count of multiply-adds of both "
-            "GRUs, three "
-            "quarters. " + claimed(findings, "computations"),
+            caption(
+                say(
+                    "Time of forward and backward over the LSTM's at the same units; dotted: the count of multiply-adds of "
+                    "both GRUs, three quarters."
+                ),
+                findings,
+                "computations",
+            ),
+            say("Two curves over the number of units, one for each kind of GRU, and a line at one for the LSTM."),
             _time(findings.curves["cost"]),
         ),
         Drawing(
             "gru-vs-lstm-training",
-            "Loss of the batch against steps on three tasks, trained alike; thin lines are the seeds, thick ones their "
-            "medians. " + claimed(findings, "neither"),
+            caption(
+                say(
+                    "Loss of the batch against steps on three tasks, trained alike; thin lines are the seeds, thick ones their "
+                    "medians."
+                ),
+                findings,
+                "neither",
+            ),
+            say("Three panels, one for each task: the loss of LSTM and of GRU over the training steps."),
             _training(findings.curves),
         ),
     ]

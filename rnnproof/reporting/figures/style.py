@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rnnproof.documents.message import SPACE, Text, listed, say
 from rnnproof.experiments.engine import needed
 from rnnproof.experiments.findings import Findings
 
@@ -40,10 +41,11 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure: its name, its caption, which says what it shows, and the picture as SVG and PNG."""
+    """A figure: its name, its caption, which says what it shows, what is drawn in words, and the picture as SVG and PNG."""
 
     name: str
-    says: str
+    says: Text
+    alt: Text
     figure: Any = None
     svg: str = ""
     png: bytes = b""
@@ -58,10 +60,13 @@ class Drawing:
         return replace(self, figure=None, svg="\n".join(lines) + "\n", png=pixels.getvalue())
 
 
-def claimed(findings: Findings, *names: str) -> str:
-    """The end of a caption: what is said, and what was measured of it."""
+def caption(says: Text, findings: Findings, *names: str) -> Text:
+    """What a figure shows, what is said of it, and what was measured of that."""
     chosen = {statement.name: statement for statement in findings.statements}
-    return " ".join(f"Claim: {chosen[name].claim} Result: {chosen[name].verdict}." for name in names)
+    claims = (
+        say("Claim: {claim} Result: {verdict}.", claim=chosen[name].claim, verdict=chosen[name].verdict) for name in names
+    )
+    return listed([says, *claims], SPACE)
 
 
 @contextmanager

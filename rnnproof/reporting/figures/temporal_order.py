@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rnnproof.documents.message import say
 from rnnproof.experiments.findings import Findings
 from rnnproof.experiments.temporal_order import NAMES
-from rnnproof.reporting.figures.style import Drawing, claimed, legend_below, line, panels
+from rnnproof.reporting.figures.style import Drawing, caption, legend_below, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -17,5 +18,6 @@ def draw(findings: Findings) -> list[Drawing]:
     left.set(xlabel="length of the sequences (steps)", ylabel="runs that solve the task (%)", ylim=(-4, 104))
     right.set(xlabel="length of the sequences (steps)", ylabel="batches until solved (median)", yscale="log")
     legend_below(figure, left, 2)
-    says = "The temporal order problem, SimpleRNN of 50 units, learning rate 0.01, with and without the norm clipped at 1. "
-    return [Drawing("temporal-order", says + claimed(findings, "longer"), figure)]
+    says = say("The temporal order problem, SimpleRNN of 50 units, learning rate 0.01, with and without the norm clipped at 1.")
+    alt = say("Two panels over the length: the share of runs that solve the task, and the batches until they do.")
+    return [Drawing("temporal-order", caption(says, findings, "longer"), alt, figure)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rnnproof.documents.message import say
 from rnnproof.experiments.findings import Findings
-from rnnproof.reporting.figures.style import Drawing, claimed, line, panels
+from rnnproof.reporting.figures.style import Drawing, caption, line, panels
 
 
 def draw(findings: Findings) -> list[Drawing]:
@@ -17,5 +18,8 @@ def draw(findings: Findings) -> list[Drawing]:
     left.set(xscale="log", xlabel="length of the sequence (steps)", ylabel="time of the loop / unrolled", ylim=(0, 2))
     right.set(xscale="log", yscale="log", xlabel="length of the sequence (steps)", ylabel="memory of the code (KiB)")
     left.legend()
-    says = "Left: time of a layer's loop over its time unrolled (1: no difference). Right: the memory of the unrolled code. "
-    return [Drawing("unroll", says + claimed(findings, "faster", "memory"), figure)]
+    says = say(
+        "Left: time of a layer's loop over its time unrolled (1: no difference). Right: the memory of the unrolled code."
+    )
+    alt = say("Two panels over the length, one curve for each layer: the ratio of times, and KiB of code.")
+    return [Drawing("unroll", caption(says, findings, "faster", "memory"), alt, figure)]
