@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnproof import claims, experiments
+from rnnproof.claims import claim as verdicts
 from rnnproof.derivation.derivation import derive
 from rnnproof.documents.blocks import Block, Code, Document, Figure
 from rnnproof.documents.message import Text, say
@@ -44,11 +45,11 @@ _TONES = {
     findings.HOLDS: "good",
     findings.CONDITION: "part",
     findings.NOT: "bad",
-    claims.PROVED: "good",
-    claims.CONFIRMED: "good",
-    claims.CONDITION: "part",
-    claims.NOT: "bad",
-    claims.UNMEASURED: "none",
+    verdicts.PROVED: "good",
+    verdicts.CONFIRMED: "good",
+    verdicts.CONDITION: "part",
+    verdicts.NOT: "bad",
+    verdicts.UNMEASURED: "none",
 }
 
 
