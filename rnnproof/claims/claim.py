@@ -83,6 +83,8 @@ class Outcome:
         """The numbers of one or two cases, or in how many of more cases the claim holds."""
         if len(self.cases) == 1:
             return self.cases[0].figure
+        if self.claim.experiments and len(self.cases) == 2:  # what an experiment measured says what it is of
+            return listed((case.figure for case in self.cases), SEMICOLON)
         if len(self.cases) == 2:
             told = (say("{case}: {figure}", case=case.says, figure=case.figure) for case in self.cases)
             return listed(told, SEMICOLON)

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rnnproof.claims import Outcome
+from rnnproof.derivation.jacobian import Jacobian
+from rnnproof.derivation.latex import Printer
+from rnnproof.derivation.terms import formula
 from rnnproof.documents.blocks import Block, Card, Cards, Code, Document, Figure, Heading, Paragraph, Table
 from rnnproof.documents.message import Text, say
 from rnnproof.experiments import NAMES
@@ -81,8 +84,15 @@ def _counts(studies: Sequence[Study], rules: ProofReport) -> Block:
 
 def _card(study: Study) -> Card:
     own = [found for found in study.derivation.jacobians if found.recursion]
-    tex = min((line for found in own for line in found.formulas[:1]), key=len, default="")
-    return Card(study.name, study.title, study.says, tex, study.picture.name)
+    return Card(study.name, study.title, study.says, min(map(_through_time, own), key=len, default=""), study.picture.name)
+
+
+def _through_time(found: Jacobian) -> str:
+    """A state's Jacobian by its own old value: the terms that no matrix multiplies, where there are any."""
+    straight = tuple(term for term in found.terms if not term.rest)
+    shown = Printer(found.cell.tex)(formula(straight or found.terms, found.shape))
+    rest = r" + \cdots" if straight and (found.paths or len(straight) < len(found.terms)) else ""
+    return f"{found.left} = {shown}{rest}"
 
 
 def _verdicts(outcomes: Sequence[Outcome]) -> Table:

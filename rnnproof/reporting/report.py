@@ -102,6 +102,7 @@ def write(
 
 _ENTRIES: dict[str, Text] = {
     "index": say("Overview"),
+    "index#experiments": say("Experiments"),
     "claims": say("Claims"),
     "checks": say("Checks"),
     "notation": say("Notation"),

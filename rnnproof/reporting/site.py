@@ -56,7 +56,7 @@ class Book:
 
     def _site(self, document: Document, language: str) -> Site:
         others = [(other, self._page(document.name, other)) for other in self.languages if other != language]
-        entries = [entry for entry in self.entries if entry[0] in self.names]
+        entries = [entry for entry in self.entries if entry[0].partition("#")[0] in self.names]
         return Site(self._address(language), self.pictures, self.drawn, entries, others, self.tones)
 
     def _address(self, language: str) -> Callable[[str], str]:
@@ -69,7 +69,8 @@ class Book:
     def _resolved(self, target: str, page: Callable[[str], str], up: str) -> str:
         kind, _, rest = target.partition(":")
         if kind == "page":
-            return page(rest) if rest in self.names else ""
+            name, at, place = rest.partition("#")
+            return page(name) + at + place if name in self.names else ""
         if kind == "file":
             return up + rest
         return target if kind == "https" else ""
