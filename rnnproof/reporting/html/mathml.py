@@ -17,7 +17,9 @@ _TOKEN = re.compile(r"\\left\b\\?.|\\right\b\\?.|[{}()]|\s(?:=|\+|-|\\le|\\quad)
 @cache
 def inline(tex: str) -> str:
     """A formula within a sentence."""
-    return _converted(tex, "inline")
+    if len(plain(tex)) <= _LONG:
+        return _converted(tex, "inline")
+    return " ".join(_infix(part, _converted(part, "inline")) for part in pieces(tex))
 
 
 @cache
@@ -29,8 +31,12 @@ def display(tex: str) -> str:
 
 
 def _piece(tex: str) -> str:
-    """A part of a displayed formula; the sign it begins with keeps its space."""
-    math = _converted(tex, "inline").replace("<math ", '<math displaystyle="true" ', 1)
+    """A part of a displayed formula."""
+    return _infix(tex, _converted(tex, "inline").replace("<math ", '<math displaystyle="true" ', 1))
+
+
+def _infix(tex: str, math: str) -> str:
+    """The sign that a part begins with keeps its space."""
     return math.replace("<mo>", '<mo form="infix">', 1) if _TOKEN.match(f" {tex} ") else math
 
 
