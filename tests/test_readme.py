@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,32 @@ def test_the_readme_tells_the_truth(
                 assert status == 0, written.err
                 same(written.out, wanted, command)
                 ran.append(command.split()[0])
-    assert {"derive", "prove", "check", "generate", "cells"} <= set(ran)
-    assert Path("mgu.py").is_file()
+    assert {"derive", "check", "report"} <= set(ran)
+    assert Path("mgu", "mgu.html").is_file() and Path("mgu", "derivations", "mgu.md").is_file()
+
+
+def test_each_use_is_shown_in_under_ten_lines() -> None:
+    """Of the three uses, the part that a person types; the equations of a document of one's own come on top."""
+    uses = README.read_text(encoding="utf-8").split("\n## Three uses\n")[1].split("\n## ")[0].split("\n### ")[1:]
+    assert len(uses) == 3
+    for use in uses:
+        typed = [
+            text for kind, _, text in re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", use, re.M | re.S) if kind == "python"
+        ]
+        typed += re.findall(r"^\$ .*$", use, re.M)
+        assert typed and len("\n".join(typed).splitlines()) < 10, use
+
+
+def test_what_it_points_to_is_there() -> None:
+    """Its pictures and pages, and one row for each dependency that pyproject.toml names."""
+    text = README.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert "://" in target or (README.parent / target).exists(), target
+    project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(one for group in project["optional-dependencies"].values() for one in group)]
+    rows = " ".join(re.findall(r"^\| ([^|]+) \| [^|]+ \|$", text, re.M))
+    for name in {re.split(r"[\[<>=]", one)[0] for one in asked} - {"rnnproof"}:
+        assert re.search(rf"\b{re.escape(name)}\b", rows), f"{name} has no row among the dependencies"
 
 
 def test_its_two_commands_stand_within_thirty_lines() -> None:

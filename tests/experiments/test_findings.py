@@ -119,7 +119,7 @@ def test_longer_sequences() -> None:
     place = next(n for n, (t, _) in enumerate(one) if t.clip == "global" and t.length == 30)
     one[place] = (one[place][0], {**FINE, "solved": 9})
     assert verdicts(temporal_order, one) == {"longer": CONDITION}  # one pair of runs shows nothing yet
-    found = temporal_order.findings(results(0, 30)).statements[0].evidence
+    found = str(temporal_order.findings(results(0, 30)).statements[0].evidence)
     assert "SGD (smart-tanh) to length 0" in found and "SGD with clipping (smart-tanh) to length 30" in found
 
 

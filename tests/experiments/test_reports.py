@@ -13,6 +13,9 @@ import pytest
 
 from rnnproof import experiments
 from rnnproof.cli import main
+from rnnproof.documents.markdown import markdown
+from rnnproof.errors import UsageError
+from rnnproof.experiments import record
 from rnnproof.experiments.findings import CONDITION, HOLDS, NOT, Table
 from rnnproof.reporting import experiments as pages
 from rnnproof.reporting.figures import style
@@ -35,7 +38,7 @@ def test_an_experiment_from_the_command_line(
     verdicts = re.findall(rf"\| ({HOLDS}|{CONDITION}|{NOT}) +\|", page)
     assert verdicts and all(verdict.upper() + ":" in told.out for verdict in verdicts)
     # every figure and table of the page is there, with a caption; every axis has its label
-    shown = re.findall(r"!\[[\w-]+\]\((figures/[\w-]+\.svg)\)\n\n\*(.+)\*\n", page)
+    shown = re.findall(r"!\[[^\]]{40,}\]\((figures/[\w-]+\.svg)\)\n\n\*(.+)\*\n", page)
     assert shown and len(shown) == page.count("![") and all(len(caption) > 60 for _, caption in shown)
     for place, _ in shown:
         ElementTree.parse(tmp_path / place)
@@ -48,6 +51,12 @@ def test_an_experiment_from_the_command_line(
         rows = list(csv.reader((tmp_path / "tables" / f"{table}.csv").read_text().splitlines()))
         assert len(rows) > 1 and {len(row) for row in rows} == {len(rows[0])}
         assert r"\toprule" in (tmp_path / "tables" / f"{table}.tex").read_text()
+    # the page is made of the record alone, in either language
+    found = record.read(tmp_path, name)
+    assert record.load(record.dump(found)) == found
+    assert markdown(pages.document(found), link=pages.link) == page
+    translated = markdown(pages.document(found), "ja", pages.link)
+    assert len(re.findall("[ぁ-ん]", translated)) > 200 and not english(translated)
     # again: nothing is run, and every byte is the same
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and "sqlite" not in p.name}
     assert main(line) == 0
@@ -60,6 +69,16 @@ def test_an_experiment_from_the_command_line(
         assert {p.relative_to(tmp_path): data for p, data in before.items()} == {
             p.relative_to(other): p.read_bytes() for p in other.rglob("*") if p.is_file() and "sqlite" not in p.name
         }
+
+
+def english(text: str) -> list[str]:
+    """Runs of five English words that are neither code, math, a link's target nor a name."""
+    bare = re.sub(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)", " ", text)
+    return re.findall(r"(?:\b[a-z]{2,}[ ,]+){4}[a-z]{2,}\b", bare)
+
+
+def test_english_is_seen() -> None:
+    assert english("勾配 | of the pairs of runs that differ") and not english("`a b c d e f` 勾配 basic-tanh SGD clipnorm")
 
 
 def _labels(figure: Any) -> list[str]:
@@ -98,6 +117,24 @@ def test_bad_input_is_told(
     said = capsys.readouterr()
     assert told in said.err and said.err.count("\n") == 1 and not said.out
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "cannot be read"),
+        ("", "is no record of this version"),
+        ('{"format": 0}', "is no record of this version"),
+        ('{"format": 1, "name": "cliff"}', "is no record of this version"),
+        ("[1, 2]", "is no record of this version"),
+    ],
+)
+def test_a_record_that_is_missing_or_damaged_is_told(text: str | None, told: str, tmp_path: Path) -> None:
+    if text is not None:
+        record.path(tmp_path, "cliff").parent.mkdir()
+        record.path(tmp_path, "cliff").write_text(text)
+    with pytest.raises(UsageError, match=f"{told}.*run `rnnproof experiment cliff --out"):
+        record.read(tmp_path, "cliff")
 
 
 def test_tables_in_four_formats() -> None:
