@@ -5,12 +5,12 @@ A formula and the code lines that compute it point at each other by plain links,
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from rnnproof.documents.blocks import Block, Code, Document, Figure, Fold, Formula, Heading
 from rnnproof.documents.message import Message, Text, in_language, say
@@ -118,8 +118,7 @@ class _Writer:
 
     def embedded(self, figure: Figure) -> str:
         """A picture as an address that holds all of it."""
-        data = base64.b64encode(self.site.pictures[figure.name].encode()).decode()
-        return f"data:image/svg+xml;base64,{data}"
+        return "data:image/svg+xml," + quote(self.site.pictures[figure.name], safe=" !$()*+,-./:;=?@[]^_{|}~")
 
 
 def _lines(first: int, last: int) -> Message:
