@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reporting.browser import opened
-from reporting.site import LANGUAGES, site
+from reporting.site import LANGUAGES
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1400, "height": 1000}
 
@@ -19,11 +19,6 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1400, "height": 1000}
 def browser() -> Iterator[Any]:
     with opened() as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return site(tmp_path_factory.mktemp("site"))
 
 
 class Visit:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from reporting.site import LANGUAGES, ROOT, SIZES, site
+from reporting.site import LANGUAGES, ROOT, SIZES
 
 from rnnproof.cli import main
 from rnnproof.documents.message import catalogue as messages
@@ -115,9 +115,8 @@ def test_results_that_were_damaged_are_told(short: pytest.MonkeyPatch, tmp_path:
         report.write(tmp_path)
 
 
-def test_the_committed_pages_are_those_that_are_made_now(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_committed_pages_are_those_that_are_made_now(folder: Path) -> None:
     """All but the evidence, whose errors are the machine's: of a cell's page what stands ahead of it, other pages whole."""
-    folder = site(tmp_path_factory.mktemp("site"))
     names = {path.stem.partition(".")[0] for path in folder.glob("*.html")}
     assert names == {*catalogue.names(), *NAMES, "index", "claims", "checks", "notation"}
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".html", ".md", ".svg")):
