@@ -159,7 +159,13 @@ class Derivation:
 
     def _line(self, var: Var) -> _Line:
         line = f"{self.symbols[var]} = {self.printer(self._reader.definition(var))}"
-        return line, self._reader.rules(var), (var.name,)
+        step = self.backward.producer()[var]
+        sent_in = [arg.name for arg in step.args if len(step.args) == 1 and arg in self._seeds]  # nothing but that
+        return line, self._reader.rules(var), (var.name, *sent_in)
+
+    @cached_property
+    def _seeds(self) -> frozenset[Var]:
+        return frozenset(port.var for port in self.backward.ports("seed"))
 
     def _backward_lines(self) -> Iterable[_Line]:
         outputs = {port.var for port in self.backward.outputs}

@@ -182,7 +182,8 @@ class Module:
         for port in self.backward.program.ports("seed"):
             if port.var in used:
                 given[port.var.name] = f"{identifier(port.var.name)}_seq"
-                lines.append(f'{identifier(port.var.name)}_seq = seeds["{port.key}"]')
+                seeds = f'{identifier(port.var.name)}_seq = seeds["{port.key}"]'
+                lines += signed([seeds], self.signs, "backward", port.var.name)
         for port in self.backward.program.ports("carry"):
             given[port.var.name] = identifier(port.var.name)
             zeros = f"{identifier(port.var.name)} = np.zeros(({size_text(rows_of(port.var))}, batch), dtype)"

@@ -52,11 +52,11 @@ def split_concatenations(program: Program) -> Program:
         if source is None or source.op != "concat" or step.args[0].per_sample:
             write.keep(step)
             continue
-        start, products = sp.S.Zero, []
+        start, products, nameless = sp.S.Zero, [], replace(step, of=())
         for part in source.args:
             stop = start + part.shape[0]
-            block = write("slice", step.args[0], attr=(1, start, stop), name=f"{step.args[0].name}_{part.name}", like=step)
-            products.append(write("matmul", block, part, name=f"{block.name}_{part.name}", like=step))
+            block = write("slice", step.args[0], attr=(1, start, stop), name=f"{step.args[0].name}_{part.name}", like=nameless)
+            products.append(write("matmul", block, part, name=f"{block.name}_{part.name}", like=nameless))
             start = stop
         write.keep(replace(step, op="add", args=tuple(products), attr=(sp.S.One,) * len(products)))
     return without_dead_steps(write.program())

@@ -45,12 +45,16 @@ def _names(sign: tuple[str, Var | str], owned: dict[str, dict[Var, tuple[str, ..
 
 
 def owners(program: Program, named: Iterable[str]) -> dict[Var, tuple[str, ...]]:
-    """For each value the named values it is computed for: those it holds, or else those of the steps that read it."""
+    """For each value the named values it is computed for: those it holds, or else those of the steps that read it.
+
+    Of a stack, which may hold some parts with a name and some without, that goes for each part.
+    """
     wanted = set(named)
     users = program.users()
     found: dict[Var, tuple[str, ...]] = {}
     for step in reversed(program.steps):
         own = [name for name in step.of if name in wanted]
-        for_others = [name for user in users.get(step.target, []) for name in found[user.target]]
-        found[step.target] = tuple(dict.fromkeys(own or for_others))
+        readers = users.get(step.target, [])
+        nameless = [user for user in readers if user.op == "slice" and wanted.isdisjoint(user.of)] if own else readers
+        found[step.target] = tuple(dict.fromkeys([*own, *(name for user in nameless for name in found[user.target])]))
     return found

@@ -12,16 +12,34 @@ from zoo import CELLS
 from rnnproof.derivation.derivation import Derivation, derive
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.reader import read_text
 from rnnproof.errors import BindError
 from rnnproof.generation import annotate, generate
 from rnnproof.generation.build import load_text
 from rnnproof.generation.passes import descendants
 from rnnproof.generation.source_map import Annotated
+from rnnproof.verification.point import Layout
 
-EVERY = [*catalogue.names(), *CELLS]
+# What the catalogue and the zoo lack: a stack of a product that is named and one that is not, gates of joined vectors without
+# biases, and a state that nothing reads.
+ODD = {
+    "half_named": r"$z_t = \sigma(V h_{t-1})$, $h_t = z_t \odot h_{t-1} + \tanh(U h_{t-1} + W x_t + b)$",
+    "joined": r"""$$
+\begin{align}
+z_t &= \sigma(W_z [h_{t-1}, x_t]) \\
+r_t &= \sigma(W_r [h_{t-1}, x_t]) \\
+\tilde{h}_t &= \tanh(W [r_t \odot h_{t-1}, x_t]) \\
+h_t &= (1 - z_t) \odot h_{t-1} + z_t \odot \tilde{h}_t
+\end{align}
+$$""",
+    "output": r"$h_t = \tanh(W x_t + R h_{t-1} + b)$, $y_t = V h_t + d$",
+}
+EVERY = [*catalogue.names(), *CELLS, *ODD]
 
 
 def cell_of(name: str) -> Cell:
+    if name in ODD:
+        return read_text(ODD[name], name=name)[0]
     return catalogue.load(name) if name in catalogue.names() else CELLS[name]()
 
 
@@ -84,31 +102,28 @@ def outputs(module: Any, point: dict[str, Any]) -> dict[str, Any]:
     trace = module.forward(point["params"], point["xs"], point["initial"])
     gradients = module.backward(trace, point["seeds"])
     made = {f"d_{name}": value for name, value in gradients.params.items()}
-    made |= {"d_x": gradients.inputs} | {f"d_{name}_prev": value for name, value in gradients.initial.items()}
+    made |= {"d_input": gradients.inputs} | {f"initial {name}": value for name, value in gradients.initial.items()}
     return {name: value for name, value in made.items() if value is not None}
 
 
 def downstream(d: Derivation, numbers: tuple[int, ...]) -> set[str]:
-    """The gradients computed from the values that formulas are about, within one step."""
+    """The gradients computed from the values that formulas are about, within one step, by the names of `outputs`."""
     values = {value for step in d.steps if step.number in numbers for value in step.of}
     roots = {step.target for step in d.backward.steps if step.target.name in values}
-    return {var.name for var in descendants(d.backward, roots)} & {port.var.name for port in d.backward.outputs}
+    reached = descendants(d.backward, roots)
+    kinds = {"gradient": "d_{}", "input": "d_input", "carry": "initial {}"}
+    return {kinds[port.role].format(port.key) for port in d.backward.outputs if port.var in reached}
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "gru_reset_after", "simple_rnn", "lstm_peephole"])
+@pytest.mark.parametrize("name", [name for name in EVERY if not cell_of(name).open_functions and not cell_of(name).constants])
 def test_a_fault_in_a_line_changes_the_gradients_that_its_formulas_reach_and_no_others(name: str) -> None:
     """Each line of the backward pass in turn makes its result half as large again, over a single step: no recursion."""
-    d = derive(catalogue.load(name))
+    d = derive(cell_of(name))
     annotated = annotate(d)
     module = load_text(name, annotated.text)
-    rng = np.random.default_rng(0)
-    size = {"input": 4, "hidden": 5}
-    point = {
-        "params": {p: rng.normal(size=[size[s] for s in shape]) for p, shape in module.PARAMETERS.items()},
-        "xs": rng.normal(size=(1, 3, 4)),
-        "initial": {state: rng.normal(size=(3, 5)) for state in module.STATES},
-        "seeds": {state: rng.normal(size=(1, 3, 5)) for state in module.STATES},
-    }
+    drawn = Layout.of_cell(d.cell).draw({"T": 1, "B": 3, "input": 4, "hidden": 5}, 0)
+    seeds = {name: np.random.default_rng(1).normal(size=(1, *value.shape)) for name, value in drawn.initial.items()}
+    point = {"params": drawn.params, "xs": 1 if drawn.xs is None else drawn.xs, "initial": drawn.initial, "seeds": seeds}
     right = outputs(module, point)
     lines = annotated.text.split("\n")
     begin = next(at for at, line in enumerate(lines, start=1) if line.startswith("def backward("))
@@ -122,4 +137,4 @@ def test_a_fault_in_a_line_changes_the_gradients_that_its_formulas_reach_and_no_
         changed = {key for key, value in right.items() if not np.allclose(value, wrong[key], rtol=1e-12)}
         assert changed == expected, (lines[at - 1].strip(), numbers)
         tried += 1
-    assert tried > 5
+    assert tried > 2
