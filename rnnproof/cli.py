@@ -25,6 +25,16 @@ _output = click.option(
 )
 _several = click.argument("cells", nargs=-1, metavar="[CELL]...")
 _one = click.argument("cell", metavar="CELL")
+_reports = click.option(
+    "--output",
+    "--out",
+    "output",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder that pages, figures and results are written to.",
+)
 _SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex"}
 
 
@@ -212,11 +222,20 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
 @click.option("--quick", is_flag=True, help="A few trials, in seconds: to see that everything works.")
 @click.option("--full", is_flag=True, help="Every combination, in up to an hour.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, metavar="DIR")
+@click.option(
+    "--output",
+    "--out",
+    "out",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    metavar="DIR",
+    help=_FOLDER,
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; by default one for each core.")
 @click.option("--cluster", metavar="ADDRESS", help="Run the trials on the Dask scheduler there, such as tcp://10.0.0.1:8786.")
 def experiment(
-    names: tuple[str, ...], quick: bool, full: bool, seed: int, out: Path, jobs: int | None, cluster: str | None
+    names: tuple[str, ...], quick: bool, full: bool, seed: int, output: Path, jobs: int | None, cluster: str | None
 ) -> None:
     """Measure how gradients explode, vanish and are clipped: cliff, flow, clipping, temporal-order, gru-vs-lstm, unroll.
 
@@ -224,7 +243,7 @@ def experiment(
     DIR/trials.sqlite: the same command goes on where it was stopped, and repeats nothing.
 
     \b
-    Example: rnnproof experiment cliff --out reports
+    Example: rnnproof experiment cliff --output reports
     """
     from rnnproof import experiments
     from rnnproof.reporting.experiments import write
@@ -236,10 +255,10 @@ def experiment(
         experiments.load(name)  # an unknown name is told before any work is done
     for name in names:
         with Bar(name) as bar:
-            written = write(name, out, scale=scale, seed=seed, jobs=jobs, cluster=cluster, progress=bar.start)
+            written = write(name, output, scale=scale, seed=seed, jobs=jobs, cluster=cluster, progress=bar.start)
         click.echo(written.text() + "\n")
         click.echo(f"{name}: {written.ran} trials run, {written.found} found done")
-        click.echo(f"wrote {out / name}.md, its tables and figures ({len(written.paths)} files)")
+        click.echo(f"wrote {output / name}.md, its tables and figures ({len(written.paths)} files)")
 
 
 @cli.command("claims")
@@ -278,7 +297,15 @@ def claims_(names: tuple[str, ...], findings: Path, language: str) -> None:
 @click.option(
     "--lang", "languages", multiple=True, type=click.Choice(["en", "ja"]), help="English (default), Japanese; repeatable."
 )
-@click.option("--output", type=click.Path(path_type=Path), default=Path("reports"), show_default=True, metavar="DIR")
+@click.option(
+    "--output",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    metavar="DIR",
+    help=_FOLDER,
+)
 def report(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], languages: tuple[str, ...], output: Path) -> int:
     """Write the pages a person reads, as HTML and Markdown: each cell from its equations to its evidence.
 

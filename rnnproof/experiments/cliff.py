@@ -18,7 +18,7 @@ from rnnproof import optimizers
 from rnnproof.documents.message import listed, say
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Cell
-from rnnproof.experiments.findings import Findings, Statement, Table, share, spread, verdict
+from rnnproof.experiments.findings import Findings, Statement, Table, chance, share, spread, verdict
 from rnnproof.experiments.trial import Result, Seed, Trial, spawned
 from rnnproof.generation import build
 
@@ -216,7 +216,8 @@ def _statements(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -
     lower = {clip: sum(runs[clip]["losses"][-1] < runs["none"]["losses"][-1] for runs in met) for clip in CLIPS}
     kinds = ("norm", "value")
     saved = [bool(thrown) and gone[clip] < gone["none"] and found[clip] > found["none"] for clip in kinds]
-    better = [bool(met) and lower[clip] > len(met) / 2 for clip in kinds]
+    by_chance = {clip: chance(lower[clip], len(met) - lower[clip]) for clip in kinds}
+    better = [bool(met) and by_chance[clip] < 0.05 for clip in kinds]
     told = listed(
         say("{clip}: {gone} leave the region, {found} end below 0.001", clip=clip, gone=gone[clip], found=found[clip])
         for clip in CLIPS
@@ -253,11 +254,13 @@ def _statements(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -
             say("Clipping lets the search end lower."),
             verdict(all(better), any(better)),
             say(
-                "of the {met} that meet the wall, lower than the unclipped one from the same start: by norm {norm}, by value "
-                "{value}",
+                "of the {met} that meet the wall, lower than the unclipped one from the same start: by norm {norm} (by chance "
+                "so or more: {norm_chance:.2g}), by value {value} ({value_chance:.2g})",
                 met=len(met),
                 norm=lower["norm"],
+                norm_chance=by_chance["norm"],
                 value=lower["value"],
+                value_chance=by_chance["value"],
             ),
         ),
     )

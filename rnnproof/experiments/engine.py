@@ -5,7 +5,6 @@ Where the trials run changes nothing: each is a pure function of its record, wit
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import re
@@ -25,6 +24,7 @@ import numpy as np
 from rnnproof.errors import UsageError
 from rnnproof.experiments.store import Store
 from rnnproof.experiments.trial import Result, Trial, code_digest
+from rnnproof.extras import needed
 
 # Told once how many trials are found and how many are left; what it returns is told how many of these have been run.
 Progress = Callable[[int, int], Callable[[int], None]]
@@ -109,15 +109,6 @@ def _threads() -> Any:
     import rnnproof.layers  # noqa: F401  the BLAS that NumPy has loaded is what is limited
 
     return needed("threadpoolctl").ThreadpoolController()
-
-
-def needed(library: str, extra: str = "experiments") -> Any:
-    """A library of an extra. Raises UsageError naming what to install."""
-    try:
-        return importlib.import_module(library)
-    except ModuleNotFoundError as error:
-        told = "" if error.name in (None, library.partition(".")[0]) else f" whole ({error.name} is missing)"
-        raise UsageError(f"{library} is not installed{told}; it comes with `pip install 'rnnproof[{extra}]'`") from None
 
 
 def _one_by_one(trials: Sequence[Trial]) -> Any:

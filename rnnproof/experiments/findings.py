@@ -85,6 +85,11 @@ def share(flags: Sequence[bool]) -> float:
     return sum(flags) / len(flags) if flags else 0.0
 
 
+def chance(better: int, worse: int) -> float:
+    """The probability of at least so many better ones among pairs that differ, were each a toss of a coin (sign test)."""
+    return float(sum(math.comb(better + worse, k) for k in range(better, better + worse + 1)) / 2 ** (better + worse))
+
+
 def power(log: float | None) -> str:
     """10^log for a table, also where a float could not hold it."""
     if log is None:

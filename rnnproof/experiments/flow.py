@@ -163,8 +163,8 @@ def trials(scale: str, seed: int) -> list[Trial]:
     ]
     stacks.append({"cell": "gate", "gain": 1.0, "bias": 5.0})
     radii: list[dict[str, Any]] = [{"cell": "simple_rnn", "radius": r, "drive": d} for d in (0.0, WEAK, 1.0) for r in RADII]
-    gated: list[dict[str, Any]] = [{"cell": "lstm", "bias": bias} for bias in (0.0, 1.0, 5.0)]
-    gated += [{"cell": "gru"}, {"cell": "gru", "bias": 5.0}]
+    gated: list[dict[str, Any]] = [{"cell": "lstm", "bias": bias} for bias in (0.0, 1.0, 5.0, 7.0)]
+    gated += [{"cell": "gru"}, {"cell": "gru", "bias": 5.0}, {"cell": "gru", "bias": 7.0}]
     made: list[Trial] = []
     for cells, distances in ((stacks, depths), ([*radii, *gated], times)):
         made += [Flow(units=units, distances=distances, seed=s, **cell) for cell in cells for s in seeds]

@@ -29,8 +29,8 @@ def statements(results: Sequence[tuple[Trial, Result]], curves: dict[str, Any], 
         _explode(last, time),
         *_shortcut(curves, last, depth),
         _gate(curves, last, depth),
-        _carries("lstm", say("The LSTM carries gradients over long times."), "forget", (0, 1, 5), curves, last, time),
-        _carries("gru", say("The GRU carries gradients over long times."), "update", (None, 5), curves, last, time),
+        _carries("lstm", say("The LSTM carries gradients over long times."), "forget", (0, 1, 5, 7), curves, last, time),
+        _carries("gru", say("The GRU carries gradients over long times."), "update", (None, 5, 7), curves, last, time),
     )
 
 

@@ -94,7 +94,7 @@ def temporal_order(length: int = 20) -> Task:
 @cache
 def vowels() -> Task:
     """JapaneseVowels (M. Kudo et al. 1999, from aeon): 9 speakers, 12 channels, 7 to 29 steps, shorter ones masked behind."""
-    from rnnproof.experiments.engine import needed
+    from rnnproof.extras import needed
 
     parts = []
     for split in ("train", "test"):
@@ -115,7 +115,7 @@ def sunspots(length: int = 24) -> Task:
 
     Trained on what is before 1930, tested on the rest; solved where the error is below half a standard deviation.
     """
-    from rnnproof.experiments.engine import needed
+    from rnnproof.extras import needed
 
     data = needed("statsmodels.datasets").sunspots.load().data
     values, cut = np.asarray(data["SUNACTIVITY"], float), int(np.sum(np.asarray(data["YEAR"]) < 1930))

@@ -6,12 +6,11 @@ of 20, clipping the norm of all gradients at 1; solved where less than 1 % of 10
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from rnnproof.documents.message import listed, say
-from rnnproof.experiments.findings import Findings, Statement, Table, median, share, spread, verdict
+from rnnproof.experiments.findings import Findings, Statement, Table, chance, median, share, spread, verdict
 from rnnproof.experiments.training import Training
 from rnnproof.experiments.trial import Result, Trial, spawned
 
@@ -116,7 +115,7 @@ def _statements(groups: dict[tuple[str, str, int], list[Result]], steps: int) ->
             solved = [(plain["solved"] is not None, clipped["solved"] is not None) for plain, clipped in pairs]
             better += solved.count((False, True))
             worse += solved.count((True, False))
-    chance = sum(math.comb(better + worse, k) for k in range(better, better + worse + 1)) / 2 ** (better + worse)
+    by_chance = chance(better, worse)
     reach = {key: _reach(groups, *key) for key in dict.fromkeys((start, clip) for start, clip, _ in groups)}
     said = listed(
         say("{method} ({start}) to length {length}", method=NAMES[clip], start=start, length=length)
@@ -126,7 +125,7 @@ def _statements(groups: dict[tuple[str, str, int], list[Result]], steps: int) ->
         Statement(
             "longer",
             say("With clipping, SGD solves longer sequences (Pascanu et al. 2013, figure 7)."),
-            verdict(better > worse and chance < 0.05, better > worse),
+            verdict(better > worse and by_chance < 0.05, better > worse),
             say(
                 "within {steps} steps (the authors' code allows 5,000,000) more than half of the runs are solved: {said}; of "
                 "the pairs of runs that differ, clipping solves {better}, no clipping {worse} (by chance so or more: "
@@ -135,7 +134,7 @@ def _statements(groups: dict[tuple[str, str, int], list[Result]], steps: int) ->
                 said=said,
                 better=better,
                 worse=worse,
-                chance=chance,
+                chance=by_chance,
             ),
         ),
     )

@@ -16,10 +16,11 @@ from rnnproof.documents.markdown import markdown
 from rnnproof.documents.message import say
 from rnnproof.documents.tables import grid
 from rnnproof.experiments import record
-from rnnproof.experiments.engine import Progress, needed, sweep
+from rnnproof.experiments.engine import Progress, sweep
 from rnnproof.experiments.findings import Findings, Table
 from rnnproof.experiments.record import Record, Shown
 from rnnproof.experiments.store import Store
+from rnnproof.extras import needed
 from rnnproof.reporting import figures, files
 
 STORE = "trials.sqlite"

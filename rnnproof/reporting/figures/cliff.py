@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnproof.documents.message import say
 from rnnproof.experiments import cliff
-from rnnproof.experiments.engine import needed
 from rnnproof.experiments.findings import Findings
+from rnnproof.extras import needed
 from rnnproof.reporting.figures.style import COLOURS, DASHES, WIDTH, Drawing, caption, line, panels
 
 _NAMES = {"none": "no clipping", "norm": f"clipnorm {cliff.LIMIT:g}", "value": f"clipvalue {cliff.LIMIT:g}"}

@@ -103,8 +103,12 @@ def _time(curves: Any) -> Any:
     ):
         _courses(axes, curves, {f"simple_rnn, radius {r:g}{end}": f"radius {r:g}" for r in radii})
         axes.set(title=title)
-    labels = {f"lstm, forget bias {bias}": f"LSTM, forget bias {bias}" for bias in (0, 1, 5)}
-    _courses(gated, curves, {**labels, "gru": "GRU", "gru, update bias 5": "GRU, update bias 5"})
+    labels = {f"lstm, forget bias {bias}": f"LSTM, forget bias {bias}" for bias in (0, 1, 5, 7)}
+    _courses(
+        gated,
+        curves,
+        {**labels, "gru": "GRU", "gru, update bias 5": "GRU, update bias 5", "gru, update bias 7": "GRU, update bias 7"},
+    )
     gated.set(title="LSTM and GRU, inputs N(0, 1)", ylim=(1e-40, 1e40))
     gated.set_yticks([1e-40, 1e-20, 1, 1e20, 1e40])
     for row in grid:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rnnproof.documents.message import SPACE, Text, listed, say
-from rnnproof.experiments.engine import needed
 from rnnproof.experiments.findings import Findings
+from rnnproof.extras import needed
 
 # M. Okabe and K. Ito, "Color universal design" (2008); each with a marker and a dash of its own, so that none needs its colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

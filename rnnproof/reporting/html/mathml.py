@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 
 from rnnproof.documents.plain import plain
-from rnnproof.experiments.engine import needed
+from rnnproof.extras import needed
 
 _LONG = 46  # signs of a formula that a phone shows in one line
 _TOKEN = re.compile(r"\\left\b\\?.|\\right\b\\?.|[{}()]|\s(?:=|\+|-|\\le|\\quad)\s")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rnnproof.documents.blocks import Block, Code, Document, Figure, Fold, Formula, Heading
 from rnnproof.documents.message import Message, Text, in_language, say
 from rnnproof.documents.tables import cell
-from rnnproof.experiments.engine import needed
+from rnnproof.extras import needed
 from rnnproof.reporting.html import mathml, prose
 
 
