@@ -222,16 +222,7 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
 @click.option("--quick", is_flag=True, help="A few trials, in seconds: to see that everything works.")
 @click.option("--full", is_flag=True, help="Every combination, in up to an hour.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
-@click.option(
-    "--output",
-    "--out",
-    "out",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    metavar="DIR",
-    help=_FOLDER,
-)
+@_reports
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; by default one for each core.")
 @click.option("--cluster", metavar="ADDRESS", help="Run the trials on the Dask scheduler there, such as tcp://10.0.0.1:8786.")
 def experiment(
@@ -297,15 +288,7 @@ def claims_(names: tuple[str, ...], findings: Path, language: str) -> None:
 @click.option(
     "--lang", "languages", multiple=True, type=click.Choice(["en", "ja"]), help="English (default), Japanese; repeatable."
 )
-@click.option(
-    "--output",
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    metavar="DIR",
-    help=_FOLDER,
-)
+@_reports
 def report(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], languages: tuple[str, ...], output: Path) -> int:
     """Write the pages a person reads, as HTML and Markdown: each cell from its equations to its evidence.
 
