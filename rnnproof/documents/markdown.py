@@ -21,9 +21,11 @@ from rnnproof.documents.blocks import (
     Table,
 )
 from rnnproof.documents.message import COMMA, in_language, listed
+from rnnproof.documents.plain import prose
 from rnnproof.documents.tables import cell, grid
 
 Link = Callable[[str], str]
+_MATH = re.compile(r"\$[^$\n]+\$")
 _LINK = re.compile(r"\[(?P<label>[^\]]*)\]\((?P<target>(?:page|file):[^)\s]+)\)")
 
 
@@ -38,7 +40,7 @@ class _Writer:
         self.language, self.link = language, link
 
     def prose(self, text: Any) -> str:
-        return _LINK.sub(self._linked, str(in_language(text, self.language)))
+        return _MATH.sub(_apart, _LINK.sub(self._linked, str(in_language(text, self.language))))
 
     def _linked(self, found: re.Match[str]) -> str:
         target = self.link(found["target"])
@@ -46,6 +48,12 @@ class _Writer:
 
     def blocks(self, blocks: Iterable[Block]) -> list[str]:
         return [part for block in blocks if (part := _WRITERS[type(block)](self, block))]
+
+
+def _apart(found: re.Match[str]) -> str:
+    """Math with a space to its neighbour where that is no ASCII: GitHub takes no dollar sign right behind one for math."""
+    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    return f"{'' if before.isascii() else ' '}{found[0]}{'' if after.isascii() else ' '}"
 
 
 def _formula(writer: _Writer, block: Formula) -> str:
@@ -78,7 +86,13 @@ def _code(writer: _Writer, block: Code) -> str:
 
 def _fold(writer: _Writer, block: Fold) -> str:
     inner = "\n\n".join(writer.blocks(block.blocks))
-    return f"<details>\n<summary>{writer.prose(block.summary)}</summary>\n\n{inner}\n\n</details>"
+    return f"<details>\n<summary>{_html(writer.prose(block.summary))}</summary>\n\n{inner}\n\n</details>"
+
+
+def _html(text: str) -> str:
+    """Prose as the HTML that GitHub wants within a summary, where it reads no Markdown; formulas in Unicode."""
+    shown = prose(text).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", shown)
 
 
 def _bullets(writer: _Writer, block: Bullets) -> str:

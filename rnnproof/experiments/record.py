@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from rnnproof.documents import message
 from rnnproof.documents.message import Text
 from rnnproof.errors import UsageError
-from rnnproof.experiments.findings import Findings, Statement, Table
+from rnnproof.experiments.findings import CONDITION, HOLDS, NOT, Findings, Statement, Table
 
 FORMAT = 1
 
@@ -61,7 +62,7 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def load(text: str) -> Record:
-    """What `dump` made. Raises ValueError, KeyError or TypeError for anything else."""
+    """What `dump` made. Raises ValueError, LookupError, TypeError or AttributeError for anything else."""
     data = json.loads(text)
     if data["format"] != FORMAT:
         raise ValueError(f"format {data['format']}")
@@ -79,7 +80,28 @@ def load(text: str) -> Record:
     )
     figures = tuple(Shown(**{key: loaded(value) for key, value in one.items()}) for one in data["figures"])
     findings = Findings(tuple(map(loaded, data["setting"])), tables, statements)
-    return Record(data["name"], loaded(data["title"]), data["command"], data["trials"], findings, figures)
+    record = Record(data["name"], loaded(data["title"]), data["command"], data["trials"], findings, figures)
+    _check(record)
+    return record
+
+
+def _check(record: Record) -> None:
+    """Raise ValueError or KeyError for a record that could not be written as a page."""
+    for name in (record.name, *(table.name for table in record.findings.tables), *(figure.name for figure in record.figures)):
+        if not re.fullmatch(r"[a-z0-9-]+", name):
+            raise ValueError(f"{name!r} is no name of a file")
+    for statement in record.findings.statements:
+        if statement.verdict not in (HOLDS, CONDITION, NOT):
+            raise ValueError(f"{statement.verdict} is no verdict")
+    texts: list[Any] = [record.title, *record.findings.setting]
+    texts += [text for one in record.findings.statements for text in (one.claim, one.evidence)]
+    texts += [text for one in record.figures for text in (one.says, one.alt)]
+    texts += [
+        text for one in record.findings.tables for text in (one.says, *one.headers, *(c for row in one.rows for c in row))
+    ]
+    for text in texts:
+        for language in message.LANGUAGES:
+            message.in_language(text, language)
 
 
 def path(folder: Path, name: str) -> Path:
@@ -95,5 +117,5 @@ def read(folder: Path, name: str) -> Record:
         return load(place.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{place}: cannot be read ({error.strerror}); {again}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"{place}: is no record of this version ({error!r}); {again}") from None

@@ -80,11 +80,13 @@ def write(
     UsageError for a folder that cannot be written or read.
     """
     if asked:
-        without_clash([one.cell.name for one in asked], (*experiments.NAMES, *_ENTRIES))
-        studies = [study(one, progress) for one in asked]
-        return _written(folder, studies, _cell_pages(studies, []), languages)
-    rules = prove_rules()
+        reserved = (*experiments.NAMES, *_ENTRIES, *catalogue.names()) if (folder / "index.html").exists() else ()
+        without_clash([one.cell.name for one in asked if not one.listed], reserved)
     records = [found for name in experiments.NAMES if (found := _record(folder, name))]
+    if asked:
+        studies = [study(one, progress) for one in asked]
+        return _written(folder, studies, _cell_pages(studies, records), languages)
+    rules = prove_rules()
     names = catalogue.names()
     studies = [study(Asked(catalogue.load(name), name, True), progress) for name in names]
     outcomes = claims.ledger(claims.Sources(folder), progress=progress)
@@ -138,14 +140,15 @@ def _record(folder: Path, name: str) -> record.Record | None:
 def _written(folder: Path, studies: Sequence[cell.Study], documents: Sequence[Document], languages: Sequence[str]) -> Written:
     drawn = {one.picture.name: one.svg for one in studies}
     plotted = {name: _figure(folder, name) for document in documents for name in _figures(document.blocks) if name not in drawn}
-    entries = [*_ENTRIES.items(), *((one.name, one.name) for one in studies)]
-    derivations = frozenset(one.name for one in studies)
-    book = Book(documents, derivations, {**plotted, **drawn}, frozenset(drawn), entries, _TONES, languages)
-    made = book.files(folder)
+    names = dict.fromkeys((*catalogue.names(), *(one.name for one in studies)))
+    entries = [*_ENTRIES.items(), *((name, name) for name in names)]
+    book = Book(folder, documents, frozenset(names), {**plotted, **drawn}, frozenset(drawn), entries, _TONES, languages)
+    made = book.files()
     files.write(made)
     evidence = Evidence(tuple(row for one in studies for row in one.evidence or ()))
     ok = all(one.ok for one in studies)
-    told = f"{len(evidence)} comparisons; {'all hold' if ok else 'NOT all hold'}"
+    compared = f"{len(evidence)} comparisons" if len(evidence) else "a function is open, so no code to compare; the proofs"
+    told = f"{compared}; {'all hold' if ok else 'NOT all hold'}"
     pages = [path for path in made if path.suffix == ".html"]
     first = pages[0] if len(pages) > 1 else None
     lines = (

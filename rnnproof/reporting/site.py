@@ -9,7 +9,7 @@ from typing import Any
 
 from rnnproof.documents.blocks import Document
 from rnnproof.documents.markdown import markdown
-from rnnproof.documents.message import Text
+from rnnproof.documents.message import LANGUAGES, Text
 from rnnproof.errors import UsageError
 from rnnproof.reporting.html.writer import Site, html
 
@@ -18,12 +18,13 @@ INDEX = "index"
 
 @dataclass(frozen=True)
 class Book:
-    """Documents that belong together: `derivations` are the names of those whose Markdown lies in derivations/.
+    """Documents for a folder; pages that are in it already are linked to like those that are written.
 
-    `pictures` are SVG texts by name, `drawn` those of this project's own drawing; `entries` are the links at the top of each
-    page; `tones` as `Site` has them.
+    `derivations` are the names of those whose Markdown lies in derivations/; `pictures` are SVG texts by name, `drawn` those of
+    this project's own drawing; `entries` are the links at the top of each page; `tones` as `Site` has them.
     """
 
+    folder: Path
     documents: Sequence[Document]
     derivations: frozenset[str]
     pictures: Mapping[str, str]
@@ -32,20 +33,21 @@ class Book:
     tones: Mapping[Any, str]
     languages: Sequence[str] = ("en",)
 
-    def files(self, folder: Path) -> dict[Path, str]:
+    def files(self) -> dict[Path, str]:
         """Every page as HTML and as Markdown in every language, and the pictures of this project's own drawing."""
-        made = {folder / "figures" / f"{name}.svg": self.pictures[name] for name in sorted(self.drawn)}
+        made = {self.folder / "figures" / f"{name}.svg": self.pictures[name] for name in sorted(self.drawn)}
         for document in self.documents:
             for language in self.languages:
-                made[folder / self._page(document.name, language)] = html(document, self._site(document, language), language)
+                made[self.folder / self._page(document.name, language)] = html(
+                    document, self._site(document, language), language
+                )
                 text = markdown(document, language, self._link(document.name, language))
-                made[folder / self._markdown(document.name, language)] = text
+                made[self.folder / self._markdown(document.name, language)] = text
         return made
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The pages there are."""
-        return frozenset(document.name for document in self.documents)
+    def _exists(self, name: str, language: str) -> bool:
+        written = language in self.languages and any(document.name == name for document in self.documents)
+        return written or (self.folder / self._page(name, language)).exists()
 
     def _page(self, name: str, language: str) -> str:
         return f"{name}{_suffix(language)}.html"
@@ -55,22 +57,23 @@ class Book:
         return f"{folder}{'README' if name == INDEX else name}{_suffix(language)}.md"
 
     def _site(self, document: Document, language: str) -> Site:
-        others = [(other, self._page(document.name, other)) for other in self.languages if other != language]
-        entries = [entry for entry in self.entries if entry[0].partition("#")[0] in self.names]
+        spoken = [other for other in LANGUAGES if other != language and self._exists(document.name, other)]
+        others = [(other, self._page(document.name, other)) for other in spoken]
+        entries = [entry for entry in self.entries if self._exists(entry[0].partition("#")[0], language)]
         return Site(self._address(language), self.pictures, self.drawn, entries, others, self.tones)
 
     def _address(self, language: str) -> Callable[[str], str]:
-        return lambda target: self._resolved(target, lambda name: self._page(name, language), "")
+        return lambda target: self._resolved(target, language, lambda name: self._page(name, language), "")
 
     def _link(self, document: str, language: str) -> Callable[[str], str]:
         up = "../" if document in self.derivations else ""
-        return lambda target: self._resolved(target, lambda name: up + self._markdown(name, language), up)
+        return lambda target: self._resolved(target, language, lambda name: up + self._markdown(name, language), up)
 
-    def _resolved(self, target: str, page: Callable[[str], str], up: str) -> str:
+    def _resolved(self, target: str, language: str, page: Callable[[str], str], up: str) -> str:
         kind, _, rest = target.partition(":")
         if kind == "page":
             name, at, place = rest.partition("#")
-            return page(name) + at + place if name in self.names else ""
+            return page(name) + at + place if self._exists(name, language) else ""
         if kind == "file":
             return up + rest
         return target if kind == "https" else ""

@@ -33,7 +33,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.suffix in (".html", ".md", ".svg")
+    }
 
 
 @pytest.mark.usefixtures("short")
@@ -92,7 +96,7 @@ def test_only_the_page_that_is_asked_for_is_written(short: pytest.MonkeyPatch, t
     [
         (["nothing.md"], "nothing.md: neither a file nor a cell"),
         (["lstm", "--lang", "de"], "'de' is not one of"),
-        (["claims.md"], "another page of that name"),
+        (["notes.md"], "notes.md: no system of equations found"),
         (["lstm", "--bind", "f=x"], "no selected cell leaves f open"),
     ],
 )
@@ -100,9 +104,24 @@ def test_bad_input_is_one_message_and_nothing_written(
     arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("claims.md").write_text(r"$h_t = \tanh(W x_t + R h_{t-1} + b)$")
+    Path("notes.md").write_text("Nothing.")
     assert main(["report", *arguments, "--output", "out"]) == 2
     assert says in capsys.readouterr().err and not Path("out").exists()
+
+
+def test_a_page_of_its_own_keeps_its_place_among_the_others(short: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Written again by itself, a catalogue cell's page is the one that the whole report wrote."""
+    for part in ("findings", "figures", "tables"):
+        shutil.copytree(ROOT / "reports" / part, tmp_path / part)
+    report.write(tmp_path, languages=("ja",))
+    report.write(tmp_path)
+    before = contents(tmp_path)
+    assert 'href="simple_rnn.ja.html"' in before["simple_rnn.html"] and "flow-time" in before["simple_rnn.html"]
+    assert main(["report", "simple_rnn", "--output", str(tmp_path)]) == 0
+    assert contents(tmp_path) == before
+    (tmp_path / "simple_rnn.md").write_text(r"$h_t = \tanh(W x_t + R h_{t-1} + b)$")
+    assert main(["report", str(tmp_path / "simple_rnn.md"), "--output", str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path / "simple_rnn.md"), "--output", str(tmp_path / "elsewhere")]) == 0
 
 
 def test_results_that_were_damaged_are_told(short: pytest.MonkeyPatch, tmp_path: Path) -> None:

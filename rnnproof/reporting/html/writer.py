@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
-from rnnproof.documents.blocks import Block, Code, Document, Figure, Fold, Formula, Heading
+from rnnproof.documents.blocks import Block, Code, Document, Figure, Fold, Formula, Heading, Table
 from rnnproof.documents.message import Message, Text, in_language, say
 from rnnproof.documents.tables import cell
 from rnnproof.extras import needed
@@ -45,6 +45,7 @@ LABELS: dict[str, Message] = {
     "unfold": say("Unfold all"),
     "code": say("Code"),
     "close": say("Close"),
+    "scroll": say("Scrolls sideways"),
 }
 
 
@@ -77,6 +78,18 @@ class _Writer:
         """A table's entry; a word with a tone gets its look."""
         tone = self.site.tones.get(value) if isinstance(value, Message | str) else None
         return _safe(f'<span class="tone {tone}">{self.prose(value)}</span>') if tone else self.prose(value)
+
+    def pairs(self, headers: Sequence[Any], row: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """The entries of a row, each with the head of its column."""
+        return list(zip(headers, row, strict=True))
+
+    def wordy(self, table: Table) -> bool:
+        """Whether a table of many columns has sentences in it, so that a phone shows its rows one entry below the other."""
+        return len(table.headers) > 4 and any(len(self.text(value)) > 60 for row in table.rows for value in row)
+
+    def formula_name(self, number: int) -> str:
+        """What the link to a formula is called."""
+        return self.text(say("formula {number}", number=number))
 
     def number(self, value: Any) -> bool:
         """Whether a table's entry is a number, and so stands at the right."""

@@ -10,6 +10,15 @@
     remembered.set(root.dataset.theme);
   });
 
+  const reach = () => document.querySelectorAll(".math, .wide, .picture, .code").forEach((box) => {
+    const scrolls = box.scrollWidth > box.clientWidth + 1 || (box.matches(".code") && box.scrollHeight > box.clientHeight + 1);
+    if (scrolls === box.hasAttribute("tabindex")) return;
+    if (scrolls) { box.tabIndex = 0; box.setAttribute("role", "region"); box.setAttribute("aria-label", document.body.dataset.scroll); }
+    else ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
+  });
+  reach();
+  addEventListener("resize", reach);
+
   const every = (selector) => [...document.querySelectorAll(selector)];
   addEventListener("beforeprint", () => every("details").forEach((details) => { details.open = true; }));
   every("[data-fold]").forEach((button) => button.addEventListener("click", () =>
