@@ -47,7 +47,10 @@ def _wide(char: str) -> float:
 
 def runs(tex: str) -> tuple[Run, ...]:
     """The runs of a formula."""
-    parsed = _Parser(_TOKEN.findall(tex)).group(0, False)
+    parser = _Parser(_TOKEN.findall(tex))
+    parsed: list[Run] = []
+    while parser.tokens:
+        parsed += parser.group(0, False)
     joined = []
     for (level, upright), found in groupby(parsed, key=lambda run: (run.level, run.upright)):
         joined.append(Run("".join(run.text for run in found), level, upright))
