@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -24,3 +25,11 @@ def site(folder: Path) -> Path:
         written = report.write(folder, languages=LANGUAGES)
     assert written.ok
     return folder
+
+
+def english(markdown: str) -> list[str]:
+    """Runs of four English words that are no code, math, target of a link, quotation or part of a fenced block."""
+    prose = re.sub(
+        r"```.*?```|\$\$.*?\$\$|\"[^\"]*\"|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<code>.*?</code>", " ", markdown, flags=re.S
+    )
+    return re.findall(r"(?:\b[a-z]{2,}[ ,]+){3}[a-z]{2,}\b", prose)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from reporting.site import LANGUAGES, ROOT, SIZES
+from reporting.site import LANGUAGES, ROOT, SIZES, english
 
 from rnnproof.cli import main
 from rnnproof.documents.message import catalogue as messages
@@ -146,6 +146,20 @@ def test_the_committed_pages_are_those_that_are_made_now(folder: Path) -> None:
             marker = r'id="evidence"|^## (?:The evidence|証拠)$' if stem in catalogue.names() else r"\Z"
             made, kept = (re.split(marker, text, maxsplit=1, flags=re.M)[0] for text in whole)
             assert made == kept, f"{committed}: run `rnnproof report {' '.join(f'--lang {one}' for one in LANGUAGES)}`"
+
+
+def test_no_english_is_left_on_the_japanese_pages(folder: Path) -> None:
+    """What GitHub does not take for math stands apart, too: a dollar sign with a letter that is no ASCII at its side."""
+    assert english("勾配 of the pairs of runs") and not english('`a b c d` 勾配 SGD clipnorm "a book of that name"')
+    pages = sorted(folder.rglob("*.ja.md"))
+    assert len(pages) == len(catalogue.names()) + len(NAMES) + 4
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        assert not english(text), path.name
+        prose = re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`", " ", text, flags=re.S)
+        assert not re.search(
+            r"[^\x00-\x7f]\$[^$\n]+\$|\$[^$\n]+\$[^\x00-\x7f]", re.sub(r"(?<=\s)\$[^$\n]+\$(?=[\s.,;:)|])", "", prose)
+        ), path
 
 
 def test_pages_are_small_enough_to_send() -> None:
