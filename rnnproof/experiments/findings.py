@@ -96,4 +96,5 @@ def power(log: float | None) -> str:
         return ""
     if -3 <= log < 4:
         return f"{10**log:.3g}"
-    return f"{10 ** (log - math.floor(log)):.1f}e{math.floor(log):+03d}"
+    exponent = math.floor(log + math.log10(1 / 0.995))  # 9.96 is 1.0e+01
+    return f"{10 ** (log - exponent):.1f}e{exponent:+03d}"
