@@ -149,6 +149,9 @@ def test_on_a_phone_a_tap_shows_the_code_below_the_formula(browser: Any, folder:
         assert page.locator(".line.lit").first.is_visible()
         page.locator("[data-sheet]").tap()
         assert page.locator(".lit").count() == 0
+        page.locator(".line.marked .source").nth(20).tap()  # in the code where it lies, below the derivation
+        top = page.eval_on_selector(".step.lit", "s => s.getBoundingClientRect().top")
+        assert 0 < top < PHONE["height"] / 2, "its first formula has come into view"
 
 
 def test_nothing_is_wider_than_a_phone(browser: Any, folder: Path) -> None:
