@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rnnproof.claims.claim import CONDITION, CONFIRMED, NOT, PROVED, UNMEASURED, VERDICTS, Outcome
 from rnnproof.documents.blocks import Block, Bullets, Document, Fold, Heading, Paragraph, Table
-from rnnproof.documents.message import Text, say
+from rnnproof.documents.message import say
 
 TITLE = say("The claims ledger")
 _HOLDS = {True: say("yes"), None: say("in part"), False: say("no")}
@@ -22,10 +22,7 @@ _MEANINGS = {
 def document(outcomes: Sequence[Outcome]) -> Document:
     """The whole ledger: counts, rows, and a fold of cases for each claim."""
     headers = (say("claim"), say("section"), say("tested by"), say("verdict"), say("seen"), say("command"))
-    rows = [
-        (one.claim.text, one.claim.section, one.claim.how, one.verdict, one.figure, f"`{one.claim.command}`")
-        for one in outcomes
-    ]
+    rows = [(one.claim.text, one.claim.section, one.how, one.verdict, one.figure, f"`{one.claim.command}`") for one in outcomes]
     blocks: list[Block] = [
         Paragraph(
             say(
@@ -66,11 +63,11 @@ def _counts(outcomes: Sequence[Outcome]) -> Table:
 
 
 def _cases(one: Outcome) -> tuple[Block, ...]:
-    told = say("Section {section}, tested by {how}.", section=one.claim.section, how=one.claim.how)
+    told = say("Section {section}, tested by {how}.", section=one.claim.section, how=one.how)
     command = Paragraph(say("To see it again: {command}", command=f"`{one.claim.command}`"))
     if not one.cases:
         return (Paragraph(told), command)
-    rows: list[tuple[Text, Text, Text]] = [(case.says, _HOLDS[case.holds], case.figure) for case in one.cases]
-    table = Table((say("case"), say("holds"), say("seen")), rows)
+    rows = [(case.says, one.tested(case), _HOLDS[case.holds], case.figure) for case in one.cases]
+    table = Table((say("case"), say("tested by"), say("holds"), say("seen")), rows)
     where = (Paragraph(one.condition),) if one.verdict == CONDITION else ()
     return (Paragraph(told), *where, table, command)
