@@ -121,7 +121,7 @@ def cliff_steep(_: Sources) -> list[Case]:
         Case(
             say("the largest gradient of the surface is over 100 times the median one"),
             ratio > 100,
-            say("{ratio:.0f} times the median: {largest:.0f}", ratio=ratio, largest=number(norms.max())),
+            say("norm {largest:.0f}, {ratio:.0f} times the median", largest=number(norms.max()), ratio=ratio),
         ),
         Case(
             say("there the surface falls by over a quarter of its height within two cells of the grid"),
@@ -168,7 +168,7 @@ def cliff_wasted(_: Sources) -> list[Case]:
     end, start = losses[-1, thrown], losses[0, thrown]
     before = losses[lengths.argmax(axis=0), np.arange(STARTS)][thrown]
     clipped = descents(cliff.LIMIT)[0][-1, thrown]
-    of = say("descents that are thrown")
+    of = say("descents that are thrown, from {starts} starts other than the experiment's", starts=STARTS)
     return [
         counted(say("the minimum is not found any more"), end >= GOOD, of),
         counted(say("it ends no lower than just before the throw"), end >= before, of),

@@ -207,5 +207,5 @@ def shortcut_first_layer(_: Sources) -> list[Case]:
             ratio=ratios[0],
             plain=ratios[1],
         )
-        cases.append(Case(say("first weights of gain {gain:g}", gain=gain), ratios[0] > 0.1, figure))
+        cases.append(Case(say("first weights of gain {gain:g}", gain=gain), 0.1 < ratios[0] < 10, figure))
     return cases
