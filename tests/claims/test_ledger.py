@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import rnnproof
-from rnnproof.claims import CLAIMS, Case, Claim, Outcome, Sources, ledger
+from rnnproof.claims import CLAIMS, UNTESTED, Case, Claim, Outcome, Sources, ledger
 from rnnproof.claims.claim import (
     CONDITION,
     CONFIRMED,
@@ -241,12 +241,15 @@ def test_the_page(outcomes: dict[str, Outcome], language: str) -> None:
         (row,) = [row for row in rows if row.rstrip("| ").endswith(f"rnnproof claims {one.claim.name}`")]
         assert one.verdict.text(language) in row and one.how.text(language) in row
     assert UNMEASURED.text(language) in text and "rnnproof experiment cliff && rnnproof claims cliff-thrown" in text
+    assert "layers.md" in text and all(statement.text(language) in text for _, statement, _ in UNTESTED)
     if language == "ja":
         assert "系列長" in text and "confirmed by measurement" not in text
 
 
 def test_the_counts_add_up(outcomes: dict[str, Outcome]) -> None:
-    counts: Any = page.document(list(outcomes.values())).blocks[1]
+    counts: Any = page.counts(list(outcomes.values()))
+    assert counts in page.document(list(outcomes.values())).blocks
+    assert [verdict for verdict, _ in counts.rows[:-1]] == [one for one in VERDICTS if one != UNMEASURED]
     numbers = [count for _, count in counts.rows]
     assert sum(numbers[:-1]) == numbers[-1] == len(CLAIMS)
 
