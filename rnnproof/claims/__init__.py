@@ -5,7 +5,7 @@ the folder, everything else is tested on the spot.
 """
 
 from rnnproof.claims.claim import Case, Claim, Outcome
-from rnnproof.claims.lecture import CLAIMS, ledger
+from rnnproof.claims.lecture import CLAIMS, UNTESTED, ledger
 from rnnproof.claims.sources import Sources
 
-__all__ = ["CLAIMS", "Case", "Claim", "Outcome", "Sources", "ledger"]
+__all__ = ["CLAIMS", "UNTESTED", "Case", "Claim", "Outcome", "Sources", "ledger"]

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof import optimizers
 from rnnproof.claims import equations
 from rnnproof.claims.claim import MEASUREMENT, Case, Rows
 from rnnproof.claims.probes import BATCH, FEATURES, GATED, STEPS, UNITS, Array, agree, gated, number, rng, sequences
@@ -196,7 +195,10 @@ def _with_state(layer: Any) -> Any:
 @ROWS.add(
     "regularizers",
     BOTH,
-    say("`kernel_regularizer`, `recurrent_regularizer` and `bias_regularizer` penalise one parameter each."),
+    say(
+        "`kernel_regularizer`, `recurrent_regularizer` and `bias_regularizer` penalise one parameter each (正規化 in the "
+        "lecture; the usual word is 正則化)."
+    ),
     MEASUREMENT,
 )
 def penalties(_: Sources) -> list[Case]:
@@ -241,29 +243,6 @@ def activity(_: Sources) -> list[Case]:
                 own=own,
             )
             cases.append(Case(says, abs(layer.losses[0] - own) < 1e-12, figure))
-    return cases
-
-
-@ROWS.add(
-    "regularizers-normalise",
-    BOTH,
-    say("The regularizers normalise the parameters (正規化, the lecture's word)."),
-    MEASUREMENT,
-)
-def normalise(_: Sources) -> list[Case]:
-    """The lengths of a kernel's columns after a hundred steps under a penalty alone; normalised, they would all be 1."""
-    cases = []
-    for kind in ("l1", "l2", "l1_l2"):
-        layer = gated("LSTM", kernel_regularizer=getattr(regularizers, kind)(), use_bias=False)
-        descent = optimizers.SGD(lr=0.1)
-        for _step in range(100):
-            layer.backward(np.zeros_like(layer(sequences())))
-            descent.apply_gradients(zip(layer.gradients, layer.weights, strict=True))
-        lengths = np.linalg.norm(layer.weights[0], axis=0)
-        figure = say(
-            "lengths of the columns from {low:.2f} to {high:.2f}", low=number(lengths.min()), high=number(lengths.max())
-        )
-        cases.append(Case(f"`{kind}`", bool(np.allclose(lengths, 1)), figure))
     return cases
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rnnproof.claims.sources import Sources
-from rnnproof.documents.message import SEMICOLON, SPACE, Message, Text, listed, say
+from rnnproof.documents.message import SEMICOLON, SPACE, Listed, Message, Text, listed, say
 
 PROOF, COUNT, MEASUREMENT = say("proof"), say("count"), say("measurement")
+PROOF_AND_MEASUREMENT = say("proof and measurement")
 
 PROVED = say("proved")
 CONFIRMED = say("confirmed by measurement")
@@ -20,11 +21,24 @@ VERDICTS = (PROVED, CONFIRMED, CONDITION, NOT, UNMEASURED)
 
 @dataclass(frozen=True)
 class Case:
-    """One situation in which a claim was tested: whether it holds there (None: in part), and the numbers seen."""
+    """One situation in which a claim was tested: whether it holds there (None: in part), and the numbers seen.
+
+    `sampled`: it stands for more than was tried (random data, a few sizes), so that it is no proof.
+    """
 
     says: Text
     holds: bool | None
     figure: Text
+    sampled: bool = False
+
+
+@dataclass(frozen=True)
+class Clause(Listed):
+    """Sentences as a part of another one: without the final period."""
+
+    def text(self, language: str = "en") -> str:
+        """The text in a language."""
+        return super().text(language).rstrip(".。")
 
 
 Test = Callable[[Sources], Sequence[Case]]
@@ -33,7 +47,7 @@ Test = Callable[[Sources], Sequence[Case]]
 @dataclass(frozen=True)
 class Claim:
     """A statement in the project's own words, the lecture's sections it stands in, how it is tested (PROOF, COUNT,
-    MEASUREMENT) and the test. `experiments` are those whose findings the test reads.
+    MEASUREMENT; a case may be `sampled`) and the test. `experiments` are those whose findings the test reads.
     """
 
     name: str
@@ -57,6 +71,16 @@ class Outcome:
     claim: Claim
     cases: tuple[Case, ...]
 
+    def tested(self, case: Case) -> Message:
+        """How that case was tested: a sampled one is measured."""
+        return MEASUREMENT if case.sampled else self.claim.how
+
+    @property
+    def how(self) -> Message:
+        """How the claim was tested, from its cases: proof alone only where each of them is one."""
+        kinds = {self.tested(case) for case in self.cases} or {self.claim.how}
+        return kinds.pop() if len(kinds) == 1 else PROOF_AND_MEASUREMENT
+
     @property
     def verdict(self) -> Message:
         """One of VERDICTS, from the cases alone."""
@@ -64,7 +88,7 @@ class Outcome:
         if not held:
             return UNMEASURED
         if all(one is True for one in held):
-            return PROVED if self.claim.how == PROOF else CONFIRMED
+            return PROVED if self.how == PROOF else CONFIRMED
         return NOT if all(one is False for one in held) else CONDITION
 
     @property
@@ -112,7 +136,7 @@ class Rows(list[Claim]):
 
         def test(sources: Sources) -> list[Case]:
             found = (sources.statement(experiment, statement) for experiment, statement in pairs)
-            return [Case(one.claim, one.holds, one.evidence) for one in found]
+            return [Case(Clause((one.claim,)), one.holds, one.evidence) for one in found]
 
         experiments = tuple(dict.fromkeys(experiment for experiment, _ in pairs))
         self.append(Claim(name, section, text, MEASUREMENT, test, experiments))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from rnnproof.cells import simple_rnn
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
-from rnnproof.claims.probes import counted, number, part, rng
+from rnnproof.claims.probes import counted, number, rng
 from rnnproof.claims.sources import Sources
 from rnnproof.derivation.jacobian import jacobian
 from rnnproof.documents.message import say
@@ -17,29 +18,59 @@ from rnnproof.experiments import cliff
 
 ROWS = Rows()
 RATE, STARTS, STEPS = 0.3, 200, 200
+FAR, VANISHED = 100, 1e-6  # steps, and the share of a gradient that counts as none
 GOOD = 1e-3  # a loss that counts as the minimum found, as in the experiment
 
 
 @ROWS.add("simple-rnn-vanishes", "3.1", say("Vanishing gradients are a problem of SimpleRNN."), PROOF)
 def simple_rnn_vanishes(_: Sources) -> list[Case]:
-    """The derived bound of the Jacobians' product over k steps, and its limit where the largest singular value is below 1."""
+    """The derived bound of the Jacobians' product over k steps, its limit where the largest singular value is below 1, and a
+    network whose largest singular value is 1.
+    """
     found = jacobian(catalogue.load("simple_rnn"), "h_t", "h_{t-1}")
     bound: Any = found.bound
     (size,) = bound.free_symbols
     k = sp.Symbol("k", integer=True, positive=True)
     powers = [found.product(steps).bound == bound**steps for steps in range(1, 6)]
-    limits = [sp.limit((bound**k).subs(size, value), k, sp.oo) for value in (sp.Rational(1, 2), sp.Rational(99, 100))]
+    a = sp.Symbol("a", positive=True)
+    below_one = 1 / (1 + a)  # every number between 0 and 1
+    limit = sp.limit((bound**k).subs(size, below_one), k, sp.oo)
     base = f"${sp.latex(bound, symbol_names={size: size.name})}$"
+    share = share_left(1.0)
     return [
         counted(
-            say("over $k$ steps the gradient is at most the $k$-th power of {base}", base=base), powers, say("values of $k$")
+            say("over $k$ steps, $k$ up to 5, the gradient is at most the $k$-th power of {base}", base=base),
+            powers,
+            say("values of $k$"),
+            sampled=True,
         ),
         Case(
-            say("below 1, that power goes to 0"),
-            part(sum(limit == 0 for limit in limits), len(limits)),
-            say("limits {limits}", limits=", ".join(map(str, limits))),
+            say("where {base} is below 1, that power goes to 0", base=base),
+            bool(limit == 0),
+            say("limit {limit} of {power}, {where}", limit=str(limit), power=f"${sp.latex(below_one**k)}$", where="$a > 0$"),
+        ),
+        Case(
+            say("where {base} is 1 or above, of which the bound says nothing", base=base),
+            share < VANISHED,
+            say(
+                "with an orthogonal R at {h}, {share:.3g} of the gradient's norm is left after {steps} steps",
+                h="$h = 0$",
+                share=share,
+                steps=FAR,
+            ),
+            sampled=True,
         ),
     ]
+
+
+def share_left(radius: float) -> float:
+    """The gradient's norm FAR steps back over that at the end, in a SimpleRNN at h = 0: R is orthogonal times `radius`."""
+    source = rng(3)
+    turn = np.linalg.qr(source.normal(size=(5, 5)))[0]
+    trace = simple_rnn.forward({"W": np.zeros((5, 4)), "R": radius * turn, "b": np.zeros(5)}, np.zeros((FAR, 1, 4)))
+    seed = np.zeros((FAR, 1, 5))
+    seed[-1] = source.normal(size=(1, 5))
+    return number(np.linalg.norm(simple_rnn.backward(trace, {"h": seed}).initial["h"]) / np.linalg.norm(seed))
 
 
 ROWS.measured(
@@ -90,7 +121,7 @@ def cliff_steep(_: Sources) -> list[Case]:
         Case(
             say("the largest gradient of the surface is over 100 times the median one"),
             ratio > 100,
-            say("{ratio:.0f} times the median: {largest:.0f}", ratio=ratio, largest=number(norms.max())),
+            say("norm {largest:.0f}, {ratio:.0f} times the median", largest=number(norms.max()), ratio=ratio),
         ),
         Case(
             say("there the surface falls by over a quarter of its height within two cells of the grid"),
@@ -137,7 +168,7 @@ def cliff_wasted(_: Sources) -> list[Case]:
     end, start = losses[-1, thrown], losses[0, thrown]
     before = losses[lengths.argmax(axis=0), np.arange(STARTS)][thrown]
     clipped = descents(cliff.LIMIT)[0][-1, thrown]
-    of = say("descents that are thrown")
+    of = say("descents that are thrown, from {starts} starts other than the experiment's", starts=STARTS)
     return [
         counted(say("the minimum is not found any more"), end >= GOOD, of),
         counted(say("it ends no lower than just before the throw"), end >= before, of),

@@ -133,7 +133,7 @@ def hadamard(_: Sources) -> list[Case]:
 
 @ROWS.add("gate-learned", "3.2", say("The gate's coefficients are learned too."), PROOF)
 def gate_learned(_: Sources) -> list[Case]:
-    """The gradients of the coefficients' parameters: proved, not zero, and followed by an optimiser."""
+    """The gradients of the coefficients' parameters: proved; for random data not zero, and followed by an optimiser."""
     proof = prove(catalogue.load("gate"))
     x, gate = sequences(), randomised(Gate(Dense(FEATURES, "tanh", seed=0), seed=0))
     before = gate.get_weights()
@@ -144,7 +144,7 @@ def gate_learned(_: Sources) -> list[Case]:
     for name, gradient, old, new in own:
         norm, moved = number(np.linalg.norm(gradient)), number(np.linalg.norm(new - old))
         figure = say("gradient of norm {norm:.3f}; one step moves it by {moved:.4f}", norm=norm, moved=moved)
-        cases.append(Case(f"`{name}`", norm > 0 and moved > 0, figure))
+        cases.append(Case(f"`{name}`", norm > 0 and moved > 0, figure, sampled=True))
     return cases
 
 
@@ -204,7 +204,12 @@ def gate_forgetting(_: Sources) -> list[Case]:
         straight = [part for part in found.product(k).expression.args if not part.has(OpenJacobian)]
         right.append(straight == [sp.DiagMatrix(expressions.hadamard(*coefficients))])
     return [
-        counted(say("over {k} layers, the old counts by the product of the coefficients", k="$k$"), right, say("values of $k$"))
+        counted(
+            say("over {k} layers, {k} from 2 to 5, the old counts by the product of the coefficients", k="$k$"),
+            right,
+            say("values of $k$"),
+            sampled=True,
+        )
     ]
 
 

@@ -10,7 +10,7 @@ import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
 from rnnproof.claims.claim import COUNT, PROOF, Case, Rows
-from rnnproof.claims.probes import gated, sequences
+from rnnproof.claims.probes import counted, gated, sequences
 from rnnproof.claims.sources import Sources
 from rnnproof.derivation.adjoint import adjoint
 from rnnproof.derivation.flatten import flatten
@@ -103,17 +103,22 @@ def gru_two_gates(_: Sources) -> list[Case]:
 def gru_long_in_h(_: Sources) -> list[Case]:
     """The path of the state to its next value on which no matrix stands, and its product over steps."""
     found = jacobian(catalogue.load("gru"), "h_t", "h_{t-1}")
-    now, before = (sp.MatrixSymbol(name, found.shape[0], 1) for name in ("z_t", "z_{t-1}"))
-    cases = []
-    for says, expression, wanted in (
-        (say("over one step"), found.direct, now),
-        (say("over two steps"), found.product(2).expression, sp.HadamardProduct(now, before, evaluate=False)),
-    ):
-        straight = [part for part in expression.args if isinstance(part, sp.DiagMatrix)]
-        told = ", ".join(f"${Printer(found.cell.tex)(part)}$" for part in straight) or "-"
-        figure = say("parts without a matrix: {parts}", parts=told)
-        cases.append(Case(says, straight == [sp.DiagMatrix(wanted)], figure))
-    return cases
+    gates = [sp.MatrixSymbol(f"z_{{t-{j}}}" if j else "z_t", found.shape[0], 1) for j in range(3)]
+    straight = [part for part in found.direct.args if isinstance(part, sp.DiagMatrix)]
+    told = ", ".join(f"${Printer(found.cell.tex)(part)}$" for part in straight) or "-"
+    right = []
+    for k in (2, 3):  # multiplied out, four steps have too many terms
+        parts = [part for part in found.product(k).expression.args if isinstance(part, sp.DiagMatrix)]
+        right.append(parts == [sp.DiagMatrix(sp.HadamardProduct(*gates[:k], evaluate=False))])
+    return [
+        Case(say("over one step"), straight == [sp.DiagMatrix(gates[0])], say("parts without a matrix: {parts}", parts=told)),
+        counted(
+            say("over {k} steps, {k} 2 or 3, the product of the {k} gates {z}", k="$k$", z="$z_t$"),
+            right,
+            say("values of $k$"),
+            sampled=True,
+        ),
+    ]
 
 
 ROWS.measured("gru-long", "3.3", say("The GRU, too, models dependencies over long times."), "flow.gru")

@@ -1,4 +1,4 @@
-"""`CLAIMS`: all rows in the lecture's order. `ledger`: their outcomes."""
+"""`CLAIMS`: all rows in the lecture's order. `ledger`: their outcomes. `UNTESTED`: the statements that are no rows, and why."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from rnnproof.claims import arguments, clipping, explosion, gates, gru, listings, lstm, optimisers, sequences, shortcuts
 from rnnproof.claims.claim import Case, Claim, Outcome
 from rnnproof.claims.sources import Sources, Unmeasured
+from rnnproof.documents.message import Text, say
 from rnnproof.errors import UsageError
 
 Progress = Callable[[int, int, str], None]
@@ -23,6 +24,17 @@ def _place(claim: Claim) -> int:
 
 
 CLAIMS: tuple[Claim, ...] = tuple(sorted((claim for topic in _TOPICS for claim in topic.ROWS), key=_place))
+
+# (section, statement, why no code can test it)
+UNTESTED: tuple[tuple[str, Text, Text], ...] = (
+    ("3.4", say("The LSTM is one of the models that are used often."), say("It is about the world, not about the model.")),
+    ("3.4", say("In Keras one hardly has to care about the LSTM's details."), say("It is an opinion.")),
+    (
+        "3.4",
+        say("What matters is to be aware that the LSTM is strong with long sequences."),
+        say("What matters is an opinion; that it is strong with long sequences is a row."),
+    ),
+)
 
 
 def ledger(sources: Sources, names: Sequence[str] = (), progress: Progress | None = None) -> tuple[Outcome, ...]:

@@ -74,13 +74,17 @@ def _listing(name: str) -> list[Case]:
     ]
 
 
-@ROWS.add("listing-lstm", "3.4", say("The listing of `keras.layers.LSTM`: its arguments and their defaults."), COUNT)
+@ROWS.add(
+    "listing-lstm", "3.4", say("The listing of `keras.layers.LSTM` (Keras 2.2.4): its arguments and their defaults."), COUNT
+)
 def listing_lstm(_: Sources) -> list[Case]:
     """Beside our layer's signature, which reports/layers.md compares with Keras's own."""
     return _listing("LSTM")
 
 
-@ROWS.add("listing-gru", "3.3", say("The listing of `keras.layers.GRU`: its arguments and their defaults."), COUNT)
+@ROWS.add(
+    "listing-gru", "3.3", say("The listing of `keras.layers.GRU` (Keras 2.2.4): its arguments and their defaults."), COUNT
+)
 def listing_gru(_: Sources) -> list[Case]:
     """The same of the GRU."""
     return _listing("GRU")
@@ -98,7 +102,9 @@ def listings_differ(_: Sources) -> list[Case]:
     return cases
 
 
-@ROWS.add("recurrent-activation-default", BOTH, say("`recurrent_activation` is `hard_sigmoid` by default."), COUNT)
+@ROWS.add(
+    "recurrent-activation-default", BOTH, say("In Keras 2.2.4, `recurrent_activation` is `hard_sigmoid` by default."), COUNT
+)
 def recurrent_activation_default(_: Sources) -> list[Case]:
     """What a layer made without the argument has."""
     return [
@@ -107,7 +113,7 @@ def recurrent_activation_default(_: Sources) -> list[Case]:
     ]
 
 
-@ROWS.add("argument-names", BOTH, say("The arguments are called as the lists of arguments print them."), COUNT)
+@ROWS.add("argument-names", BOTH, say("The arguments of Keras 2.2.4 are called as the lists of arguments print them."), COUNT)
 def argument_names(_: Sources) -> list[Case]:
     """Whether a layer has an argument of each printed name."""
     cases = []

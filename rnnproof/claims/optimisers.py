@@ -52,13 +52,13 @@ def cases(**options: float) -> list[Case]:
     return found
 
 
-@ROWS.add("optimisers-clipnorm", "3.1", say("Every optimiser takes `clipnorm`, not SGD alone."), MEASUREMENT)
+@ROWS.add("optimisers-clipnorm", "3.1", say("Every optimiser of Keras 2.2.4 takes `clipnorm`, not SGD alone."), MEASUREMENT)
 def optimisers_clipnorm(_: Sources) -> list[Case]:
     """All the classes there are, each run for some steps."""
     return cases(clipnorm=1.0)
 
 
-@ROWS.add("optimisers-clipvalue", "3.1", say("Every optimiser takes `clipvalue`, not SGD alone."), MEASUREMENT)
+@ROWS.add("optimisers-clipvalue", "3.1", say("Every optimiser of Keras 2.2.4 takes `clipvalue`, not SGD alone."), MEASUREMENT)
 def optimisers_clipvalue(_: Sources) -> list[Case]:
     """The same by value."""
     return cases(clipvalue=0.2)
@@ -71,22 +71,31 @@ def optimisers_clipvalue(_: Sources) -> list[Case]:
     MEASUREMENT,
 )
 def listing_optimisers(_: Sources) -> list[Case]:
-    """Each is made with the printed arguments and takes one step, of the length that its rule and limit allow."""
+    """Each is made with the printed arguments and takes two steps, a large gradient and a small one, beside its rule by hand.
+
+    Adagrad's first step is lr in every entry whatever the gradient's size; the second shows what the first was limited to.
+    """
     made: dict[str, Any] = {
         "SGD(lr=0.01, clipnorm=1.)": optimizers.SGD(lr=0.01, clipnorm=1.0),
         "SGD(lr=0.01, clipvalue=1.)": optimizers.SGD(lr=0.01, clipvalue=1.0),
         "Adagrad(lr=0.01, clipnorm=1.)": optimizers.Adagrad(lr=0.01, clipnorm=1.0),
     }
+    large, small = np.array([30.0, -40.0]), np.array([0.3, -0.4])
+    by_norm, by_value = np.array([0.6, -0.8]), np.array([1.0, -1.0])  # what the limits make of the large one
+    wanted = {
+        "SGD(lr=0.01, clipnorm=1.)": -0.01 * (by_norm + small),
+        "SGD(lr=0.01, clipvalue=1.)": -0.01 * (by_value + small),
+        "Adagrad(lr=0.01, clipnorm=1.)": -0.01 * (np.sign(by_norm) + small / np.sqrt(by_norm**2 + small**2)),
+    }
     found = []
     for text, optimizer in made.items():
-        point = np.zeros(4)
-        optimizer.apply_gradients([(np.array([30.0, -40.0, 0.0, 0.0]), point)])
-        # by norm (0.6, -0.8); by value (1, -1); Adagrad's first step is lr in every entry, whatever its size
-        wanted = (
-            0.01 * np.array([-0.6, 0.8, 0, 0]) if text.startswith("SGD") and "norm" in text else 0.01 * np.array([-1, 1, 0, 0])
+        point = way(optimizer, [large, small])
+        figure = say(
+            "after the gradients (30, -40) and (0.3, -0.4) at {point}, by hand {wanted}",
+            point=_shown(point),
+            wanted=_shown(wanted[text]),
         )
-        figure = say("first step {step} for the gradient (30, -40, 0, 0)", step=_shown(point))
-        found.append(Case(f"`{text}`", bool(np.abs(point - wanted).max() < 1e-8), figure))
+        found.append(Case(f"`{text}`", bool(np.abs(point - wanted[text]).max() < 1e-8), figure))
     return found
 
 

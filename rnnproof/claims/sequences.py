@@ -39,23 +39,23 @@ def return_sequences(_: Sources) -> list[Case]:
     return cases
 
 
-@ROWS.add("output-is-o", BOTH, say("What is returned as the output is {o}.", o="$o_t$"), MEASUREMENT)
+@ROWS.add(
+    "output-is-o", BOTH, say("What is returned is the output {o}: {h} of the equations.", o="$o_t$", h="$h_t$"), MEASUREMENT
+)
 def output_is_o(_: Sources) -> list[Case]:
-    """The output beside the equations' h and, of the LSTM, beside their o, which is the output gate."""
-    x, cases = sequences(), []
-    for name in GATED:
-        output = gated(name, return_sequences=True, **SIGMA)(x)
-        cases.append(
-            agree(
-                say("{layer}: {o} means the output, the equations' {h}", layer=name, o="$o_t$", h="$h_t$"),
-                output,
-                by_equations(name)["h"],
-            )
-        )
+    """The output beside the equations' h."""
+    x = sequences()
+    return [agree(name, gated(name, return_sequences=True, **SIGMA)(x), by_equations(name)["h"]) for name in GATED]
+
+
+@ROWS.add(
+    "output-is-gate", "3.4", say("The {o} that is returned is that of the equations, the output gate.", o="$o_t$"), MEASUREMENT
+)
+def output_is_gate(_: Sources) -> list[Case]:
+    """The same letter in the LSTM's equations beside the output."""
+    x = sequences()
     params = equations.parameters("LSTM", gated("LSTM").get_weights())
-    gate = equations.gates("LSTM", params, x)["o"]
-    output = gated("LSTM", return_sequences=True, **SIGMA)(x)
-    return [*cases, agree(say("LSTM: {o} is that of its equations, the output gate", o="$o_t$"), output, gate)]
+    return [agree("LSTM", gated("LSTM", return_sequences=True, **SIGMA)(x), equations.gates("LSTM", params, x)["o"])]
 
 
 @ROWS.add("return-state", BOTH, say("`return_state` returns the last state beside the output."), MEASUREMENT)
@@ -78,25 +78,50 @@ def return_state(_: Sources) -> list[Case]:
     return cases
 
 
-@ROWS.add("go-backwards-input", BOTH, say("`go_backwards` processes the input sequence from its end."), MEASUREMENT)
+@ROWS.add(
+    "go-backwards-input", BOTH, say("In Keras 2.2.4, `go_backwards` processes the input sequence from its end."), MEASUREMENT
+)
 def go_backwards_input(_: Sources) -> list[Case]:
     """The layer beside one without it that is given the reversed sequence; their last outputs."""
     x = sequences()
     return [agree(name, gated(name, go_backwards=True)(x), gated(name)(x[:, ::-1])) for name in GATED]
 
 
-@ROWS.add("go-backwards-output", BOTH, say("With `go_backwards`, the output is in reverse order, too."), MEASUREMENT)
+@ROWS.add(
+    "go-backwards-output",
+    BOTH,
+    say("With `go_backwards`, the output of Keras 2.2.4 is in reverse order, too: that of the input's last step comes first."),
+    MEASUREMENT,
+)
 def go_backwards_output(_: Sources) -> list[Case]:
-    """All outputs beside those for the reversed sequence: as they are, and turned once more."""
-    x, cases = sequences(), []
-    for name in GATED:
-        output = gated(name, go_backwards=True, return_sequences=True)(x)
-        forward = gated(name, return_sequences=True)(x[:, ::-1])
-        cases += [
-            agree(say("{layer}: in the order of processing, the input's last step first", layer=name), output, forward),
-            agree(say("{layer}: turned round again after processing", layer=name), output, forward[:, ::-1]),
-        ]
-    return cases
+    """All outputs beside those for the reversed sequence."""
+    return [agree(name, output, forward) for name, output, forward in _backwards()]
+
+
+@ROWS.add(
+    "go-backwards-restored",
+    BOTH,
+    say(
+        "With `go_backwards`, Keras 2.2.4 turns the output round again at the end: that of the input's first step comes first."
+    ),
+    MEASUREMENT,
+)
+def go_backwards_restored(_: Sources) -> list[Case]:
+    """The other reading of the same words: the same outputs beside those turned once more."""
+    return [agree(name, output, forward[:, ::-1]) for name, output, forward in _backwards()]
+
+
+def _backwards() -> list[tuple[str, Any, Any]]:
+    """Each layer's outputs with go_backwards, and those without it for the reversed sequence."""
+    x = sequences()
+    return [
+        (
+            name,
+            gated(name, go_backwards=True, return_sequences=True)(x),
+            gated(name, return_sequences=True)(x[:, ::-1]),
+        )
+        for name in GATED
+    ]
 
 
 @ROWS.add(
@@ -148,7 +173,7 @@ ROWS.measured("unroll-faster", BOTH, say("`unroll` makes the recurrence faster."
 ROWS.measured("unroll-memory", BOTH, say("`unroll` takes more memory."), "unroll.memory")
 
 
-@ROWS.add("unroll-short", BOTH, say("`unroll` suits short sequences only: what it takes grows with the length."), COUNT)
+@ROWS.add("unroll-short", BOTH, say("What `unroll` writes out grows with the sequence's length; the loop does not."), COUNT)
 def unroll_short(_: Sources) -> list[Case]:
     """Lines of the generated code for three lengths, beside those of the loop, which are one number for all lengths."""
     cases = []

@@ -156,7 +156,7 @@ def gradients_multiply(_: Sources) -> list[Case]:
     for k in range(2, 6):
         factors = [found.at(-j).total for j in range(k)]
         right.append(found.product(k).expression == sp.MatMul(*factors, evaluate=False) and len(set(factors)) == k)
-    return [counted(say("over {k} layers", k="$k$"), right, say("values of $k$"))]
+    return [counted(say("over {k} layers, {k} from 2 to 5", k="$k$"), right, say("values of $k$"), sampled=True)]
 
 
 @ROWS.add(
@@ -168,15 +168,16 @@ def gradients_multiply(_: Sources) -> list[Case]:
 def shortcut_identity_path(_: Sources) -> list[Case]:
     """The product over k layers, multiplied out: of its 2^k terms, one is the identity."""
     cases = []
-    for says, tex in ((say("with shortcuts"), LECTURE), (say("without"), PLAIN)):
+    for says, tex in ((say("with shortcuts, 2 to 5 layers"), LECTURE), (say("without, 2 to 5 layers"), PLAIN)):
         found = along_depth(tex)
         products = [found.product(k).expression for k in range(2, 6)]
         identity = [sp.Identity(found.shape[0]) in product.args for product in products]
         if tex == LECTURE:
             complete = [len(product.args) == 2**k for k, product in enumerate(products, start=2)]
-            cases.append(counted(says, [a and b for a, b in zip(identity, complete, strict=True)], say("values of $k$")))
+            held = [a and b for a, b in zip(identity, complete, strict=True)]
+            cases.append(counted(says, held, say("values of $k$"), sampled=True))
         else:
-            cases.append(counted(says, [not one for one in identity], say("values of $k$ have no such part")))
+            cases.append(counted(says, [not one for one in identity], say("values of $k$ have no such part"), sampled=True))
     return cases
 
 
@@ -206,5 +207,5 @@ def shortcut_first_layer(_: Sources) -> list[Case]:
             ratio=ratios[0],
             plain=ratios[1],
         )
-        cases.append(Case(say("first weights of gain {gain:g}", gain=gain), ratios[0] > 0.1, figure))
+        cases.append(Case(say("first weights of gain {gain:g}", gain=gain), 0.1 < ratios[0] < 10, figure))
     return cases
