@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rnnproof.claims import Outcome
@@ -15,6 +14,7 @@ from rnnproof.experiments import NAMES
 from rnnproof.experiments.record import Record
 from rnnproof.proofs import ProofReport
 from rnnproof.reporting.cell import Study
+from rnnproof.reporting.claims import counts
 
 # The figure that says most about each experiment.
 _FACES = {
@@ -48,7 +48,7 @@ def document(studies: Sequence[Study], rules: ProofReport, outcomes: Sequence[Ou
                 "the verdicts are computed from the evidence."
             )
         ),
-        _verdicts(outcomes),
+        counts(outcomes),
         Heading(say("The experiments"), anchor="experiments"),
         *_experiments(records),
         Heading(say("Your own cell"), anchor="own"),
@@ -93,11 +93,6 @@ def _through_time(found: Jacobian) -> str:
     shown = Printer(found.cell.tex)(formula(straight or found.terms, found.shape))
     rest = r" + \cdots" if straight and (found.paths or len(straight) < len(found.terms)) else ""
     return f"{found.left} = {shown}{rest}"
-
-
-def _verdicts(outcomes: Sequence[Outcome]) -> Table:
-    counts = Counter(outcome.verdict for outcome in outcomes)
-    return Table((say("verdict"), say("claims")), [(verdict, count) for verdict, count in counts.items()])
 
 
 def _experiments(records: Sequence[Record]) -> list[Block]:
