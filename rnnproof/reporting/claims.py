@@ -37,7 +37,7 @@ def document(outcomes: Sequence[Outcome]) -> Document:
             say(
                 "A claim is proved only where each of its cases is a proof; where one was tried on random data or for a few "
                 "sizes, it is confirmed. What the lecture says of Keras is tested on this project's layers, as Keras 2.2.4 has "
-                "it; the layers are compared with Keras's own in [the table](file:layers.md)."
+                "it; the layers are compared with Keras's own in `reports/layers.md`."
             )
         ),
         Heading(say("The claims")),
