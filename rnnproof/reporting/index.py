@@ -68,8 +68,8 @@ def _counts(studies: Sequence[Study], rules: ProofReport) -> Block:
     silent = sorted({row.oracle for study in studies for row in study.evidence or () if row.verdict == "not installed"})
     proved = sum(study.proof.entries for study in studies if study.proof.ok) + (rules.entries if rules.ok else 0)
     told = say(
-        "{cells} cells; {proved} identities proved exactly; {passed} of {all} comparisons of generated code with {oracles} "
-        "independent oracles hold. [How, and every number](page:checks).",
+        "{cells} cells; {proved} identities proved exactly; {passed} of {all} comparisons of generated code, by {oracles} "
+        "kinds of check, hold. [How, and every number](page:checks).",
         cells=len(studies),
         proved=proved,
         passed=sum(row.verdict == "pass" for row in rows),

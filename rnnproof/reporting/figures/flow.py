@@ -109,6 +109,7 @@ def _time(curves: Any) -> Any:
         curves,
         {**labels, "gru": "GRU", "gru, update bias 5": "GRU, update bias 5", "gru, update bias 7": "GRU, update bias 7"},
     )
+    gated.legend(ncols=2, fontsize=7, loc="upper center")
     gated.set(title="LSTM and GRU, inputs N(0, 1)", ylim=(1e-40, 1e40))
     gated.set_yticks([1e-40, 1e-20, 1, 1e20, 1e40])
     for row in grid:
