@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from rnnproof.experiments import flow
 from tests.experiments.cluster import dask, kill, one_worker_killed, wait_for_results
 from tests.experiments.kill import command, kept, killed
+
+TRIALS = len(flow.trials("quick", 0))
 
 
 def test_a_killed_sweep_goes_on_and_ends_with_the_same_bytes() -> None:
     found = killed("flow", 3, "--quick", "--jobs", "2")
-    assert (found.lost, found.repeated, found.different) == (0, 0, ()) and found.trials == 60
+    assert (found.lost, found.repeated, found.different) == (0, 0, ()) and found.trials == TRIALS
     assert found.kills > 0 and any(0 < then < found.trials for then in found.found_at_kills)
 
 
@@ -31,7 +34,7 @@ def test_a_long_sweep_killed_ten_times() -> None:
 
 def test_a_cluster_that_loses_a_worker_loses_nothing() -> None:
     found = one_worker_killed("flow", "--quick")
-    assert found.different == () and found.trials == 60 and 0 < found.at_kill < 60
+    assert found.different == () and found.trials == TRIALS and 0 < found.at_kill < TRIALS
 
 
 def test_a_scheduler_without_workers_and_none_at_all(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_a_scheduler_that_dies_is_told(tmp_path: Path) -> None:
         kill(cluster.scheduler)
         _, told = run.communicate(timeout=60)
     assert run.returncode == 2 and "the connection to the scheduler was lost; all finished trials are kept" in told
-    assert "Traceback" not in told and 0 < len(kept(tmp_path)) < 60
+    assert "Traceback" not in told and 0 < len(kept(tmp_path)) < TRIALS
 
 
 def test_ctrl_c_in_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def test_ctrl_c_in_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
     run = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, close_fds=True)
     os.close(theirs)
     said, end = b"", time.monotonic() + 60
-    while b" 5/60" not in said and time.monotonic() < end:
+    while f" 5/{TRIALS}".encode() not in said and time.monotonic() < end:
         said += os.read(ours, 4096)
     os.killpg(run.pid, signal.SIGINT)
     while True:
@@ -96,9 +99,9 @@ def test_ctrl_c_in_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
     assert run.wait() == 130 and "Traceback" not in text and "Warning" not in text, text
     assert "/s" in text and "the same command goes on from there" in text
     done = len(kept(tmp_path))
-    assert 5 <= done < 60 and f"{done} of 60 trials are done and kept" in text
+    assert 5 <= done < TRIALS and f"{done} of {TRIALS} trials are done and kept" in text
     again = subprocess.run(line, capture_output=True, text=True, check=True)
-    assert f"{60 - done} trials run, {done} found done" in again.stdout
+    assert f"{TRIALS - done} trials run, {done} found done" in again.stdout
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
