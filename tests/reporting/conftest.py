@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from reporting.site import site
+from reporting.site import ROOT
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report in both languages; see `site`."""
-    return site(tmp_path_factory.mktemp("site"))
+    """A report in both languages, made in a process of its own: other tests name activations, which a page then lists."""
+    made = tmp_path_factory.mktemp("site")
+    subprocess.run([sys.executable, "-m", "tests.reporting.site", str(made)], cwd=ROOT, check=True)
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,7 @@ def english(markdown: str) -> list[str]:
         r"```.*?```|\$\$.*?\$\$|\"[^\"]*\"|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<code>.*?</code>", " ", markdown, flags=re.S
     )
     return re.findall(r"(?:\b[a-z]{2,}[ ,]+){3}[a-z]{2,}\b", prose)
+
+
+if __name__ == "__main__":
+    site(Path(sys.argv[1]))
