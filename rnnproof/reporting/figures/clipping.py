@@ -27,10 +27,7 @@ def draw(findings: Findings) -> list[Drawing]:
                 findings,
                 "slow",
             ),
-            say(
-                "Panels by task and learning rate: steps to the target fall as the limit grows, one curve for each kind of "
-                "clipping."
-            ),
+            say("Panels by task and learning rate: steps to the target over the limit, one curve for each kind of clipping."),
             _steps(curves),
         ),
         Drawing(
