@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+Shaped = tuple[str, tuple[str, ...], tuple[int, ...]]  # what an array is, its shape by names, its shape
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "W_t": ("steps", "hidden", "hidden"),
@@ -240,25 +241,12 @@ def _checked(params: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, int
     """The parameters as arrays of one kind, in order, and the sizes that follow from them."""
     _known(params, PARAMETERS, "parameter")
     given: dict[str, Array] = {}
-    sizes: dict[str, int] = {}
     for name, shape in PARAMETERS.items():
         if name not in params:
             raise ValueError(f"parameter {name!r} is missing; give an array of shape {_text(shape)}")
         given[name] = _array(params[name], f"parameter {name!r}")
-        if given[name].ndim != len(shape):
-            raise ValueError(f"parameter {name!r} has shape {given[name].shape}; it should be {_text(shape)}")
-        for size, length in zip(shape, given[name].shape, strict=True):
-            if "+" not in size:
-                sizes.setdefault(size, length)
-    for name, shape in PARAMETERS.items():
-        for size, length in zip(shape, given[name].shape, strict=True):
-            unknown = [part for part in size.split("+") if part not in sizes]
-            if len(unknown) == 1:
-                sizes[unknown[0]] = length - sum(sizes[part] for part in size.split("+") if part in sizes)
-    for name, shape in PARAMETERS.items():
-        wanted = tuple(_length(sizes, size) for size in shape)
-        if given[name].shape != wanted:
-            raise ValueError(f"parameter {name!r} has shape {given[name].shape}; it should be {_text(shape)} = {wanted}")
+    sizes: dict[str, int] = {}
+    _solve(sizes, _shapes(given))
     return given, sizes
 
 
@@ -269,28 +257,22 @@ def _entered(
     sizes, given = dict(packed.sizes), dict(initial or {})
     _known(given, STATE_SIZES, "state")
     first = {name: _array(value, f"initial state {name!r}") for name, value in given.items()}
+    arrays = [(f"initial state {name!r}", ("B", STATE_SIZES[name]), value.shape) for name, value in first.items()]
     if INPUT is None:
         if isinstance(xs, bool) or not isinstance(xs, (int, np.integer)) or xs < 0:
             raise ValueError(f"xs is {type(xs).__name__}; this cell has no input: give the number of steps, an int")
         if not first or any(name not in first for name in READ_STATES):
             raise ValueError(f"initial is missing; this cell has no input: give a start for each of {READ_STATES}")
-        steps, batch = int(xs), next(iter(first.values())).shape[0]
+        steps = int(xs)
     else:
         xs = _array(xs, "xs")
-        if xs.ndim != 3 or xs.shape[2] != sizes.setdefault(INPUT, xs.shape[-1]):
-            raise ValueError(f"xs has shape {xs.shape}; it should be (T, B, {sizes.get(INPUT, INPUT)})")
-        steps, batch = xs.shape[:2]
+        arrays.insert(0, ("xs", ("T", "B", INPUT), xs.shape))
+        steps = xs.shape[0] if xs.ndim else 0
     if sizes.setdefault("steps", steps) != steps:
         raise ValueError(f"the parameters have {sizes['steps']} steps, xs has {steps}; give as many of each")
-    for name, value in first.items():
-        if "+" not in STATE_SIZES[name]:
-            sizes.setdefault(STATE_SIZES[name], value.shape[-1])
-        size = _length(sizes, STATE_SIZES[name])
-        if value.shape != (batch, size):
-            wanted = f"(B, {STATE_SIZES[name]}) = {(batch, size)}"
-            raise ValueError(f"initial state {name!r} has shape {value.shape}; it should be {wanted}")
-    arrays = [*packed.given.values(), *first.values()] + ([] if INPUT is None else [xs])
-    dtype = np.result_type(*arrays)
+    _solve(sizes, arrays)
+    batch = sizes.pop("B")
+    dtype = np.result_type(*packed.given.values(), *first.values(), *([] if INPUT is None else [xs]))
     if INPUT is not None:
         xs = xs.astype(dtype, copy=False)
     zero = np.zeros((), dtype)
@@ -313,6 +295,36 @@ def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array]
             raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
         seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
     return seeds, shape[0], shape[1], trace.packed.sizes, dtype
+
+
+def _shapes(given: Mapping[str, Array]) -> list[Shaped]:
+    return [(f"parameter {name!r}", shape, given[name].shape) for name, shape in PARAMETERS.items()]
+
+
+def _solve(sizes: dict[str, int], arrays: list[Shaped]) -> None:
+    """Add the sizes that follow from the arrays' shapes: of an axis with one open size, by itself before in a sum."""
+    for what, names, shape in arrays:
+        if len(shape) != len(names):
+            raise ValueError(f"{what} has shape {shape}; it should be {_text(names)}")
+    axes = [axis for _, names, shape in arrays for axis in zip(names, shape, strict=True)]
+    axes.sort(key=lambda axis: "+" in axis[0])
+    count = -1
+    while count != len(sizes):
+        count = len(sizes)
+        for total, length in axes:
+            unknown = [size for size in total.split("+") if size not in sizes and not size.isdecimal()]
+            rest = length - sum(_length(sizes, size) for size in total.split("+") if size not in unknown)
+            if len(set(unknown)) == 1 and rest >= 0 and rest % len(unknown) == 0:
+                sizes[unknown[0]] = rest // len(unknown)
+    for what, names, shape in arrays:
+        known = [_is_known(sizes, total) for total in names]
+        wanted = tuple(_length(sizes, total) if ok else total for total, ok in zip(names, known, strict=True))
+        if any(ok and due != length for ok, due, length in zip(known, wanted, shape, strict=True)):
+            raise ValueError(f"{what} has shape {shape}; it should be {_text(names)} = {_text(tuple(map(str, wanted)))}")
+
+
+def _is_known(sizes: dict[str, int], total: str) -> bool:
+    return all(size in sizes or size.isdecimal() for size in total.split("+"))
 
 
 def _length(sizes: dict[str, int], size: str) -> int:

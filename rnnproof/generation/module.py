@@ -20,7 +20,7 @@ from rnnproof.generation.printer import SIGN, Body, Printer, Signs, signed
 from rnnproof.generation.schedule import schedule
 from rnnproof.generation.statements import expression
 from rnnproof.generation.storage import assign, rows_of
-from rnnproof.generation.template import HELPERS, TEMPLATE
+from rnnproof.generation.template import HELPERS, PACKS_LATE, PREPARE, TEMPLATE
 from rnnproof.generation.words import identifier, plain, size_text
 
 
@@ -74,6 +74,7 @@ class Module:
         """The text, its lines ending in the numbers of their signs."""
         forward, backward = self._forward(), self._backward()
         packed = self._packed(forward + backward)
+        xs_size = [_size(symbol.shape[0]) for symbol in self.cell.inputs]
         name = self.cell.inputs[0].name if self.cell.inputs else None
         values = {
             "CELL": self.cell.name,
@@ -85,11 +86,14 @@ class Module:
             "READ_STATES": _tuple([state.name for state in self.cell.states if state.old is not None]),
             "INPUT": f'"{_size(self.cell.inputs[0].shape[0])}"' if name else "None",
             "XS": self._xs_doc(),
+            "PREPARE": PACKS_LATE if self._packs_late(packed) else PREPARE,
             "PACK": _indent(packed),
+            "SHAPES": "arrays" if self._sizes_shown() >= self._sizes_needed() else "[*_shapes(packed.given), *arrays]",
+            "CLOSED": "" if self._sizes_shown(*xs_size) >= self._sizes_needed() else "    _closed(sizes)\n",
             "FORWARD": _indent(forward),
             "BACKWARD": _indent(backward),
             **self._constants(),
-            "CHECKS": _indent(self._checks() + [""]).rstrip(" ") if self._checks() else "",
+            "CHECKS": "".join(f"    {line}\n" for line in self._checks(packed)),
             "STEP_X": "x[np.newaxis]" if name else "1",
             "ERF": _ERF if "_erf(" in "\n".join(packed + forward + backward) else "",
         }
@@ -116,9 +120,33 @@ class Module:
             "CONSTANTS_DOC": doc if names else "",
         }
 
-    def _checks(self) -> list[str]:
-        """What forward checks beside the arguments that every cell has."""
+    def _sizes_shown(self, *more: str) -> set[str]:
+        """The sizes that the shapes of the parameters determine, together with axes of `more` sizes."""
+        totals = [*more, *(size for parameter in self.cell.parameters for size in _shape(parameter))]
+        known: set[str] = set()
+        while True:
+            unknown = [set(total.split("+")) - known for total in totals]
+            found = {size for sizes in unknown if len(sizes) == 1 for size in sizes}
+            if not found:
+                return known
+            known |= found
+
+    def _sizes_needed(self) -> set[str]:
+        """The sizes in the shapes of parameters and states."""
+        totals = [size for parameter in self.cell.parameters for size in _shape(parameter)]
+        totals += [_rows(state.new) for state in self.cell.states]
+        return {size for total in totals for size in total.split("+") if not size.isdecimal()}
+
+    def _packs_late(self, packed: list[str]) -> bool:
+        """Whether packing needs a size that the parameters alone do not show."""
+        text = "\n".join(packed)
+        return any(_uses(text, f"n_{size}") for size in self._sizes() if size not in self._sizes_shown())
+
+    def _checks(self, packed: list[str]) -> list[str]:
+        """What forward does ahead of its equations, beside checking the arguments that every cell has."""
         lines = []
+        if self._packs_late(packed):
+            lines.append("packed = packed._replace(arrays=_pack(packed.given, sizes))")
         if self.steps is not None:
             lines += [
                 f"if steps != {self.steps}:",

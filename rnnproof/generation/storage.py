@@ -16,6 +16,7 @@ from rnnproof.derivation.program import Step, Var
 from rnnproof.generation.schedule import Schedule
 
 IN_PLACE = {"ufunc", "select", "erf", "copy", "fill"}
+VIEWS = {"rows", "columns"}  # NumPy may hand out the argument's own memory: it must hold its value as long as they are read
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class _Assigner:
             if var in kept or var in outputs or "after" in later or plan.phase.get(var) in ("before", "after"):
                 self.stored.add(var)
         for step in reversed(plan.steps):
+            if step.op in VIEWS:
+                self.last[step.args[0]] = max(self.last[step.args[0]], self.last[step.target])
             if step.op == "slice" and step.target in self.stored:
                 self.stored.add(step.args[0])
 

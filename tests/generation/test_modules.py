@@ -16,6 +16,7 @@ import sympy as sp
 
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.reader import read_text
 from rnnproof.errors import BindError
 from rnnproof.generation import build, generate
 from tests import zoo
@@ -284,3 +285,44 @@ def test_activations_without_recurrence_keep_the_dtype(name: str) -> None:
         gradients = mod.backward(trace, {"y": np.ones_like(trace.states["y"])})
         assert {a.dtype for a in (trace.states["y"], gradients.inputs, gradients.params["W"])} == {np.dtype(dtype)}
         assert all(array.dtype == dtype for array in trace.tape.values() if isinstance(array, np.ndarray))
+
+
+OPEN_SIZES = r"""$$
+\begin{align}
+c_t &= c_{t-1} + \tanh(V [m_{t-1}; x_t] + b) \\
+m_t &= 0.5 m_{t-1} + m_{t-1} \odot m_{t-1}
+\end{align}
+$$"""
+
+
+def test_sizes_come_from_the_parameters_the_inputs_and_the_initial_states_together() -> None:
+    mod = build(read_text(OPEN_SIZES, name="open_sizes")[0])
+    assert mod.PARAMETERS["V"] == ("c_size", "hidden+input")
+    params, xs, initial, seeds = problem(mod, {**SHAPES[0], "c_size": 7})
+    whole = mod.forward(params, xs, initial)
+    found = mod.backward(whole, seeds)
+    expected = complex_step(params["V"], lambda v: loss(mod, {**params, "V": v}, xs, initial, seeds))
+    close(found.params["V"], expected, "V")
+    # V's columns and xs show what m's rows are
+    without_m = mod.forward(mod.prepare(params), xs, {"c": initial["c"]})
+    assert without_m.states["m"].shape == (*xs.shape[:2], 5) and not without_m.states["m"].any()
+    with pytest.raises(ValueError, match=r"'V' has shape \(7, 7\); it should be \(c_size, hidden\+input\) = \(7, 6\)"):
+        mod.forward(params, xs, {"m": initial["m"][:, :-1]})
+    with pytest.raises(ValueError, match=r"'V' has shape \(7, 1\); it should be \(c_size, hidden\+input\)"):
+        mod.forward({**params, "V": params["V"][:, :1]}, xs, {"m": initial["m"]})
+
+
+LONELY = r"""$$
+\begin{align}
+m_t &= 0.5 m_{t-1} + m_{t-1} \odot m_{t-1} \\
+c_t &= \tanh(U x_t + (m_{t-1}^\top m_{t-1}) c_{t-1})
+\end{align}
+$$"""
+
+
+def test_a_size_that_nothing_shows_is_named() -> None:
+    mod = build(read_text(LONELY, name="lonely")[0])
+    params, xs, initial, _ = problem(mod, {**SHAPES[0], "m_size": 7, "c_size": 2})
+    with pytest.raises(ValueError, match=r"the size '\w+' is open: neither the parameters nor xs .* give initial state 'm'"):
+        mod.forward(params, xs)
+    assert mod.forward(params, xs, {"m": initial["m"]}).states["m"].shape == (4, 3, initial["m"].shape[1])
