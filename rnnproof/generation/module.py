@@ -21,6 +21,7 @@ from rnnproof.generation.schedule import schedule
 from rnnproof.generation.statements import expression
 from rnnproof.generation.storage import assign, rows_of
 from rnnproof.generation.template import HELPERS, PACKS_LATE, PREPARE, TEMPLATE
+from rnnproof.generation.validation import validate, validate_unrolled
 from rnnproof.generation.words import identifier, plain, size_text
 
 
@@ -29,9 +30,10 @@ def generate(cell: Cell, *, fuse: bool = True, steps: int | None = None) -> str:
 
     `fuse` stacks the gates, so that each product and activation is made once for all of them; without it each gate has its
     own. `steps` writes the time loop out, as a straight line for sequences of just that many steps. Same numbers, up to
-    rounding, in every case. Raises BindError where a function is left open, GenerationError for what NumPy code cannot express.
+    rounding, in every case. The text is validated against the cell's Programs before it is handed out. Raises BindError where
+     a function is left open, GenerationError for what NumPy code cannot express.
     """
-    return re.sub(rf"{SIGN}[{SIGN}0-9]*", "", Module(cell, fuse, steps).signed())
+    return _unsigned(Module(cell, fuse, steps).signed())
 
 
 class Module:
@@ -44,8 +46,8 @@ class Module:
                 f"cell {cell.name}: the function {name} is left open, and code needs its body; give it one with "
                 rf"rnnproof.bind(cell, {name}=r'\tanh(W o + b)') or --bind '{name}=\tanh(W o + b)'"
             )
-        if steps is not None and steps < 0:
-            raise GenerationError(f"cell {cell.name}: steps={steps}; give the number of steps to write out, 0 or more")
+        if steps is not None and steps < 1:
+            raise GenerationError(f"cell {cell.name}: steps={steps}; give the number of steps to write out, 1 or more")
         self.cell, self.steps = cell, steps
         self.signs: Signs = []
         forward = optimise(flatten(cell), fuse=fuse)
@@ -71,8 +73,18 @@ class Module:
         self.backward_layout = assign(self.backward, [])
 
     def signed(self) -> str:
-        """The text, its lines ending in the numbers of their signs."""
-        forward, backward = self._forward(), self._backward()
+        """The text, validated, its lines ending in the numbers of their signs."""
+        signed = self._text(None)
+        looped = _unsigned(signed)
+        validate(looped, self.forward.program, self.backward.program)
+        if self.steps is not None:
+            signed = self._text(self.steps)
+            validate_unrolled(_unsigned(signed), looped, self.steps, self.cell.name)
+        return signed
+
+    def _text(self, steps: int | None) -> str:
+        """The module with a loop over the steps, or written out for so many of them."""
+        forward, backward = self._forward(steps), self._backward(steps)
         packed = self._packed(forward + backward)
         xs_size = [_size(symbol.shape[0]) for symbol in self.cell.inputs]
         name = self.cell.inputs[0].name if self.cell.inputs else None
@@ -93,7 +105,7 @@ class Module:
             "FORWARD": _indent(forward),
             "BACKWARD": _indent(backward),
             **self._constants(),
-            "CHECKS": "".join(f"    {line}\n" for line in self._checks(packed)),
+            "CHECKS": "".join(f"    {line}\n" for line in self._checks(packed, steps)),
             "STEP_X": "x[np.newaxis]" if name else "1",
             "ERF": _ERF if "_erf(" in "\n".join(packed + forward + backward) else "",
         }
@@ -142,15 +154,15 @@ class Module:
         text = "\n".join(packed)
         return any(_uses(text, f"n_{size}") for size in self._sizes() if size not in self._sizes_shown())
 
-    def _checks(self, packed: list[str]) -> list[str]:
+    def _checks(self, packed: list[str], steps: int | None) -> list[str]:
         """What forward does ahead of its equations, beside checking the arguments that every cell has."""
         lines = []
         if self._packs_late(packed):
             lines.append("packed = packed._replace(arrays=_pack(packed.given, sizes))")
-        if self.steps is not None:
+        if steps is not None:
             lines += [
-                f"if steps != {self.steps}:",
-                f'    raise ValueError(f"xs has {{steps}} steps; this module is written out for {self.steps}")',
+                f"if steps != {steps}:",
+                f'    raise ValueError(f"xs has {{steps}} steps; this module is written out for {steps}")',
             ]
         if self.cell.constants:
             lines.append("fixed = _constants(constants, steps, batch, sizes, dtype)")
@@ -165,7 +177,7 @@ class Module:
             return f"`xs` (T, B, {_size(self.cell.inputs[0].shape[0])})"
         return "`xs` the number of steps (an int; this cell has no input), `initial` needed"
 
-    def _forward(self) -> list[str]:
+    def _forward(self, steps: int | None) -> list[str]:
         given, arrays = {}, {}
         lines = []
         for port in self.forward.program.ports("input"):
@@ -183,7 +195,7 @@ class Module:
                 given[f"new {state.name}"] = f"{array}[1:]"
         printer = Printer(self.forward, self.forward_layout, given, "forward", self.signs)
         body = printer.run()
-        lines = [*_allocation({**arrays, **body.arrays}), *lines, *self._assemble(printer, body, backward=False)]
+        lines = [*_allocation({**arrays, **body.arrays}), *lines, *self._assemble(printer, body, steps, backward=False)]
         states = []
         for port in self.forward.program.ports("new", out=True):
             recurrent = f"new {port.key}" in given
@@ -199,7 +211,7 @@ class Module:
             "return Trace(states, packed._replace(sizes=sizes), tape)",
         ]
 
-    def _backward(self) -> list[str]:
+    def _backward(self, steps: int | None) -> list[str]:
         given, lines = {}, []
         for var in self.tape:
             if var.per_sample:
@@ -218,7 +230,7 @@ class Module:
             lines += signed([zeros], self.signs, "backward", port.var.name)
         printer = Printer(self.backward, self.backward_layout, given, "backward", self.signs)
         body = printer.run()
-        lines += [*_allocation(body.arrays), *self._assemble(printer, body, backward=True)]
+        lines += [*_allocation(body.arrays), *self._assemble(printer, body, steps, backward=True)]
         outputs = self.backward.program.outputs
         found = {port.key: port.var for port in outputs if port.role == "gradient"}
         gradients = []
@@ -241,11 +253,11 @@ class Module:
         lines += [f"return Gradients(parameters, {given_input}, initial)"]
         return [*self._unpack(lines), *lines]
 
-    def _assemble(self, printer: Printer, body: Body, *, backward: bool) -> list[str]:
+    def _assemble(self, printer: Printer, body: Body, steps: int | None, *, backward: bool) -> list[str]:
         if not body.loop:
             return body.before
-        if self.steps is not None:
-            return [*body.before, *printer.straight(backward, self.steps)]
+        if steps is not None:
+            return [*body.before, *printer.straight(backward, steps)]
         loop = [f"    {line}" for line in body.loop]
         return [*body.before, *printer.header(backward), *loop]
 
@@ -324,6 +336,10 @@ def _allocation(arrays: dict[str, tuple[str, ...]]) -> list[str]:
         return [f"{names} = np.empty({shapes[0]}, dtype)"]
     one = f"{names} = _arrays(dtype, {', '.join(shapes)})"
     return [one] if len(one) <= 110 else [f"{names} = _arrays(", "    dtype,", *(f"    {shape}," for shape in shapes), ")"]
+
+
+def _unsigned(signed: str) -> str:
+    return re.sub(rf"{SIGN}[{SIGN}0-9]*", "", signed)
 
 
 def _equation(tex: str) -> str:

@@ -107,7 +107,7 @@ def _entered(
     sizes, given = dict(packed.sizes), dict(initial or {})
     _known(given, STATE_SIZES, "state")
     first = {name: _array(value, f"initial state {name!r}") for name, value in given.items()}
-    arrays = [(f"initial state {name!r}", ("B", STATE_SIZES[name]), value.shape) for name, value in first.items()]
+    arrays: list[Shaped] = [(f"initial state {name!r}", ("B", STATE_SIZES[name]), value.shape) for name, value in first.items()]
     if INPUT is None:
         if isinstance(xs, bool) or not isinstance(xs, (int, np.integer)) or xs < 0:
             raise ValueError(f"xs is {type(xs).__name__}; this cell has no input: give the number of steps, an int")

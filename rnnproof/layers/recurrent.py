@@ -135,7 +135,7 @@ class _Recurrent(Layer):
             counts = self._mask(mask, batch, steps)
             given["mask"] = self._in_time(counts[:, :, np.newaxis])
             xs = np.where(given["mask"], xs, 0)  # whatever stands in a step that does not count, NaN too, is not looked at
-        made = module(options, self.implementation == 2, steps if self.unroll else None)
+        made = module(options, self.implementation == 2, steps or None if self.unroll else None)
         initial = {name: value for name, value in zip(self.STATES, first, strict=True) if value is not None}
         trace = made.forward(self._parameters(), xs, initial, **({"constants": given} if given else {}))
         return self._outputs(made, trace)

@@ -1,0 +1,159 @@
+"""The text of a module against the lowered Programs it was printed from."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rnnproof.derivation.program import Port, Program
+from rnnproof.generation.validation.meaning import leaf, values
+from rnnproof.generation.validation.memory import Array, Operand, View
+from rnnproof.generation.validation.statements import Execution
+from rnnproof.generation.validation.terms import Terms, ValidationError, Value
+
+
+def validate(text: str, forward: Program, backward: Program) -> None:
+    """Raises ValidationError, naming statement, array and value, unless the text computes these lowered Programs."""
+    _Validator(text, forward, backward).run()
+
+
+class _Validator:
+    def __init__(self, text: str, forward: Program, backward: Program) -> None:
+        self.module = Functions(text, forward.name)
+        self.forward, self.backward = forward, backward
+        self.terms = Terms()
+        self.values = values(forward, self.terms, {port.var: self._leaf(port) for port in forward.inputs})
+        taped = {port.var: self.values[port.var] for port in backward.ports("tape") if port.var in self.values}
+        arriving = {port.var: self._leaf(port) for port in backward.inputs if port.role != "tape"}
+        self.gradients = values(backward, self.terms, {**taped, **arriving})
+        self.initial = {port.key: self._leaf(port, "initial") for port in forward.ports("old")}
+        self.parameters = {
+            port.key: Operand(self.values[port.var], "tp" if port.var.per_step else "p", dropped=2 - len(port.var.shape))
+            for port in forward.ports("parameter")
+        }
+        self.known = len(self.terms.keys)
+
+    def _leaf(self, port: Port, role: str = "") -> Value:
+        return leaf(self.terms, role or port.role, port.key, port.var)
+
+    def run(self) -> None:
+        packed = self._packed()
+        tape = self._forward(packed)
+        self._backward(packed, tape)
+
+    def _packed(self) -> Mapping[str, Any]:
+        """The arrays that `prepare` makes of the parameters."""
+        name = "_pack" if "_pack" in self.module.nodes else "prepare"
+        execution = self._execute(name, Execution(self.terms, self.known, {"given": self.parameters}))
+        self.module.expect(name, execution, "arrays" if name == "_pack" else "Packed(sizes, given, arrays)")
+        arrays: Mapping[str, Any] = execution.scope.names["arrays"]
+        return arrays
+
+    def _forward(self, packed: Mapping[str, Any]) -> dict[str, Value]:
+        """What forward keeps for backward."""
+        names: dict[str, Any] = {"packed.arrays": packed}
+        names["first"] = {key: _given(key, "rb", value) for key, value in self.initial.items()}
+        names["fixed"] = {p.key: _given(p.key, "trb", self.values[p.var]) for p in self.forward.ports("constant")}
+        for port in self.forward.ports("input"):
+            names["xs"] = _given("xs", "tbr", self.values[port.var])
+        new = {port.key: self.values[port.var] for port in self.forward.ports("new", out=True)}
+        states = {port.key: (self.values[port.var], new[port.key]) for port in self.forward.ports("old")}
+        execution = self._execute("forward", Execution(self.terms, self.known, names, states=states))
+        self.module.expect("forward", execution, "Trace(states, packed._replace(sizes=sizes), tape)")
+        self._holds("forward", execution.scope.names["states"], "states", "tbr", new)
+        tape = execution.scope.names["tape"]
+        kept = {p.key: self.values[p.var] for p in self.backward.ports("tape") if p.key in tape and p.var in self.values}
+        self._holds("forward", tape, "tape", "trb", kept)
+        return kept
+
+    def _backward(self, packed: Mapping[str, Any], tape: Mapping[str, Value]) -> None:
+        names: dict[str, Any] = {"packed.arrays": packed, "packed.given": self.parameters}
+        names["tape"] = {key: _given(key, "trb", value) for key, value in tape.items()}
+        names["seeds"] = {p.key: _given(p.key, "trb", self.gradients[p.var]) for p in self.backward.ports("seed")}
+        inputs = self.forward.ports("input")
+        if inputs:
+            names["INPUT"] = self.terms.rows(self.values[inputs[0].var])
+        out = {port.key: self.gradients[port.var] for port in self.backward.ports("carry", out=True)}
+        arriving = {port.key: self.gradients[port.var] for port in self.backward.ports("carry")}
+        carries = {key: (value, out.get(key, value)) for key, value in arriving.items()}  # what nothing adds to stays zero
+        execution = self._execute("backward", Execution(self.terms, self.known, names, carries=carries, backward=True))
+        bound = execution.scope.names
+        self._holds_gradients(bound["parameters"])
+        states = self.forward.ports("new", out=True)
+        zeros = {port.key: self.terms.zeros(self.terms.rows(self.values[port.var])) for port in states}
+        self._holds("backward", bound["initial"], "initial", "br", {key: carries.get(key, (0, zeros[key]))[1] for key in zeros})
+        last = execution.returned.args[1] if isinstance(execution.returned, ast.Call) else ast.Constant(None)
+        self.module.expect("backward", execution, f"Gradients(parameters, {ast.unparse(last)}, initial)")
+        if inputs:
+            ports = self.backward.ports("input", out=True)
+            due = self.gradients[ports[0].var] if ports else self.terms.zeros(self.terms.rows(self.values[inputs[0].var]))
+            self._holds("backward", {"inputs": execution.scope.expression(last)}, "Gradients", "tbr", {"inputs": due})
+        elif ast.unparse(last) != "None":
+            raise self.module.fault("backward", None, "returns a gradient of the inputs, and there are none")
+
+    def _execute(self, name: str, execution: Execution) -> Execution:
+        """Execute a function; a fault is told with its line."""
+        try:
+            execution.run(self.module.nodes[name])
+        except ValidationError as error:
+            raise self.module.fault(name, execution.node, str(error)) from error
+        return execution
+
+    def _holds(self, name: str, table: Mapping[str, Any], called: str, axes: str, due: Mapping[str, Value]) -> None:
+        """A table that a function returns holds what is due, when the function ends."""
+        self._has_keys(name, table, called, due)
+        for key, value in due.items():
+            entry = table[key]
+            try:
+                holds = entry.read(self.terms) if isinstance(entry, View) else entry.value
+            except ValidationError as error:
+                raise self.module.fault(name, None, f"{called}[{key!r}] {error}") from error
+            if holds != value or entry.axes != axes:
+                should, text = self.terms.describe(value), self.terms.describe(holds)
+                what = f"{called}[{key!r}] should hold {should} with axes {axes}; it holds {text} with axes {entry.axes}"
+                raise self.module.fault(name, None, what)
+
+    def _holds_gradients(self, table: Mapping[str, Any]) -> None:
+        """Each parameter's gradient is there, without the axes that the parameter lacks as well."""
+        self._has_keys("backward", table, "parameters", self.parameters)
+        due = {port.key: self.gradients[port.var] for port in self.backward.ports("gradient", out=True)}
+        for key, parameter in self.parameters.items():
+            value = due.get(key) or self.terms.value(None, "zeros_like", parameter.value)
+            entry = table[key]
+            shape = (entry.axes, entry.dropped) == (parameter.axes, parameter.dropped)
+            if entry.value != value or not shape:
+                should, holds = self.terms.describe(value), self.terms.describe(entry.value)
+                what = f"parameters[{key!r}] should hold {should} in the shape of {key}; it holds {holds}"
+                raise self.module.fault("backward", None, what)
+
+    def _has_keys(self, name: str, table: Mapping[str, Any], called: str, due: Iterable[str]) -> None:
+        if set(table) != set(due):
+            raise self.module.fault(name, None, f"{called} has {', '.join(table)} where {', '.join(due)} is due")
+
+
+class Functions:
+    """The functions of a module that differ from cell to cell."""
+
+    def __init__(self, text: str, cell: str) -> None:
+        start, stop = text.index("\ndef prepare(") + 1, text.index("\ndef step(")
+        self.cell, self.before, self.lines = cell, text.count("\n", 0, start), text[start:stop].split("\n")
+        self.nodes = {node.name: node for node in ast.parse(text[start:stop]).body if isinstance(node, ast.FunctionDef)}
+
+    def expect(self, name: str, execution: Execution, returned: str) -> None:
+        """The function returns just that."""
+        if execution.returned is None or ast.unparse(execution.returned) != returned:
+            raise self.fault(name, execution.node, f"should return {returned}")
+
+    def fault(self, name: str, node: ast.stmt | None, what: str) -> ValidationError:
+        """A fault at a statement, or of the function as a whole."""
+        line = (node or self.nodes[name]).lineno
+        where = f"line {line + self.before}: {self.lines[line - 1].strip()}: " if node else ""
+        return ValidationError(f"cell {self.cell}: {name}, as generated: {where}{what}")
+
+
+def _given(name: str, axes: str, value: Value) -> View:
+    """An array of the caller."""
+    array = Array(name, axes, sum(stop - start for _, start, stop in value), writable=False)
+    array.fill("", value)
+    return View.whole(array)
