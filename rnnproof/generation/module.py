@@ -31,9 +31,9 @@ def generate(cell: Cell, *, fuse: bool = True, steps: int | None = None) -> str:
     `fuse` stacks the gates, so that each product and activation is made once for all of them; without it each gate has its
     own. `steps` writes the time loop out, as a straight line for sequences of just that many steps. Same numbers, up to
     rounding, in every case. The text is validated against the cell's Programs before it is handed out. Raises BindError where
-     a function is left open, GenerationError for what NumPy code cannot express.
+    a function is left open, GenerationError for what NumPy code cannot express.
     """
-    return _unsigned(Module(cell, fuse, steps).signed())
+    return without_signs(Module(cell, fuse, steps).signed())
 
 
 class Module:
@@ -75,11 +75,11 @@ class Module:
     def signed(self) -> str:
         """The text, validated, its lines ending in the numbers of their signs."""
         signed = self._text(None)
-        looped = _unsigned(signed)
+        looped = without_signs(signed)
         validate(looped, self.forward.program, self.backward.program)
         if self.steps is not None:
             signed = self._text(self.steps)
-            validate_unrolled(_unsigned(signed), looped, self.steps, self.cell.name)
+            validate_unrolled(without_signs(signed), looped, self.steps, self.cell.name)
         return signed
 
     def _text(self, steps: int | None) -> str:
@@ -338,7 +338,8 @@ def _allocation(arrays: dict[str, tuple[str, ...]]) -> list[str]:
     return [one] if len(one) <= 110 else [f"{names} = _arrays(", "    dtype,", *(f"    {shape}," for shape in shapes), ")"]
 
 
-def _unsigned(signed: str) -> str:
+def without_signs(signed: str) -> str:
+    """The text as it is handed out."""
     return re.sub(rf"{SIGN}[{SIGN}0-9]*", "", signed)
 
 

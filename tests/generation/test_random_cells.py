@@ -15,7 +15,7 @@ from rnnproof.equations import expressions as ex
 from rnnproof.equations.cell import Cell, State
 from rnnproof.errors import GenerationError
 from rnnproof.generation import build
-from tests.generation.test_modules import SHAPES, close, complex_step, loss, problem
+from tests.generation.problems import SHAPES, close, complex_step, loss, problem
 from tests.zoo import column, m, matrix, n
 
 FUNCTIONS = [activations.named(name) for name in ("tanh", "sigmoid", "swish", "softsign", "softplus", "gelu")]

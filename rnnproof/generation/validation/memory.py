@@ -67,10 +67,7 @@ class View:
 
     def read(self, terms: Terms) -> Value:
         """What the rows hold; raises ValidationError where they hold no value of this step."""
-        cells = self.array.contents.get(self.time)
-        if cells is None:
-            raise ValidationError(f"{self.array.name} is read without saying which of its steps")
-        segments = cut(cells, self.start, self.stop)
+        segments = cut(self._cells(), self.start, self.stop)
         for content, start, stop in segments:
             if isinstance(content, str):
                 rows = f"{terms.extents.text(start)}:{terms.extents.text(stop)}"
@@ -85,9 +82,14 @@ class View:
             raise ValidationError(
                 f"writes {terms.extents.text(terms.rows(value))} rows into {terms.extents.text(self.rows)} of {self.array.name}"
             )
-        cells = self.array.contents[self.time]
+        cells = self._cells()
         above, below = cut(cells, 0, self.start), cut(cells, self.stop, self.array.rows)
         self.array.fill(self.time, [*above, *value, *below])
+
+    def _cells(self) -> list[Cell]:
+        if self.time not in self.array.contents:
+            raise ValidationError(f"takes all of {self.array.name}, which has one step more than the others")
+        return self.array.contents[self.time]
 
     def part(self, start: int, stop: int) -> View:
         return replace(self, start=self.start + start, stop=self.start + stop)

@@ -7,40 +7,41 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rnnproof.generation.validation.expressions import OPERATORS, Scope
+from rnnproof.generation.validation.expressions import OPERATORS, Expressions
 from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Array, Operand, View
+from rnnproof.generation.validation.operations import repeated
 from rnnproof.generation.validation.terms import Segment, Terms, ValidationError, Value
 
-# How functions begin, the same for every cell: what they bind is in the Scope from the start.
-_PROLOGUE = frozenset(
-    {
-        "given, sizes = _checked(params)",
-        "dtype = np.result_type(*given.values())",
-        "packed = params if isinstance(params, Packed) else prepare(params)",
-        "xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial)",
-        "packed = packed._replace(arrays=_pack(packed.given, sizes))",
-        "fixed = _constants(constants, steps, batch, sizes, dtype)",
-        "packed, tape = (trace.packed, trace.tape)",
-        "seeds, steps, batch, sizes, dtype = _seeded(trace, d_states)",
-    }
-)
+# How functions begin, the same for every cell: what a statement needs, and what it binds.
+_ENTERED = ("xs", "first", "steps", "batch", "sizes", "dtype")
+_PROLOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "given, sizes = _checked(params)": ((), ("given", "sizes")),
+    "dtype = np.result_type(*given.values())": (("given",), ("dtype",)),
+    "packed = params if isinstance(params, Packed) else prepare(params)": ((), ("packed.arrays",)),
+    "xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial)": (("packed.arrays",), _ENTERED),
+    "packed = packed._replace(arrays=_pack(packed.given, sizes))": (("packed.arrays", "sizes"), ("packed.arrays",)),
+    "fixed = _constants(constants, steps, batch, sizes, dtype)": (("steps", "batch", "sizes", "dtype"), ("fixed",)),
+    "packed, tape = (trace.packed, trace.tape)": ((), ("packed.arrays", "packed.given", "tape")),
+    "seeds, steps, batch, sizes, dtype = _seeded(trace, d_states)": ((), ("seeds", "steps", "batch", "sizes", "dtype")),
+}
 
 
 class Execution:
-    """One function. `carries` has the value of a state's carry before and after a step; `states` that of a state."""
+    """One function. `given` has what its first statements bind; `carries` and `states` have values before and after a step."""
 
     def __init__(
         self,
         terms: Terms,
         known: int,
-        names: Mapping[str, Any],
+        given: Mapping[str, Any],
         *,
         carries: Mapping[str, tuple[Value, Value]] | None = None,
         states: Mapping[str, tuple[Value, Value]] | None = None,
         backward: bool = False,
     ) -> None:
         self.terms, self.known, self.backward = terms, known, backward
-        self.scope = Scope(terms, names)
+        self.given = {"sizes": {}, "steps": "t", "batch": "b", "dtype": "dtype", **given}
+        self.scope = Expressions(terms, {"INPUT": given["INPUT"]} if "INPUT" in given else {})
         self.carries, self.states = carries or {}, states or {}
         self.arrays: list[Array] = []
         self.carried: dict[str, str] = {}
@@ -67,10 +68,12 @@ class Execution:
                 pass
             case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Call(func=ast.Name(id="_arrays"), args=args)):
                 for name, shape in zip(names, args[1:], strict=True):
-                    self.bind(ast.unparse(name), self.scope.allocate([shape]))
+                    self.bind(ast.unparse(name), self.scope.allocate(shape, args[0]))
             case ast.Assign(targets=[ast.Tuple() | ast.Name(id="packed" | "dtype" | "fixed")]):
-                if ast.unparse(statement) not in _PROLOGUE:
-                    raise ValidationError("a function should not begin so")
+                needed, bound = _PROLOGUE.get(ast.unparse(statement), (("nothing",), ()))
+                if not self.scope.names.keys() >= set(needed):
+                    raise ValidationError("a statement that should not stand here")
+                self.scope.names.update({name: self.given[name] for name in bound if name in self.given})
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys, values=values)):
                 entries = zip(keys, values, strict=True)
                 self.scope.names[name] = {_text(key): self.scope.expression(v) for key, v in entries}
@@ -137,7 +140,7 @@ class Execution:
         if when != self.scope.place or (self.scope.place == "in" and "t" in target.axes):
             raise ValidationError(f"writes {target.array.name}{target.time} {self.scope.place} the loop")
         if self.terms.rows(value) == 1:
-            value = self.scope.repeated(value, target.rows)
+            value = repeated(self.terms, value, target.rows)
         target.write(self.terms, value)
 
     def _target(self, base: ast.expr, where: ast.expr) -> View:
@@ -145,7 +148,7 @@ class Execution:
         view = self.scope.expression(base)
         if isinstance(where, ast.Constant) and where.value is ...:
             return view if isinstance(view, View) else self._no_array(base)
-        part = self.scope._subscript(view, where)
+        part = self.scope.part(view, where)
         return part if isinstance(part, View) else self._no_array(base)
 
     def _no_array(self, base: ast.expr) -> View:
@@ -229,7 +232,7 @@ def _text(node: ast.expr | None) -> str:
     return str(node.value)
 
 
-def _iterated(statement: ast.For, scope: Scope, backward: bool) -> list[tuple[str, Any]]:
+def _iterated(statement: ast.For, scope: Expressions, backward: bool) -> list[tuple[str, Any]]:
     """The names that a step binds, each with the array it takes a step of."""
     if ast.unparse(statement.iter) == "range(steps)":
         return []

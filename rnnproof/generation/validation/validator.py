@@ -105,6 +105,8 @@ class _Validator:
         self._has_keys(name, table, called, due)
         for key, value in due.items():
             entry = table[key]
+            if not isinstance(entry, (View, Operand)):
+                raise self.module.fault(name, None, f"{called}[{key!r}] is no array")
             try:
                 holds = entry.read(self.terms) if isinstance(entry, View) else entry.value
             except ValidationError as error:
@@ -121,6 +123,8 @@ class _Validator:
         for key, parameter in self.parameters.items():
             value = due.get(key) or self.terms.value(None, "zeros_like", parameter.value)
             entry = table[key]
+            if not isinstance(entry, Operand):
+                raise self.module.fault("backward", None, f"parameters[{key!r}] is no gradient of a parameter")
             shape = (entry.axes, entry.dropped) == (parameter.axes, parameter.dropped)
             if entry.value != value or not shape:
                 should, holds = self.terms.describe(value), self.terms.describe(entry.value)

@@ -1,0 +1,170 @@
+"""No module is handed out whose text does not compute its Programs: planted faults are refused, healthy cells are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnproof.cli import main
+from rnnproof.equations import catalogue
+from rnnproof.equations.reader import read_text
+from rnnproof.errors import GenerationError
+from rnnproof.generation import build, generate, storage
+from rnnproof.generation.module import Module, without_signs
+from rnnproof.generation.validation import ValidationError, validate, validate_unrolled
+from rnnproof.generation.validation.terms import Extents, Terms, at_most
+from tests.generation.cells import CELLS
+from tests.generation.planting import KINDS, every_cell, plant, table
+from tests.generation.problems import SHAPES, close, complex_step, loss, problem
+
+# Two products and an elementwise term in one sum: the second product's operand was once read through a view of an array that
+# had been overwritten for the elementwise term's gradient.
+VIEWED = r"""$$
+\begin{align}
+z_t &= \tanh(W x_t + U h_{t-1}) \\
+h_t &= \sigma(R z_t + p \odot h_{t-1} + V h_{t-1})
+\end{align}
+$$"""
+
+
+def test_every_planted_fault_that_changes_a_number_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    outcomes = [outcome for cell in every_cell() for outcome in plant(cell, 3, rng)]
+    with capsys.disabled():
+        print(f"\n{table(outcomes)}")
+    assert not [(o.cell, o.fault.what) for o in outcomes if o.changes and not o.refusal]
+    assert {o.fault.kind for o in outcomes} == set(KINDS)
+    assert sum(o.changes for o in outcomes) > 400
+    # What changes nothing may pass: independent statements in another order compute the same values.
+    assert sum(not o.refusal for o in outcomes) > 50
+
+
+@pytest.mark.parametrize("steps", [None, 1, 3])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_no_healthy_cell_is_refused(fuse: bool, steps: int | None) -> None:
+    for cell in every_cell():
+        generate(cell, fuse=fuse, steps=steps)
+
+
+def test_a_view_keeps_its_base() -> None:
+    mod = build(read_text(VIEWED, name="viewed")[0])
+    params, xs, initial, seeds = problem(mod, {**SHAPES[0], "z_size": 7, "h_size": 4})
+    gradients = mod.backward(mod.forward(params, xs, initial), seeds)
+    for key in params:
+        close(
+            gradients.params[key],
+            complex_step(params[key], lambda v, key=key: loss(mod, {**params, key: v}, xs, initial, seeds)),
+            key,
+        )
+
+
+def test_a_view_of_an_overwritten_array_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "VIEWS", frozenset())
+    with pytest.raises(ValidationError) as refusal:
+        generate(read_text(VIEWED, name="viewed")[0])
+    text = str(refusal.value)
+    assert "cell viewed: backward, as generated: line" in text
+    assert "may be a view of g_5_seq: it was taken of d_a_h, and g_5_seq now holds g_5" in text
+
+
+def _always(self: Any, *_: Any) -> bool:
+    return True
+
+
+def _nothing(self: Any) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "at_least"),
+    [("_free", _always, 20), ("_idle", _always, 20), ("_carry_copies", _nothing, 1), ("_prefer_states", _nothing, 30)],
+)
+def test_faults_of_storage_are_refused(
+    name: str, wrong: Callable[..., Any], at_least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrays shared while they are read, carries and states that are not handed on."""
+    monkeypatch.setattr(storage._Assigner, name, wrong)
+    refused = 0
+    for cell in every_cell():
+        module = Module(cell)
+        try:
+            module.signed()
+        except (ValidationError, KeyError):  # a state without its array cannot even be printed
+            refused += 1
+    assert refused >= at_least
+
+
+def test_nothing_is_written_where_a_module_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(storage, "VIEWS", frozenset())
+    (tmp_path / "viewed.md").write_text(VIEWED)
+    status = main(["generate", str(tmp_path / "viewed.md"), "--output", str(tmp_path / "viewed.py")])
+    assert status == 70 and not (tmp_path / "viewed.py").exists()
+    assert "this is a fault in rnnproof" in capsys.readouterr().err
+
+
+def test_a_step_written_out_wrong_is_refused() -> None:
+    cell = catalogue.load("simple_rnn")
+    looped, straight = generate(cell), generate(cell, steps=3)
+    validate_unrolled(straight, looped, 3, "simple_rnn")
+    for old, new in (("h = h_seq[2]", "h = h_seq[1]"), ("d_a_h = d_a_h_seq[0]", "d_a_h = d_a_h_seq[1]")):
+        assert old in straight
+        with pytest.raises(ValidationError, match="written out for 3 steps"):
+            validate_unrolled(straight.replace(old, new), looped, 3, "simple_rnn")
+    with pytest.raises(ValidationError, match="written out for 2 steps"):
+        validate_unrolled(straight, looped, 2, "simple_rnn")
+    with pytest.raises(GenerationError, match="1 or more"):
+        generate(cell, steps=0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("h_seq[0] = first", "xs[0] = first", "no part|does not know"),
+        ("        a_h += work_1\n", "", r"at the end of a step|no value of the Program.*tanh|tanh\("),
+        ("x_seq = xs.swapaxes(1, 2)", "x_seq = xs.swapaxes(0, 1)", "axes"),
+        ("carry_h = np.zeros(", "carry_h = np.empty(", "nothing was written there yet"),
+        ("np.empty((n_hidden, batch), dtype)\n    for h_prev", "np.empty((n_hidden, batch), float)\n    for h_prev", "dtype"),
+        ("for seed_h, h, d_a_h in zip(seed_h_seq[::-1]", "for seed_h, h, d_a_h in zip(seed_h_seq", "runs forward in time"),
+        ('"R": d_R', '"R": d_W', r"parameters\['R'\] should hold d_R"),
+        ("np.tanh(a_h, out=h)", "np.tanh(a_h, out=h_prev)", "at the end of a step|h_seq"),
+        ('"b": d_b[..., 0]', '"b": d_b', "in the shape of b"),
+        ("d_h += seed_h", "seed_h += d_h", "belongs to the caller"),
+        ("R_T = R.swapaxes(-1, -2)", "R_T = R", "no value of the Program"),
+    ],
+)
+def test_a_fault_is_told_with_statement_array_and_value(old: str, new: str, message: str) -> None:
+    module = Module(catalogue.load("simple_rnn"))
+    text = without_signs(module.signed())
+    assert old in text
+    with pytest.raises(ValidationError, match=message) as refusal:
+        validate(text.replace(old, new), module.forward.program, module.backward.program)
+    assert str(refusal.value).startswith("cell simple_rnn: ")
+
+
+def test_row_numbers_have_an_order_only_where_it_holds_for_all_sizes() -> None:
+    extents = Extents()
+    n, m = extents.named("n"), extents.named("m")
+    assert at_most(n, 2 * n) and at_most(n, n + m) and at_most(0, 1) and not at_most(2 * n, n)
+    assert not at_most(n, m) and not at_most(m, n)
+    assert extents.text(2 * n + m + 1) == "2*n + m + 1"
+
+
+def test_a_stack_of_parts_is_what_it_was_before() -> None:
+    terms = Terms()
+    n = terms.extents.named("n")
+    whole = terms.value((3 * n, 1), "input", "x")
+    parts = [terms.part(whole, count * n, (count + 1) * n) for count in range(3)]
+    assert terms.join(segment for part in parts for segment in part) == whole
+    assert terms.part(whole, n, 3 * n) == terms.join((*parts[1], *parts[2]))
+    assert terms.join((*parts[1], *parts[0])) != terms.join((*parts[0], *parts[1]))
+    assert terms.join((*terms.zeros(n), *terms.zeros(2 * n))) == terms.zeros(3 * n)
+
+
+def test_every_zoo_cell_is_among_them() -> None:
+    assert len(list(every_cell())) >= len(CELLS)
