@@ -45,13 +45,26 @@ SHARED = (
 )
 
 
+Change = Callable[[ast.FunctionDef], None]  # made in a copy of the function
+Planned = Iterator[tuple[str, Change]]
+
+
 @dataclass(frozen=True)
 class Fault:
-    """A kind, what was done, and the text of the module with it."""
+    """A kind, what is done, and the change to one function of the module."""
 
     kind: str
     what: str
-    text: str
+    function: ast.FunctionDef
+    change: Change
+
+    def planted(self, text: str) -> str:
+        """The text of the module with the fault."""
+        changed = copy.deepcopy(self.function)
+        self.change(changed)
+        lines, end = text.split("\n"), self.function.end_lineno
+        assert end is not None
+        return "\n".join([*lines[: self.function.lineno - 1], *ast.unparse(changed).split("\n"), *lines[end:]])
 
 
 def faults(text: str) -> Iterator[Fault]:
@@ -59,15 +72,9 @@ def faults(text: str) -> Iterator[Fault]:
     tree = ast.parse(text)
     for name in FUNCTIONS:
         function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
-        for kind, plant in KINDS.items():
-            for what, changed in plant(function):
-                yield Fault(kind, f"{name}: {what}", _with(text, function, changed))
-
-
-def _with(text: str, function: ast.FunctionDef, changed: ast.FunctionDef) -> str:
-    lines = text.split("\n")
-    assert function.end_lineno is not None
-    return "\n".join([*lines[: function.lineno - 1], *ast.unparse(changed).split("\n"), *lines[function.end_lineno :]])
+        for kind, plan in KINDS.items():
+            for what, change in plan(function):
+                yield Fault(kind, f"{name}: {what}", function, change)
 
 
 def _bodies(function: ast.FunctionDef) -> list[list[int]]:
@@ -101,28 +108,21 @@ def _written(statement: ast.stmt) -> ast.Name | None:
     return None
 
 
-def _drop(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _drop(function: ast.FunctionDef) -> Planned:
     for path, number, statement in _sites(function):
-        if _written(statement) is not None:
-            changed = copy.deepcopy(function)
-            del _body(changed, path)[number]
-            if path and not _body(changed, path):
-                continue
-            yield f"without `{ast.unparse(statement)}`", changed
+        if _written(statement) is not None and (not path or len(_body(function, path)) > 1):
+            yield f"without `{ast.unparse(statement)}`", lambda f, p=path, n=number: _body(f, p).pop(n)
 
 
-def _uncopied(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _uncopied(function: ast.FunctionDef) -> Planned:
     for path, number, statement in _sites(function):
         match statement:
             case ast.Assign(value=ast.Call(func=ast.Attribute(value=original, attr="copy"))):
-                changed = copy.deepcopy(function)
-                assigned = _body(changed, path)[number]
-                assert isinstance(assigned, ast.Assign)
-                assigned.value = original
-                yield f"`{ast.unparse(statement)}` as a view", changed
+                change = lambda f, p=path, n=number, o=original: setattr(_body(f, p)[n], "value", o)  # noqa: E731
+                yield f"`{ast.unparse(statement)}` as a view", change
 
 
-def _retargeted(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _retargeted(function: ast.FunctionDef) -> Planned:
     """Each write goes into each array that another statement there writes."""
     for path in _bodies(function):
         targets = [_written(statement) for statement in _body(function, path)]
@@ -130,41 +130,37 @@ def _retargeted(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDe
         for number, target in enumerate(targets):
             for other in names:
                 if target is not None and other != target.id:
-                    changed = copy.deepcopy(function)
-                    name = _written(_body(changed, path)[number])
-                    assert name is not None
-                    name.id = other
-                    yield f"`{ast.unparse(_body(function, path)[number])}` into {other}", changed
+                    change = lambda f, p=path, n=number, o=other: setattr(_written(_body(f, p)[n]), "id", o)  # noqa: E731
+                    yield f"`{ast.unparse(_body(function, path)[number])}` into {other}", change
 
 
-def _reordered(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _reordered(function: ast.FunctionDef) -> Planned:
     for path in _bodies(function):
         body = _body(function, path)
         for number in range(1 if not path else 0, len(body) - 1):
-            if isinstance(body[number + 1], ast.Return) or isinstance(body[number], ast.Expr) and number == 0:
-                continue
-            changed = copy.deepcopy(function)
-            here = _body(changed, path)
-            here[number], here[number + 1] = here[number + 1], here[number]
-            yield f"`{ast.unparse(body[number])[:60]}` after the next", changed
+            if not isinstance(body[number + 1], ast.Return):
+                change = lambda f, p=path, n=number: _exchange(_body(f, p), n, n + 1)  # noqa: E731
+                yield f"`{ast.unparse(body[number])[:60]}` after the next", change
 
 
-def _swapped_views(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _exchange(items: list[Any], first: int, second: int) -> None:
+    items[first], items[second] = items[second], items[first]
+
+
+def _swapped_views(function: ast.FunctionDef) -> Planned:
     """What two neighbouring views, entries of a table, or arrays that the loop runs over, are taken of."""
     views = [number for number, node in enumerate(function.body) if _is_view(node)]
     for first, second in zip(views, views[1:], strict=False):
-        changed = copy.deepcopy(function)
-        one, two = changed.body[first], changed.body[second]
-        assert isinstance(one, ast.Assign) and isinstance(two, ast.Assign)
-        one.value, two.value = two.value, one.value
-        yield f"`{ast.unparse(function.body[first])}` and the next view", changed
+        change = lambda f, a=first, b=second: _exchange_values(f.body[a], f.body[b])  # noqa: E731
+        yield f"`{ast.unparse(function.body[first])}` and the next view", change
     for number, node in enumerate(function.body):
-        count = len(_entries(node))
-        for first in range(count - 1):
-            changed = copy.deepcopy(function)
-            entries = _entries(changed.body[number])
-            entries[first], entries[first + 1] = entries[first + 1], entries[first]
-            yield f"entries {first} and {first + 1} of `{ast.unparse(node)[:40]}`", changed
+        for first in range(len(_entries(node)) - 1):
+            change = lambda f, n=number, a=first: _exchange(_entries(f.body[n]), a, a + 1)  # noqa: E731
+            yield f"entries {first} and {first + 1} of `{ast.unparse(node)[:40]}`", change
+
+
+def _exchange_values(first: Any, second: Any) -> None:
+    first.value, second.value = second.value, first.value
 
 
 def _is_view(node: ast.stmt) -> bool:
@@ -185,50 +181,43 @@ def _entries(node: ast.stmt) -> list[ast.expr]:
     return []
 
 
-def _operands(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Each name that is read becomes the one that was read before it."""
+def _operands(function: ast.FunctionDef) -> Planned:
+    """Each name that is read becomes one that is read near it."""
+    everywhere = [
+        node.id for _, _, s in _sites(function) for node in ast.walk(s) if isinstance(node, ast.Name) and _is_array(node)
+    ]
     for path, number, statement in _sites(function):
         if isinstance(statement, (ast.For, ast.Return, ast.If)):
             continue
-        names = [node for node in ast.walk(statement) if _is_array(node)]
-        others = [
-            node.id for _, _, s in _sites(function) for node in ast.walk(s) if isinstance(node, ast.Name) and _is_array(node)
-        ]
-        for at, name in enumerate(names):
-            assert isinstance(name, ast.Name)
-            other = next((o for o in others[number:] if o != name.id), None)
-            if other is None:
-                continue
-            changed = copy.deepcopy(function)
-            node = [node for node in ast.walk(_body(changed, path)[number]) if _is_array(node)][at]
-            assert isinstance(node, ast.Name)
-            node.id = other
-            yield f"`{ast.unparse(statement)[:80]}` reads {other} for {name.id}", changed
+        for at, name in enumerate(_arrays_read(statement)):
+            other = next((other for other in everywhere[number:] if other != name.id), None)
+            if other is not None:
+                change = lambda f, p=path, n=number, a=at, o=other: setattr(_arrays_read(_body(f, p)[n])[a], "id", o)  # noqa: E731
+                yield f"`{ast.unparse(statement)[:80]}` reads {other} for {name.id}", change
+
+
+def _arrays_read(statement: ast.stmt) -> list[ast.Name]:
+    return [node for node in ast.walk(statement) if isinstance(node, ast.Name) and _is_array(node)]
 
 
 def _is_array(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in SHARED and node.id[:1] != "_"
 
 
-def _carries(function: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _carries(function: ast.FunctionDef) -> Planned:
     """What comes back to a state starts from other than zero, or is not handed on."""
+    loop = next((at for at, node in enumerate(function.body) if isinstance(node, ast.For)), None)
     for number, statement in enumerate(function.body):
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr="zeros"))):
-                changed = copy.deepcopy(function)
-                assigned = changed.body[number]
-                assert isinstance(assigned, ast.Assign)
-                assigned.value = ast.BinOp(assigned.value, ast.Add(), ast.Constant(1.0))
-                yield f"{name} starts from one", changed
-                changed = copy.deepcopy(function)
-                alias = ast.parse(f"{name} = {name}.copy()").body[0]
-                loop = next((at for at, node in enumerate(changed.body) if isinstance(node, ast.For)), None)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr="zeros")) as zeros):
+                ones = ast.BinOp(zeros, ast.Add(), ast.Constant(1.0))
+                yield f"{name} starts from one", lambda f, n=number, o=ones: setattr(f.body[n], "value", o)
                 if loop is not None:
-                    changed.body.insert(loop, alias)
-                    yield f"{name} is another array than the loop's", changed
+                    another = ast.parse(f"{name} = {name}.copy()").body[0]
+                    yield f"{name} is another array than the loop's", lambda f, o=another: f.body.insert(loop, o)
 
 
-KINDS: dict[str, Callable[[ast.FunctionDef], Iterator[tuple[str, ast.FunctionDef]]]] = {
+KINDS: dict[str, Callable[[ast.FunctionDef], Planned]] = {
     "a statement dropped": _drop,
     "a copy dropped": _uncopied,
     "another array written": _retargeted,
@@ -266,12 +255,13 @@ def plant(cell: Cell, each: int, rng: np.random.Generator) -> Iterator[Outcome]:
     for planted in kinds.values():
         for number in rng.permutation(len(planted))[:each]:
             fault = planted[number]
+            wrong = fault.planted(text)
             try:
-                validate(fault.text, module.forward.program, module.backward.program)
+                validate(wrong, module.forward.program, module.backward.program)
                 refusal = ""
             except ValidationError as error:
                 refusal = str(error)
-            yield Outcome(cell.name, fault, _changes(right, fault.text), refusal)
+            yield Outcome(cell.name, fault, _changes(right, wrong), refusal)
 
 
 def _changes(right: list[Any], text: str) -> bool:
