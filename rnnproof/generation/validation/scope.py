@@ -66,7 +66,7 @@ class Scope:
 
     def typed(self, dtype: ast.expr) -> None:
         """A new array has the common dtype of the arguments."""
-        if "dtype" not in self.names or ast.unparse(dtype) != "dtype":
+        if "dtype" not in self.names or not (isinstance(dtype, ast.Name) and dtype.id == "dtype"):
             raise ValidationError("makes an array that is not of the arguments' dtype")
 
     def items(self, node: ast.expr) -> list[ast.expr]:

@@ -60,36 +60,20 @@ class Execution:
             self.statement(statement)
 
     def statement(self, statement: ast.stmt) -> None:
+        """Execute a statement."""
         self.node = statement
         match statement:
-            case ast.Expr(value=ast.Constant()):
+            case ast.Expr(value=ast.Constant()) | ast.If(body=[ast.Raise()], orelse=[]):
                 pass
-            case ast.If(body=[ast.Raise()], orelse=[]):
-                pass
-            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Call(func=ast.Name(id="_arrays"), args=args)):
-                for name, shape in zip(names, args[1:], strict=True):
-                    self.bind(ast.unparse(name), self.scope.allocate(shape, args[0]))
-            case ast.Assign(targets=[ast.Tuple() | ast.Name(id="packed" | "dtype" | "fixed")]):
-                needed, bound = _PROLOGUE.get(ast.unparse(statement), (("nothing",), ()))
-                if not self.scope.names.keys() >= set(needed):
-                    raise ValidationError("a statement that should not stand here")
-                self.scope.names.update({name: self.given[name] for name in bound if name in self.given})
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys, values=values)):
-                entries = zip(keys, values, strict=True)
-                self.scope.names[name] = {_text(key): self.scope.expression(v) for key, v in entries}
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript(value=ast.Name(id="sizes"), slice=ast.Constant())):
-                self.scope.names[name] = self.scope.extent(statement.value)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                self.bind(name, self.scope.expression(value))
-            case ast.Assign(targets=[ast.Subscript(value=base, slice=where)], value=value):
-                self.write(self._target(base, where), self.scope.operand(value))
+            case ast.Assign(targets=[target]):
+                self._assign(target, statement.value, statement)
             case ast.AugAssign(target=ast.Name() as target, op=op, value=value) if type(op) in OPERATORS:
                 read = ast.Name(target.id, ast.Load())
                 self.write(self.scope.expression(read), self.scope.ufunc(OPERATORS[type(op)], [read, value]))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=name), args=args, keywords=keywords)):
                 options = {str(keyword.arg): keyword.value for keyword in keywords}
-                target = self.scope.expression(options.pop("out", statement.value))
-                self.write(target, self.scope.numpy(name, args, options))
+                target = options.pop("out", statement.value)
+                self.write(self.scope.expression(target), self.scope.numpy(name, args, options))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr="fill"), args=[number])):
                 view = self.scope.expression(target)
                 self.write(view, Operand(self.terms.uniform(view.rows, "fill", self.scope.number(number)), view.axes))
@@ -99,6 +83,28 @@ class Execution:
                 self.returned = value
             case _:
                 raise ValidationError("a statement the validation does not know")
+
+    def _assign(self, target: ast.expr, value: ast.expr, statement: ast.stmt) -> None:
+        match target, value:
+            case ast.Tuple(elts=names), ast.Call(func=ast.Name(id="_arrays"), args=args):
+                for name, shape in zip(names, args[1:], strict=True):
+                    self.bind(_name(name), self.scope.allocate(shape, args[0]))
+            case ((ast.Tuple() | ast.Name(id="packed" | "dtype" | "fixed")), _):
+                needed, bound = _PROLOGUE.get(ast.unparse(statement), (("nothing",), ()))
+                if not self.scope.names.keys() >= set(needed):
+                    raise ValidationError("a statement that should not stand here")
+                self.scope.names.update({name: self.given[name] for name in bound if name in self.given})
+            case ast.Name(id=name), ast.Dict(keys=keys, values=values):
+                entries = zip(keys, values, strict=True)
+                self.scope.names[name] = {_text(key): self.scope.expression(entry) for key, entry in entries}
+            case ast.Name(id=name), ast.Subscript(value=ast.Name(id="sizes"), slice=ast.Constant()):
+                self.scope.names[name] = self.scope.extent(value)
+            case ast.Name(id=name), _:
+                self.bind(name, self.scope.expression(value))
+            case ast.Subscript(value=base, slice=where), _:
+                self.write(self._target(base, where), self.scope.operand(value))
+            case _:
+                raise ValidationError("an assignment the validation does not know")
 
     def bind(self, name: str, bound: Any) -> None:
         """Give a name to a view, or to what was computed: that lies in an array of its own."""
@@ -226,6 +232,12 @@ class Execution:
             raise ValidationError(f"at the end of a step {view.array.name}{view.time} {what} {should}, but it holds {holds}")
 
 
+def _name(node: ast.expr) -> str:
+    if not isinstance(node, ast.Name):
+        raise ValidationError(f"{ast.unparse(node)} is no name")
+    return node.id
+
+
 def _text(node: ast.expr | None) -> str:
     if not isinstance(node, ast.Constant):
         raise ValidationError("a table whose keys are no texts")
@@ -234,9 +246,9 @@ def _text(node: ast.expr | None) -> str:
 
 def _iterated(statement: ast.For, scope: Expressions, backward: bool) -> list[tuple[str, Any]]:
     """The names that a step binds, each with the array it takes a step of."""
-    if ast.unparse(statement.iter) == "range(steps)":
-        return []
     match statement.iter:
+        case ast.Call(func=ast.Name(id="range"), args=[ast.Name(id="steps")]):
+            return []
         case ast.Call(
             func=ast.Name(id="zip"), args=sources, keywords=[ast.keyword(arg="strict", value=ast.Constant(value=True))]
         ):
@@ -251,5 +263,5 @@ def _iterated(statement: ast.For, scope: Expressions, backward: bool) -> list[tu
                 source = inner
             case _ if backward:
                 raise ValidationError(f"{ast.unparse(source)} runs forward in time")
-        pairs.append((ast.unparse(name), scope.expression(source)))
+        pairs.append((_name(name), scope.expression(source)))
     return pairs
