@@ -57,6 +57,7 @@ _PLAIN: Iterable[tuple[str, str]] = (
     (r"\\top|\\intercal", "T"),
     (r"\\_", "_"),
     (r"\\([a-zA-Z]+)", r"\1"),
+    (r"\\", ""),  # the text stands in a docstring too, where a backslash would begin an escape
     (r"\{(\w+)\}", r"\1"),
     (r"\{(\([^{}]*\))\}", r"\1"),
     (r"(?<=[\w)])\s*([+=*])\s*(?=[\w(])", r" \1 "),
