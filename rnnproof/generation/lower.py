@@ -2,15 +2,16 @@
 
 Lowered operations: `ufunc` (attr: NumPy name, operands: an argument's position, or a number as text), `select` (attr:
 relation, threshold, the two operands; the first argument is tested), `fill` (attr: a number), `repeat` (a scalar times attr in
-every row), `erf`, `sum` (over a value's own
-axes), `rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples), `batch_total`
-(a b^T summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`,
-`constant` of the mathematical Program.
+every row), `spread` (what is the same for every sample, as an array of all of them), `erf`, `sum` (over a value's own axes),
+`rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples), `batch_total` (a b^T
+summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`, `constant` of the
+mathematical Program.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -71,6 +72,19 @@ class _Lowering:
 
     def keep(self, step: Step) -> None:
         self.steps.append(step)
+
+    def concat(self, step: Step) -> None:
+        """In a stack for every sample, what is the same for all of them is repeated."""
+        args = tuple(self.spread(arg) if step.target.per_sample and not arg.per_sample else arg for arg in step.args)
+        self.steps.append(replace(step, args=args))
+
+    def spread(self, value: Var) -> Var:
+        key = ("spread", (value,), None)
+        if key in self.known:
+            return self.known[key]
+        return self.emit(
+            "spread", (value,), None, value, Var(self.names.fresh(f"{value.name}_spread"), value.shape, True, True)
+        )
 
     def open_function(self, step: Step) -> None:
         raise GenerationError(
@@ -365,6 +379,7 @@ _LOWER: dict[str, Callable[[_Lowering, Step], None]] = {
     "map": _Lowering.mapped,
     "slope": _Lowering.slope,
     "constant": _Lowering.constant,
+    "concat": _Lowering.concat,
     "apply": _Lowering.open_function,
     "pull": _Lowering.open_function,
 }

@@ -52,8 +52,8 @@ class Printer:
         names: dict[Region, str] = {}
         named: set[Region] = set()
         for var, region in self.layout.regions.items():
-            if region.buffer.name.startswith("work_") and region.whole:
-                names[region] = region.buffer.name
+            if region.buffer.name.startswith("work ") and region.whole:
+                names[region] = region.buffer.name.replace(" ", "_")
             elif region not in named and not (region in names and var.name.startswith("tmp_")):
                 names[region] = identifier(var.name)
             if var.tex:

@@ -42,7 +42,7 @@ def schedule(program: Program) -> Schedule:
     for step in reversed(program.steps):
         target = step.target
         later = {phase[user.target] for user in users.get(target, [])}
-        if target not in data:
+        if target not in data and not target.per_sample:
             phase[target] = "pack"
         elif not passing.isdisjoint(step.args):
             phase[target] = "loop"
@@ -50,6 +50,8 @@ def schedule(program: Program) -> Schedule:
             phase[target] = "loop" if target in wanted else "after"
         elif "loop" not in later and "before" not in later:
             phase[target] = "after" if program.ports("carry") else "before"
+        elif step.op == "spread" and "before" not in later:
+            phase[target] = "loop"
         elif "before" in later or step.op == "matmul" or not program.ports("carry"):
             phase[target] = "before"
         else:

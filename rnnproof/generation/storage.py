@@ -23,6 +23,8 @@ VIEWS = {"rows", "columns"}  # NumPy may hand out the argument's own memory: it 
 class Buffer:
     """`kind`: sequence, scratch, given (a caller's array), state (all steps of a state), carry (an adjoint between steps).
 
+    It goes by the name of the first value it holds; "new h" and "work 1" have a blank, as no value's name can.
+
     A sequence `by_rows` lies in memory as (rows, steps, batch), so that a product after the loop reads it as one matrix.
     """
 
@@ -204,7 +206,7 @@ class _Assigner:
             region = Region(buffer, sp.S.Zero, buffer.rows)
             if self._idle(region, var):
                 return region
-        self.pool.append(Buffer(f"work_{len(self.pool) + 1}", "scratch", rows_of(var)))
+        self.pool.append(Buffer(f"work {len(self.pool) + 1}", "scratch", rows_of(var)))
         return Region(self.pool[-1], sp.S.Zero, rows_of(var))
 
     def _idle(self, region: Region, var: Var) -> bool:

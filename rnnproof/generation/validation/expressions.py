@@ -96,6 +96,9 @@ class Expressions(Scope):
                 return replace(view, time=AFTER)
             case ast.Tuple(elts=[ast.Slice(lower=None, upper=None, step=None), rows]) if view.axes == "trb":
                 return view.part(*self.bounds(rows, view.rows))
+            case ast.Tuple(elts=[ast.Slice() as steps, rows]) if time:
+                inner = self._view(view, steps)
+                return inner.part(*self.bounds(rows, view.rows))
             case ast.Slice() if view.axes == "rb":
                 return view.part(*self.bounds(where, view.rows))
         raise ValidationError(f"[{ast.unparse(where)}] of {view.array.name} is a part the validation does not know")
@@ -178,6 +181,11 @@ class Expressions(Scope):
 
     def _full(self, args: Arguments, _: Keywords) -> Operand:
         self.typed(args[2])
+        if len(self.items(args[0])) == 3:
+            spread, view = self.operand(args[1]), self.allocate(args[0], args[2])
+            if spread.axes not in ("p", "tp") or self.terms.shapes[spread.value[0][0]] != (view.rows, 1):
+                raise ValidationError(f"fills an array with {ast.unparse(args[1])}, which is no column of its height")
+            return Operand(spread.value, view.axes)
         rows, columns = (self.extent(item) for item in self.items(args[0]))
         return Operand(self.terms.value(None, "full", rows, columns, self.number(args[1])), "p")
 

@@ -120,6 +120,7 @@ _MEANINGS: dict[str, Callable[..., Value]] = {
     "fill": lambda s, _: s.terms.uniform(s.shape[0], "fill", float(s.attr)),
     "repeat": _repeat,
     "copy": lambda s, argument: argument,
+    "spread": lambda s, argument: argument,
     "sum": lambda s, argument: s.new("sum", 2 if len(s.step.args[0].shape) == 2 else 1, argument),
     "concat": _concat,
     "slice": _slice,

@@ -45,7 +45,10 @@ class _Validator:
     def _packed(self) -> Mapping[str, Any]:
         """The arrays that `prepare` makes of the parameters."""
         name = "_pack" if "_pack" in self.module.nodes else "prepare"
-        execution = self._execute(name, Execution(self.terms, self.known, {"given": self.parameters}))
+        execution = Execution(self.terms, self.known, {"given": self.parameters})
+        if name == "_pack":
+            execution.scope.names.update({"given": self.parameters, "sizes": {}})
+        self._execute(name, execution)
         self.module.expect(name, execution, "arrays" if name == "_pack" else "Packed(sizes, given, arrays)")
         arrays: Mapping[str, Any] = execution.scope.names["arrays"]
         return arrays
