@@ -4,8 +4,8 @@ Lowered operations: `ufunc` (attr: NumPy name, operands: an argument's position,
 relation, threshold, the two operands; the first argument is tested), `fill` (attr: a number), `repeat` (a scalar times attr in
 every row), `spread` (what is the same for every sample, as an array of all of them), `erf`, `sum` (over a value's own axes),
 `rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples), `batch_total` (a b^T
-summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`, `constant` of the
-mathematical Program.
+summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`, `constant` of
+the mathematical Program.
 """
 
 from __future__ import annotations
