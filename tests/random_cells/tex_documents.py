@@ -72,7 +72,9 @@ class _Author:
         self.namer, self.used = Namer(rng, recipe, index, plain), Counter[str]()
         self.functions = dict(enumerate(self.function_names(index)))
         self.symbols = draw_printer(rng, self.namer, self.used, plain)
-        indexed = f"^{{({index.letter})}}" if index.place == "(above)" and rng.random() < 0.5 else ""
+        # A function for each layer says that there are layers: what carries their index and has no equation is then theirs.
+        layers = index.place == "(above)" and not recipe.symbols("input")
+        indexed = f"^{{({index.letter})}}" if layers and rng.random() < 0.5 else ""
         shown = {number: tex + ("" if "_" in tex else indexed) for number, (tex, _) in self.functions.items()}
         self.printer = ExpressionPrinter(self.symbols, shown)
 
