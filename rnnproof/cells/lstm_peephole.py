@@ -418,15 +418,14 @@ def _entered(
             raise ValueError(f"xs is {type(xs).__name__}; this cell has no input: give the number of steps, an int")
         if not first or any(name not in first for name in READ_STATES):
             raise ValueError(f"initial is missing; this cell has no input: give a start for each of {READ_STATES}")
-        steps = int(xs)
     else:
         xs = _array(xs, "xs")
+        sizes.update(zip(("T", "B"), xs.shape, strict=False))
         arrays.insert(0, ("xs", ("T", "B", INPUT), xs.shape))
-        steps = xs.shape[0] if xs.ndim else 0
+    _solve(sizes, arrays)
+    steps, batch = int(sizes.pop("T", xs)), sizes.pop("B")
     if sizes.setdefault("steps", steps) != steps:
         raise ValueError(f"the parameters have {sizes['steps']} steps, xs has {steps}; give as many of each")
-    _solve(sizes, arrays)
-    batch = sizes.pop("B")
     dtype = np.result_type(*packed.given.values(), *first.values(), *([] if INPUT is None else [xs]))
     if INPUT is not None:
         xs = xs.astype(dtype, copy=False)
@@ -457,25 +456,32 @@ def _shapes(given: Mapping[str, Array]) -> list[Shaped]:
 
 
 def _solve(sizes: dict[str, int], arrays: list[Shaped]) -> None:
-    """Add the sizes that follow from the arrays' shapes: of an axis with one open size, by itself before in a sum."""
+    """Add the sizes that follow from the arrays' shapes: an axis tells the one open size in it, alone before in a sum."""
     for what, names, shape in arrays:
         if len(shape) != len(names):
             raise ValueError(f"{what} has shape {shape}; it should be {_text(names)}")
-    axes = [axis for _, names, shape in arrays for axis in zip(names, shape, strict=True)]
-    axes.sort(key=lambda axis: "+" in axis[0])
-    count = -1
-    while count != len(sizes):
-        count = len(sizes)
+    axes = [axis for _, names, shape in arrays for axis in zip(names, shape, strict=True) if axis[0] not in sizes]
+    axes.sort(key=lambda axis: axis[0].count("+"))
+    more = True
+    while more:
+        more = False
         for total, length in axes:
-            unknown = [size for size in total.split("+") if size not in sizes and not size.isdecimal()]
-            rest = length - sum(_length(sizes, size) for size in total.split("+") if size not in unknown)
+            parts = total.split("+")
+            unknown = [size for size in parts if size not in sizes and not size.isdecimal()]
+            rest = length - sum(_length(sizes, size) for size in parts if size not in unknown)
             if len(set(unknown)) == 1 and rest >= 0 and rest % len(unknown) == 0:
                 sizes[unknown[0]] = rest // len(unknown)
+                more = True
     for what, names, shape in arrays:
-        known = [_is_known(sizes, total) for total in names]
-        wanted = tuple(_length(sizes, total) if ok else total for total, ok in zip(names, known, strict=True))
-        if any(ok and due != length for ok, due, length in zip(known, wanted, shape, strict=True)):
-            raise ValueError(f"{what} has shape {shape}; it should be {_text(names)} = {_text(tuple(map(str, wanted)))}")
+        if any(length != sizes.get(total) for total, length in zip(names, shape, strict=True)):
+            _agree(sizes, what, names, shape)
+
+
+def _agree(sizes: dict[str, int], what: str, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
+    """Raises ValueError where the shape is not of the sizes; sums of sizes are open as long as one of them is."""
+    due = tuple(str(_length(sizes, total)) if _is_known(sizes, total) else total for total in names)
+    if any(_is_known(sizes, total) and _length(sizes, total) != length for total, length in zip(names, shape, strict=True)):
+        raise ValueError(f"{what} has shape {shape}; it should be {_text(names)} = {_text(due)}")
 
 
 def _is_known(sizes: dict[str, int], total: str) -> bool:
