@@ -13,7 +13,8 @@ from rnnproof.verification.evidence import SILENT, Evidence, Row
 PASS, FAIL, KINK = say("pass"), say("FAIL"), say("kink")
 NOT_INSTALLED, DOES_NOT_APPLY = say("not installed"), say("does not apply")
 PROVED, REFUTED = say("proved"), say("REFUTED")
-_VERDICTS = {str(verdict): verdict for verdict in (PASS, FAIL, KINK, NOT_INSTALLED, DOES_NOT_APPLY)}
+LEFT_OUT = say("left out")
+_VERDICTS = {str(verdict): verdict for verdict in (PASS, FAIL, KINK, NOT_INSTALLED, DOES_NOT_APPLY, LEFT_OUT)}
 
 
 def cells(found: Iterable[Cell]) -> Table:

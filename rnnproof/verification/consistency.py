@@ -46,10 +46,7 @@ def takes_missing_seeds(subject: Subject) -> str:
     try:
         subject.gradients(replace(point, d_states={}))
     except ModuleFault as fault:
-        return (
-            f"a generated module takes a state that d_states lacks as zero; here {fault}. Yours was given every state it has; "
-            "to allow it, read d_states.get(name)"
-        )
+        return f"{subject.plain(fault)} where d_states lacks a state; a generated module takes that as zero, yours need not"
     return ""
 
 

@@ -6,6 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from rnnproof.verification.row import CONTRACT, SILENT, Row
 
+# Oracles that know no gradient but hold a module to a promise, and what a difference means.
+PROMISES = {
+    "linearity": "backward is not linear in d_states, as a derivative is: something in it clips or thresholds. "
+    "Clip what it returns, after it",
+    "zero seeds": "a gradient is not zero where every d_states is zero",
+    "missing seeds": "a state that d_states lacks does not count as zero",
+    "again": "a second backward on a trace, of prepared parameters where the module prepares, answers otherwise",
+    "step": "step and forward compute different states",
+}
+
 # Wrong gradients told with their numbers; of the others the name must do.
 SHOWN = 5
 
@@ -21,37 +31,53 @@ def explanation(rows: Iterable[Row]) -> str:
 def _cell(name: str, rows: list[Row]) -> list[str]:
     compared = [row for row in rows if row.basis != CONTRACT and row.verdict not in SILENT]
     broken = [row for row in rows if row.basis == CONTRACT and not row.ok]
-    labels = dict.fromkeys(row.gradient for row in compared)
-    failing = {label: [row for row in compared if row.gradient == label and not row.ok] for label in labels}
-    wrong = [label for label in labels if failing[label]]
-    lines = [f"{name}: {_verdict(list(labels), wrong, bool(broken), compared)}"]
-    lines += [f"  {line}" for line in _broken(broken, rows)]
-    lines += [f"  {_line(failing[label], [row for row in compared if row.gradient == label])}" for label in wrong[:SHOWN]]
-    if len(wrong) > SHOWN:
-        lines.append(f"  and {len(wrong) - SHOWN} more: {', '.join(wrong[SHOWN:])}")
-    silent = [row for row in rows if row.verdict == "left out" or (row.verdict in SILENT and row.required)]
-    return lines + [f"  {_without_name(row)}" for row in silent]
+    promises = [row for row in compared if row.oracle in PROMISES]
+    judged = [row for row in compared if row.oracle not in PROMISES]
+    wrong = [label for label in dict.fromkeys(row.gradient for row in judged) if not _holds(judged, label)]
+    return [
+        f"{name}: {_verdict(compared, broken)}",
+        *(f"  {line}" for line in (*_broken(broken, rows), *_promises(promises), *_wrong(wrong, judged), *_silent(rows))),
+    ]
 
 
-def _without_name(row: Row) -> str:
-    return str(row).removeprefix(f"{row.cell}: ")
+def _holds(rows: Iterable[Row], label: str) -> bool:
+    return all(row.ok for row in rows if row.gradient == label)
 
 
-def _verdict(labels: list[str], wrong: list[str], broken: bool, compared: Sequence[Row]) -> str:
-    """Which gradients are wrong, and which are right."""
-    right = [label for label in labels if label not in wrong]
+def _silent(rows: list[Row]) -> list[str]:
+    """What was left out, and the oracles that could not speak, which matters where all is right or they were asked for."""
+    right = all(row.ok for row in rows)
+    unheard = [row for row in rows if row.verdict in SILENT and (right or row.required or row.verdict == "left out")]
+    silent = dict.fromkeys((row.verdict, row.oracle, row.note) for row in unheard)
+    return [note if verdict == "left out" else f"{oracle} {verdict}: {note}" for verdict, oracle, note in silent]
+
+
+def _verdict(compared: list[Row], broken: list[Row]) -> str:
+    """What is wrong, and what is right."""
+    otherwise = any(row.oracle == "forward" for row in broken)
+    labels = list(dict.fromkeys(row.gradient for row in compared if not (otherwise and row.gradient.startswith("output "))))
+    right = [label for label in labels if _holds(compared, label)]
+    wrong = [label for label in labels if label not in right]
     if not labels:
-        return "no gradient was compared"
-    if not wrong:
-        by = _listed(list(dict.fromkeys(row.oracle for row in compared)))
-        dtypes = " and ".join(dict.fromkeys(row.dtype for row in compared))
-        kept = "but a promise of the contract is broken; " if broken else ""
-        return f"{kept}{_names(right)} are right: {len(compared)} comparisons by {by} in {dtypes} hold"
-    return f"{len(wrong)} of {len(labels)} results are wrong: {_names(wrong)}; right: {_names(right) or 'none'}"
+        return "nothing else was compared" if broken else "nothing was compared"
+    if wrong or otherwise:
+        bad = _listed([*(["its forward"] if otherwise else []), *([_results(wrong)] if wrong else [])])
+        return f"wrong: {bad}; right: {_results(right) or 'nothing'}"
+    by = _listed(list(dict.fromkeys(row.oracle for row in compared)))
+    dtypes = _listed(list(dict.fromkeys(row.dtype for row in compared)))
+    kept = "the contract is broken, though no number is wrong; " if broken else ""
+    return f"{kept}right: {_results(right)} ({len(compared)} comparisons in {dtypes} by {by})"
 
 
-def _names(labels: list[str]) -> str:
-    return ", ".join(labels)
+def _results(labels: list[str]) -> str:
+    """ "the gradients of W, b, inputs and initial h, the state h"."""
+    states = [label.removeprefix("output ") for label in labels if label.startswith("output ")]
+    gradients = [label for label in labels if not label.startswith("output ")]
+    return ", ".join(
+        f"the {what}{'s' * (len(names) > 1)}{of} {_listed(names)}"
+        for what, of, names in (("gradient", " of", gradients), ("state", "", states))
+        if names
+    )
 
 
 def _broken(broken: list[Row], rows: Sequence[Row]) -> list[str]:
@@ -61,23 +87,42 @@ def _broken(broken: list[Row], rows: Sequence[Row]) -> list[str]:
         alike = [row for row in broken if row.note == note]
         row = alike[0]
         if row.oracle == "forward":
+            extent = _extent(alike, [other for other in rows if other.oracle == "central"])
             lines.append(
                 f"its forward computes something else than these equations: {note}; {row.place.removeprefix('output ')} is "
-                f"{row.ours!r} here, {row.theirs!r} by the equations ({row.dtype}, {row.sizes}){_extent(alike, rows)}. "
-                "Gradients are judged against differences of its own forward"
+                f"{row.ours!r} here, {row.theirs!r} by the equations ({row.dtype}, {row.sizes}){extent}. "
+                "Its gradients are judged by differences of its own forward"
             )
         else:
             lines.append(f"{note} ({row.dtype}, {row.sizes})")
     return lines
 
 
-def _line(failing: list[Row], judged: list[Row]) -> str:
+def _promises(rows: list[Row]) -> list[str]:
+    """A line for each promise that is tested with numbers, such as linearity, with the gradients that break it."""
+    lines = []
+    for oracle, says in PROMISES.items():
+        tested = [row for row in rows if row.oracle == oracle]
+        if failing := [row for row in tested if not row.ok]:
+            labels = list(dict.fromkeys(row.gradient for row in failing))
+            lines.append(f"{says} ({_results(labels)}): {failing[0].compared(oracle)}{_extent(failing, tested)}")
+    return lines
+
+
+def _wrong(labels: list[str], judged: list[Row]) -> list[str]:
+    lines = [_line([row for row in judged if row.gradient == label]) for label in labels[:SHOWN]]
+    rest = labels[SHOWN:]
+    return [*lines, *([f"and {len(rest)} more: {', '.join(rest)}"] if rest else [])]
+
+
+def _line(judged: list[Row]) -> str:
     """One wrong gradient: the first row that shows it, the oracles that agree, those that do not see it, and where."""
+    failing = [row for row in judged if not row.ok]
     first = failing[0]
     agreeing = list(dict.fromkeys(row.oracle for row in failing if row.oracle != first.oracle))
     oracles = f"{first.oracle} ({_listed(agreeing)} agree{'s' * (len(agreeing) == 1)})" if agreeing else first.oracle
-    blind = [row.oracle for row in judged if row.ok and row.oracle not in {first.oracle, *agreeing}]
-    sees = f"; {_listed(list(dict.fromkeys(blind)))} hold{'s' * (len(set(blind)) == 1)}" if blind else ""
+    blind = list(dict.fromkeys(row.oracle for row in judged if row.oracle not in {first.oracle, *agreeing}))
+    sees = f"; {_listed(blind)} see{'s' * (len(blind) == 1)} no difference" if blind else ""
     return first.compared(oracles) + _extent(failing, judged) + sees
 
 
@@ -86,33 +131,25 @@ def _extent(failing: Sequence[Row], judged: Sequence[Row]) -> str:
     kinds = {row.oracle for row in failing}
     bad = list(dict.fromkeys(row.sizes for row in failing))
     good = list(dict.fromkeys(row.sizes for row in judged if row.oracle in kinds and row.sizes not in bad))
-    dtypes = {row.dtype for row in failing}
-    alone = f", in {dtypes.pop()} alone" if len(dtypes) == 1 < len({r.dtype for r in judged if r.oracle in kinds}) else ""
+    doubles = {row.dtype for row in judged if row.oracle in kinds} - {"float32"}
+    alone = ", in float32 alone" if doubles and {row.dtype for row in failing} == {"float32"} else ""
     if not good:
         return f"{'; at every size' if len(bad) > 1 else ''}{alone}"
-    return f"; right {_either(_bounds(bad, good)) or 'at ' + ' and at '.join(good)}{alone}"
+    return f"; right {_bounds(bad, good) or 'at ' + ' and at '.join(good)}{alone}"
 
 
-def _bounds(bad: list[str], good: list[str]) -> list[str]:
-    """The sizes that part the wrong points from the right ones, as "up to hidden=17"."""
+def _bounds(bad: list[str], good: list[str]) -> str:
+    """The sizes that part the wrong points from the right ones: "up to B=7 or hidden=17"."""
     wrong, right = ([dict(_pair(word) for word in sizes.split()) for sizes in group] for group in (bad, good))
-    bounds = []
-    for name in right[0]:
-        low, high = {sizes[name] for sizes in wrong}, {sizes[name] for sizes in right}
-        if max(high) < min(low):
-            bounds.append(f"up to {name}={max(high)}")
-        elif max(low) < min(high):
-            bounds.append(f"from {name}={min(high)} on")
-    return bounds
+    ranges = {name: ([sizes[name] for sizes in wrong], [sizes[name] for sizes in right]) for name in right[0]}
+    below = [f"{name}={max(fine)}" for name, (off, fine) in ranges.items() if max(fine) < min(off)]
+    above = [f"{name}={min(fine)}" for name, (off, fine) in ranges.items() if max(off) < min(fine)]
+    return _listed([f"{word} {_listed(names, 'or')}" for word, names in (("up to", below), ("from", above)) if names], "or")
 
 
 def _pair(word: str) -> tuple[str, int]:
     name, _, size = word.partition("=")
     return name, int(size)
-
-
-def _either(texts: list[str]) -> str:
-    return _listed(texts, "or")
 
 
 def _listed(names: list[str], last: str = "and") -> str:

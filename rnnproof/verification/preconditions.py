@@ -140,6 +140,6 @@ def _first_wrong(ours: Array, theirs: Array, tolerance: float) -> int | None:
 
 
 def _otherwise(wrong: dict[str, int], states: Iterable[str]) -> str:
-    parts = [f"{name} is another from time step {step} on" for name, step in sorted(wrong.items(), key=lambda item: item[1])]
+    parts = [f"{name} from time step {step} on" for name, step in sorted(wrong.items(), key=lambda item: item[1])]
     right = [name for name in states if name not in wrong]
-    return ", ".join([*parts, *([f"{', '.join(right)} is right"] if right else [])])
+    return f"state {', '.join(parts)}" + (f" ({', '.join(right)} right)" if right else "")

@@ -42,21 +42,20 @@ def _forward(subject: Subject, point: Point) -> Iterator[Impurity]:
     given = _named(subject, arguments)
     before = _copied(given)
     states = subject.traced(point, arguments).states
-    first = _copied(states)
-    yield from _changed("forward changes its argument", given, before, "work on a copy of it")
+    first = _copied({name: states[name] for name in subject.layout.states})
+    yield from _changed("forward", given, before)
     generator = _global_generator()
-    second = _copied(subject.forward(point).states)
+    later = subject.forward(point).states
+    second = _copied({name: later[name] for name in first})
     if (difference := _difference(first, second)) is not None:
         yield _impure("forward", "state", difference, _random(subject, point, generator))
         return
-    yield from _changed(
-        "a second forward overwrites the first one's",
-        {f"states[{name!r}]": states[name] for name in first},
-        {f"states[{name!r}]": value for name, value in first.items()},
-        "let every call make arrays of its own",
-    )
-    shared = _sharing({f"states[{name!r}]": states[name] for name in first}, given)
-    yield from (Impurity(f"{text}; let forward's states be arrays of their own") for text in shared)
+    if any(_shared(states[name], later[name]) for name in subject.layout.states):
+        yield Impurity(
+            "forward reuses its arrays: a second call overwrites the states that the first one returned. Make them in each call"
+        )
+    for text in _sharing({f"states[{name!r}]": states[name] for name in subject.layout.states}, given):
+        yield Impurity(f"forward's {text}; whoever changes one in place changes the other: return a copy")
 
 
 def _backward(subject: Subject, point: Point) -> Iterator[Impurity]:
@@ -69,26 +68,27 @@ def _backward(subject: Subject, point: Point) -> Iterator[Impurity]:
     before = _copied({**given, **states})
     gradients = _gradients(subject, trace, d_states, point)
     first = _copied(gradients)
-    yield from _changed("backward changes", {**given, **states}, before, "work on a copy of it")
+    yield from _changed("backward", {**given, **states}, before)
     generator = _global_generator()
     other = subject.forward(point)
     elsewhere = _copied(_gradients(subject, other, {name: seed.copy() for name, seed in point.d_states.items()}, point))
     if (difference := _difference(first, elsewhere)) is not None:
         yield _impure("backward", "gradient", difference, _random(subject, point, generator), _doubled(first, elsewhere))
         return
-    again = _copied(_gradients(subject, trace, {name: seed.copy() for name, seed in point.d_states.items()}, point))
-    if (difference := _difference(first, again)) is not None:
+    again = _gradients(subject, trace, {name: seed.copy() for name, seed in point.d_states.items()}, point)
+    if (difference := _difference(first, _copied(again))) is not None:
         yield Impurity(
             f"backward uses its trace up: called twice on one trace, gradient {difference}. "
             "Leave what the trace holds as it is, or work on a copy"
         )
-    if _difference(first, _copied(gradients)) is not None:
+    if any(_shared(value, again[label]) for label, value in gradients.items()):
         yield Impurity(
             "backward reuses its arrays: a second call overwrites the gradients that the first one returned, so nobody can add "
             "or keep them. Return copies, or make the arrays in each call"
         )
     shared = [*_sharing({_called(label): value for label, value in gradients.items()}, {**given, **states}), *_pairs(gradients)]
-    yield from (Impurity(f"{text}; whoever clips or updates one in place changes the other: return a copy") for text in shared)
+    for text in shared:
+        yield Impurity(f"backward's {text}; whoever clips or updates one in place changes the other: return a copy")
 
 
 def _gradients(subject: Subject, trace: Any, d_states: Arrays, point: Point) -> dict[str, Any]:
@@ -115,23 +115,23 @@ def _copied(arrays: Mapping[str, Any]) -> Arrays:
     return {name: np.array(value) for name, value in arrays.items()}
 
 
-def _difference(first: Arrays, second: Arrays) -> str | None:
+def _difference(first: Arrays, second: Arrays, when: tuple[str, str] = ("first", "then")) -> str | None:
     """Where two answers differ first, with both numbers; None where they are the same, entry for entry."""
     for name, value in first.items():
-        if value.shape != second[name].shape:
-            return f"{name} has shape {value.shape} first and {second[name].shape} then"
-        if not np.array_equal(value, second[name], equal_nan=value.dtype.kind in "fc"):
-            index = tuple(
-                map(int, np.argwhere((value != second[name]) & ~((value != value) & (second[name] != second[name])))[0])
-            )
-            return f"{name}[{', '.join(map(str, index))}] is {value[index]:.6g} first and {second[name][index]:.6g} then"
+        other = second[name]
+        if value.shape != other.shape:
+            return f"{name} has shape {value.shape} {when[0]} and {other.shape} {when[1]}"
+        if (differs := (value != other) & ~((value != value) & (other != other))).any():
+            index = tuple(map(int, np.argwhere(differs)[0]))
+            entry = f"{name}[{', '.join(map(str, index))}]"
+            return f"{entry} is {value[index]:.6g} {when[0]} and {other[index]:.6g} {when[1]}"
     return None
 
 
-def _changed(what: str, arrays: Mapping[str, Any], before: Arrays, cure: str) -> Iterator[Impurity]:
+def _changed(what: str, arrays: Mapping[str, Any], before: Arrays) -> Iterator[Impurity]:
     for name, value in arrays.items():
-        if (difference := _difference({name: before[name]}, {name: np.asarray(value)})) is not None:
-            yield Impurity(f"{what} {difference.replace(' first and ', ' before and ').replace(' then', ' after')}; {cure}")
+        if (difference := _difference({name: before[name]}, {name: np.asarray(value)}, ("before", "after"))) is not None:
+            yield Impurity(f"{what} changes what it is given: {difference}; work on a copy")
 
 
 def _impure(what: str, kind: str, difference: str, random: bool, doubled: bool = False) -> Impurity:
@@ -159,7 +159,7 @@ def _random(subject: Subject, point: Point, generator: Any) -> bool:
         np.random.set_state(generator)
         answers.append(subject.gradients(point))
     np.random.set_state(now)
-    return _difference(*answers) is None
+    return _difference(answers[0], answers[1]) is None
 
 
 def _global_generator() -> Any:
@@ -167,8 +167,8 @@ def _global_generator() -> Any:
 
 
 def _doubled(first: Arrays, second: Arrays) -> bool:
-    """Whether the second answer is about twice the first."""
-    return all(np.allclose(second[name], 2 * value, rtol=1e-6, atol=1e-12) for name, value in first.items())
+    """Whether whatever differs is twice as large in the second answer."""
+    return all(np.array_equal(second[name], value) or np.allclose(second[name], 2 * value) for name, value in first.items())
 
 
 def _sharing(answers: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:

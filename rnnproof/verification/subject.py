@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
@@ -88,6 +89,11 @@ class Subject:
 
     def traced(self, point: Point, arguments: tuple[Any, ...]) -> Any:
         """What `forward` makes of these arguments. Raises ModuleFault where a state has no array of the right shape."""
+        if (lacking := self._takes_no_initial(arguments)) is not None:
+            raise ModuleFault(
+                f"{self.name}: forward takes {lacking}, and is called with (params, xs, initial). If every state starts "
+                "from zero, say so: initial=False (--no-initial)"
+            )
         trace = self.call("forward", *arguments)
         try:
             shapes = {name: np.shape(trace.states[name]) for name in self.layout.states}
@@ -101,6 +107,19 @@ class Subject:
                     f"{self.name}: forward's states[{name!r}] has shape {shape} where {due}, (T, B, size), is due"
                 )
         return trace
+
+    def _takes_no_initial(self, arguments: tuple[Any, ...]) -> str | None:
+        """The signature of a `forward` that takes these arguments without the last alone; else None."""
+        try:
+            signature = inspect.signature(self.module.forward)
+            signature.bind(*arguments[:2])
+        except (TypeError, ValueError):
+            return None
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            return str(signature)
+        return None
 
     def loss(self, point: Point) -> Any:
         """Sum over states and time of d_states * states, from the module's forward alone."""
