@@ -120,6 +120,9 @@ def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | 
 @_only
 @_bind
 @click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Only this oracle; repeatable. All by default.")
+@click.option(
+    "--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32"]), help="Only this dtype. Both by default."
+)
 @click.option("--module", metavar="FILE.py", help="Check this module of your own, against CELL where one is given.")
 @click.option("--seeds", multiple=True, metavar="STATE", help="A state that the loss reads; repeatable. All by default.")
 @click.option("--initial", multiple=True, metavar="STATE", help="A state with an initial value; repeatable. All by default.")
@@ -132,6 +135,7 @@ def check(
     only: str | None,
     binds: tuple[str, ...],
     oracles: tuple[str, ...],
+    dtypes: tuple[str, ...],
     module: str | None,
     seeds: tuple[str, ...],
     initial: tuple[str, ...],
@@ -147,8 +151,8 @@ def check(
     \b
     Example: rnnproof check lstm gru --oracle jax --oracle complex
     """
-    if mutation and (oracles or module or every or as_json or seeds or initial or no_initial):
-        raise UsageError("--mutation stands alone: it takes no --oracle, --module, --seeds, --initial, --every or --json")
+    if mutation and (oracles or dtypes or module or every or as_json or seeds or initial or no_initial):
+        raise UsageError("--mutation stands alone: it takes CELL, --cell and --bind, and no other option")
     if initial and no_initial:
         raise UsageError("--initial and --no-initial: give one of them")
     if mutation:
@@ -157,7 +161,12 @@ def check(
     from rnnproof.reporting import tables
     from rnnproof.verification.evidence import SILENT, Evidence
 
-    asked = {"oracles": oracles or None, "seeds": seeds or None, "initial": initial or not no_initial}
+    asked = {
+        "oracles": oracles or None,
+        "dtypes": dtypes or ("float64", "float32"),
+        "seeds": seeds or None,
+        "initial": initial or not no_initial,
+    }
     evidence = Evidence(tuple(row for part in _evidence(cells, only, binds, module, asked) for row in part))
     if as_json:
         click.echo(evidence.json())

@@ -88,7 +88,8 @@ class _Run:
     progress: Progress | None
     rows: list[Row] = field(default_factory=list)
     points: dict[Any, tuple[Point, str]] = field(default_factory=dict)
-    otherwise: dict[str, set[str]] = field(default_factory=dict)  # by dtype, what came out in another
+    rough: bool = False  # where no point was without a kink, other sizes have none either
+    otherwise: dict[str, dict[str, str]] = field(default_factory=dict)  # by dtype, labels that came out in another
 
     def evidence(self, chosen: tuple[Oracle, ...], named: bool) -> Evidence:
         """The rows; raises UsageError where there is none of a gradient."""
@@ -153,11 +154,15 @@ class _Run:
     def _compare(self, oracle: Oracle, dtype: str, sizes: Mapping[str, int]) -> None:
         """Rows of one oracle at one point; a point whose differences meet a kink is drawn again."""
         try:
-            for attempt in range(ATTEMPTS):
+            for attempt in range(1 if self.rough else ATTEMPTS):
                 point, note = self.drawn(sizes, attempt, dtype)
                 reference = oracle.compute(self.subject, point)
                 if not reference.kinks:
                     break
+            else:
+                self.rough = True
+                note = "; every point tried had a kink, as where forward rounds to float32 inside"
+                reference.kinks.update({label: text + note for label, text in reference.kinks.items()})
             ours = reference.ours or self.subject.gradients(reference.point or point)
         except ModuleFault as fault:
             where = " ".join(f"{name}={size}" for name, size in sizes.items())
@@ -168,18 +173,17 @@ class _Run:
         for label in reference.values:
             self.rows.append(compare(self.subject, oracle.name, point, reference, label, ours[label], note))
             if ours[label].dtype != dtype:
-                self.otherwise.setdefault(dtype, set()).add(f"{label} is {ours[label].dtype}")
+                self.otherwise.setdefault(dtype, {})[label] = str(ours[label].dtype)
 
     def _dtypes(self) -> list[Row]:
         """One row for each dtype that does not stay what it is."""
-        return [self._another(dtype, sorted(answers)) for dtype, answers in self.otherwise.items() if not self.subject.single]
+        return [self._another(dtype, answers) for dtype, answers in self.otherwise.items() if not self.subject.single]
 
-    def _another(self, dtype: str, answers: list[str]) -> Row:
-        other = answers[0].rpartition(" ")[2]
-        labels = [answer.partition(" is ")[0] for answer in answers]
+    def _another(self, dtype: str, answers: dict[str, str]) -> Row:
+        labels, other = list(answers), next(iter(answers.values()))
         text = (
             f"dtype {other} where {dtype} is due: {', '.join(labels)}. The numbers were compared all the same; make arrays "
-            f"with the dtype of what comes in, as np.zeros_like does, or check dtypes=[{other!r}] alone"
+            f"with the dtype of what comes in, as np.zeros_like does, or check dtypes=[{other!r}] alone (--dtype {other})"
         )
         label = labels[0] if len(labels) == 1 else "all"
         where = " ".join(f"{name}={size}" for name, size in self.sizes[0].items())
@@ -206,14 +210,22 @@ def _able(under_test: Subject, chosen: tuple[Oracle, ...], required: bool) -> tu
 def _require_comparison(under_test: Subject, rows: list[Row], able: list[Oracle], dtypes: set[str]) -> None:
     """Raises UsageError where no oracle judged a gradient and no row says that something is wrong."""
     judges = {oracle.name for oracle in ORACLES.values() if oracle.judges != "contract"}
-    if any(row.oracle in judges and row.verdict not in SILENT for row in rows) or not all(row.ok for row in rows):
+    if any(row.oracle in judges and row.verdict not in SILENT for row in rows):
         return
-    reasons = [f"{row.oracle} {row.verdict} ({row.note})" for row in rows if row.oracle in judges]
-    reasons += [f"{oracle.name} compares in {', '.join(oracle.dtypes)} alone" for oracle in able if oracle.name in judges]
-    cell = "" if under_test.cell is not None else ", or the Cell it stands for, against='lstm' (CELL on the command line)"
-    why = "; ".join(reasons) or "no size given"
+    if not all(row.ok or row.oracle == "dtype" for row in rows):
+        return
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.oracle in judges:
+            reasons.setdefault(f"{row.verdict} ({row.note})", []).append(row.oracle)
+    for oracle in able:
+        if oracle.name in judges:
+            reasons.setdefault(f"compares in {' and '.join(oracle.dtypes)} alone", []).append(oracle.name)
+    why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items()) or "no size was given"
+    cell = "" if under_test.cell is not None else " or the Cell it stands for, against='lstm' (CELL on the command line)"
     raise UsageError(
-        f"{under_test.name}: no gradient was compared in {' and '.join(sorted(dtypes))}: {why}. Give dtypes=['float64']{cell}"
+        f"{under_test.name}: no gradient was compared in {' and '.join(sorted(dtypes))}. {why}. "
+        f"Give dtypes=['float64'] (--dtype float64){cell}"
     )
 
 

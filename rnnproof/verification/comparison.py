@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnproof.verification.evidence import Row
 from rnnproof.verification.point import Array, Point
-from rnnproof.verification.reference import ROUNDING, Reference
+from rnnproof.verification.reference import ROUNDING, Reference, coarsest
 from rnnproof.verification.subject import Subject
 
 # A module that computes in float32 where float64 comes in is judged in what it computes in.
@@ -28,7 +28,7 @@ def compare(subject: Subject, oracle: str, point: Point, reference: Reference, l
         fault = f"{mine.dtype} where real numbers are due"
     error, index = (math.inf, ()) if fault else relative_error(mine, theirs)
     tolerance, basis = reference.tolerances.get(label, reference.tolerance), reference.basis
-    if subject.single or (mine.dtype.kind == "f" and mine.dtype.itemsize < point.dtype.itemsize):
+    if subject.single or (mine.dtype.kind == "f" and coarsest(mine.dtype, point.dtype) != point.dtype):
         tolerance, basis = max(tolerance, SINGLE), "rounding in float32, 4500 eps"
     kink = reference.kinks.get(label, note)
     verdict = "pass" if error <= tolerance and not kink else "kink" if kink and not fault else "FAIL"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from rnnproof.verification.point import Array, Point
-from rnnproof.verification.reference import ROUNDING, Reference, rounding
+from rnnproof.verification.reference import ROUNDING, Reference, coarsest, rounding
 from rnnproof.verification.subject import ModuleFault, Subject
 
 # The same operations on the same numbers: nothing but the last bits of a differently laid out product may differ.
@@ -64,6 +65,7 @@ class _Trial:
 
     answer: dict[str, Array]
     means: str
+    dtype: Any
     parts: tuple[dict[str, Array], ...] = ()
     factor: float = 1.0
 
@@ -73,7 +75,7 @@ class _Trial:
         Two runs at seeds scaled by a power of two differ by rounding alone, as everywhere, and by what falls below the smallest
         normal number: TERMS of those, divided by the factor. A sum of parts has the rounding of the parts, which may be larger.
         """
-        limits = np.finfo(self.answer[label].dtype)
+        limits = np.finfo(coarsest(self.dtype, self.answer[label].dtype))
         eps, tiny = float(limits.eps), float(limits.tiny)
         size = sum(float(np.max(np.abs(part[label]), initial=0.0)) for part in self.parts) / largest
         return ROUNDING * eps * max(1.0, size) + TERMS * tiny / min(1.0, abs(self.factor)) / largest
@@ -81,9 +83,8 @@ class _Trial:
 
 def linearity(subject: Subject, point: Point) -> Reference:
     """backward(k d) = k backward(d) and backward(d1 + d2) = backward(d1) + backward(d2): for each gradient the worst of all."""
-    trace = subject.forward(point)
-    whole = _gradients(subject, trace, point)
-    trials = list(_trials(subject, trace, point, whole))
+    whole = _gradients(subject, point)
+    trials = list(_trials(subject, point, whole))
     found = Reference({}, 0.0, "rounding and underflow")
     for label, value in whole.items():
         largest = max(float(np.max(np.abs(value), initial=0.0)), 1e-300)
@@ -101,25 +102,22 @@ def linearity(subject: Subject, point: Point) -> Reference:
     return found
 
 
-def _trials(subject: Subject, trace: object, point: Point, whole: dict[str, Array]) -> Iterator[_Trial]:
+def _trials(subject: Subject, point: Point, whole: dict[str, Array]) -> Iterator[_Trial]:
     largest = max(float(np.max(np.abs(value), initial=0.0)) for value in whole.values())
+    dtype = coarsest(point.dtype, *(["float32"] if subject.single else []))
     room = float(np.finfo(point.dtype).max) / TERMS  # a factor whose gradients would overflow proves nothing
     for k in FACTORS:
         if abs(k) * largest < room:
             scaled = {name: seed.dtype.type(k) * seed for name, seed in point.d_states.items()}
-            answer = _gradients(subject, trace, replace(point, d_states=scaled))
+            answer = _gradients(subject, replace(point, d_states=scaled))
             over = {label: value / value.dtype.type(k) for label, value in answer.items()}
-            yield _Trial(over, f"backward({k:.3g} d) / {k:.3g} is not backward(d)", factor=k)
+            yield _Trial(over, f"backward({k:.3g} d) / {k:.3g} is not backward(d)", dtype, factor=k)
     rng = np.random.default_rng(point.steps)
     masks = {name: rng.random(seed.shape) < 0.5 for name, seed in point.d_states.items()}
-    first, second = (
-        _gradients(
-            subject, trace, replace(point, d_states={n: seed * (masks[n] == half) for n, seed in point.d_states.items()})
-        )
-        for half in (True, False)
-    )
+    parts = [{name: seed * (masks[name] == half) for name, seed in point.d_states.items()} for half in (True, False)]
+    first, second = (_gradients(subject, replace(point, d_states=part)) for part in parts)
     total = {label: first[label] + second[label] for label in first}
-    yield _Trial(total, "backward(d1) + backward(d2) is not backward(d1 + d2)", (first, second))
+    yield _Trial(total, "backward(d1) + backward(d2) is not backward(d1 + d2)", dtype, (first, second))
 
 
 def _limit(label: str, trials: list[_Trial]) -> str:
@@ -128,8 +126,9 @@ def _limit(label: str, trials: list[_Trial]) -> str:
     return f"; no entry ever exceeds {ends[-1]:.4g}" if len(ends) > 1 and 0 < ends[-1] <= ends[0] * 1.001 else ""
 
 
-def _gradients(subject: Subject, trace: object, point: Point) -> dict[str, Array]:
-    return {label: value for label, value in subject.answer(trace, point).items() if not label.startswith("output ")}
+def _gradients(subject: Subject, point: Point) -> dict[str, Array]:
+    """Of a trace of its own: that one trace serves twice is another promise."""
+    return {label: value for label, value in subject.gradients(point).items() if not label.startswith("output ")}
 
 
 def step_by_step(subject: Subject, point: Point) -> Reference:

@@ -75,7 +75,7 @@ def central(subject: Subject, point: Point) -> Reference:
             )
             slopes[index] = slope
             if jump > JUMP * scale:
-                kink = {label: f"the slope jumps by {jump:.1e} at entry {index}"}
+                kink = {label: f"the slope of the loss jumps by {jump:.1e} at entry {index}"}
                 return Reference({label: slopes}, allowed, CENTRAL, {}, along or {}, kink)
         values[label] = slopes
         tolerances[label] = allowed / max(float(np.max(np.abs(slopes), initial=0.0)), 1e-300)

@@ -8,13 +8,16 @@ from rnnproof.verification.row import CONTRACT, SILENT, Row
 
 # Oracles that know no gradient but hold a module to a promise, and what a difference means.
 PROMISES = {
-    "linearity": "backward is not linear in d_states, as a derivative is: something in it clips or thresholds. "
-    "Clip what it returns, after it",
+    "linearity": "backward is not linear in d_states, as a derivative is: something in it clips or thresholds (clip what it "
+    "returns, after it)",
     "zero seeds": "a gradient is not zero where every d_states is zero",
     "missing seeds": "a state that d_states lacks does not count as zero",
-    "again": "a second backward on a trace, of prepared parameters where the module prepares, answers otherwise",
+    "again": "backward uses its trace up: a second call on it answers otherwise (leave what it holds, or work on a copy)",
     "step": "step and forward compute different states",
 }
+
+# Those of them that a right gradient may break, by how it can be used.
+USE = ("missing seeds", "again", "step")
 
 # Wrong gradients told with their numbers; of the others the name must do.
 SHOWN = 5
@@ -33,15 +36,15 @@ def _cell(name: str, rows: list[Row]) -> list[str]:
     broken = [row for row in rows if row.basis == CONTRACT and not row.ok]
     promises = [row for row in compared if row.oracle in PROMISES]
     judged = [row for row in compared if row.oracle not in PROMISES]
-    wrong = [label for label in dict.fromkeys(row.gradient for row in judged) if not _holds(judged, label)]
-    return [
-        f"{name}: {_verdict(compared, broken)}",
-        *(f"  {line}" for line in (*_broken(broken, rows), *_promises(promises), *_wrong(wrong, judged), *_silent(rows))),
-    ]
-
-
-def _holds(rows: Iterable[Row], label: str) -> bool:
-    return all(row.ok for row in rows if row.gradient == label)
+    wrong = list(dict.fromkeys(row.gradient for row in judged if not row.ok))
+    found = [*_broken(broken, rows), *_promises(promises), *_wrong(wrong, judged), *_silent(rows)]
+    if broken and not compared:
+        return [
+            f"{name}: {found[0]}",
+            *(f"  {line}" for line in found[1:]),
+            "  nothing else was compared, as it would mean nothing",
+        ]
+    return [f"{name}: {_verdict(compared, broken)}", *(f"  {line}" for line in found)]
 
 
 def _silent(rows: list[Row]) -> list[str]:
@@ -56,17 +59,21 @@ def _verdict(compared: list[Row], broken: list[Row]) -> str:
     """What is wrong, and what is right."""
     otherwise = any(row.oracle == "forward" for row in broken)
     labels = list(dict.fromkeys(row.gradient for row in compared if not (otherwise and row.gradient.startswith("output "))))
-    right = [label for label in labels if _holds(compared, label)]
-    wrong = [label for label in labels if label not in right]
-    if not labels:
-        return "nothing else was compared" if broken else "nothing was compared"
-    if wrong or otherwise:
-        bad = _listed([*(["its forward"] if otherwise else []), *([_results(wrong)] if wrong else [])])
-        return f"wrong: {bad}; right: {_results(right) or 'nothing'}"
+    known = {row.gradient for row in compared if row.oracle not in PROMISES}
+    wrong = {row.gradient for row in compared if row.verdict == "FAIL" and row.oracle not in USE}
+    unjudged = {row.gradient for row in compared if row.verdict == "kink"} - wrong
+    right = [label for label in labels if label in known - wrong - unjudged]
+    if wrong or otherwise or unjudged:
+        bad = [*(["its forward"] if otherwise else []), *([_results([x for x in labels if x in wrong])] if wrong else [])]
+        kinks = f"not judged: {_results([label for label in labels if label in unjudged])}; " if unjudged else ""
+        return f"{f'wrong: {_listed(bad)}; ' if bad else ''}{kinks}right: {_results(right) or 'nothing'}"
     by = _listed(list(dict.fromkeys(row.oracle for row in compared)))
     dtypes = _listed(list(dict.fromkeys(row.dtype for row in compared)))
-    kept = "the contract is broken, though no number is wrong; " if broken else ""
-    return f"{kept}right: {_results(right)} ({len(compared)} comparisons in {dtypes} by {by})"
+    counted = f"{len(compared)} comparisons in {dtypes} by {by}"
+    if not known:
+        return f"no gradient was compared, the promises of the contract alone ({counted})"
+    kept = "the contract is broken, though no number is wrong; " if broken or not all(row.ok for row in compared) else ""
+    return f"{kept}right: {_results(right)} ({counted})"
 
 
 def _results(labels: list[str]) -> str:
@@ -90,7 +97,8 @@ def _broken(broken: list[Row], rows: Sequence[Row]) -> list[str]:
             extent = _extent(alike, [other for other in rows if other.oracle == "central"])
             lines.append(
                 f"its forward computes something else than these equations: {note}; {row.place.removeprefix('output ')} is "
-                f"{row.ours!r} here, {row.theirs!r} by the equations ({row.dtype}, {row.sizes}){extent}. "
+                f"{row.ours!r} here, {row.theirs!r} by the equations ({row.dtype}, {row.sizes}; relative error {row.error:.2e}"
+                f"{', about what float32 gives' if row.error < 1e-5 else ''}){extent}. "
                 "Its gradients are judged by differences of its own forward"
             )
         else:
@@ -105,19 +113,24 @@ def _promises(rows: list[Row]) -> list[str]:
         tested = [row for row in rows if row.oracle == oracle]
         if failing := [row for row in tested if not row.ok]:
             labels = list(dict.fromkeys(row.gradient for row in failing))
-            lines.append(f"{says} ({_results(labels)}): {failing[0].compared(oracle)}{_extent(failing, tested)}")
+            row = failing[0]
+            numbers = f"{row.place} is {row.ours!r}, where {row.theirs!r} is due ({row.dtype}, {row.sizes})"
+            every = len(labels) > 1 and set(labels) == {row.gradient for row in tested}
+            place = "in every gradient" if every else f"in {_results(labels)}"
+            means = f"{place}, {row.note}" if row.note else place
+            lines.append(f"{says}: {means}; {numbers}{_extent(failing, tested)}")
     return lines
 
 
 def _wrong(labels: list[str], judged: list[Row]) -> list[str]:
     lines = [_line([row for row in judged if row.gradient == label]) for label in labels[:SHOWN]]
     rest = labels[SHOWN:]
-    return [*lines, *([f"and {len(rest)} more: {', '.join(rest)}"] if rest else [])]
+    return [*lines, *([f"and {len(rest)} more"] if rest else [])]
 
 
 def _line(judged: list[Row]) -> str:
     """One wrong gradient: the first row that shows it, the oracles that agree, those that do not see it, and where."""
-    failing = [row for row in judged if not row.ok]
+    failing = [row for row in judged if row.verdict == "FAIL"] or [row for row in judged if not row.ok]
     first = failing[0]
     agreeing = list(dict.fromkeys(row.oracle for row in failing if row.oracle != first.oracle))
     oracles = f"{first.oracle} ({_listed(agreeing)} agree{'s' * (len(agreeing) == 1)})" if agreeing else first.oracle

@@ -37,6 +37,11 @@ class Reference:
 ROUNDING = 4500
 
 
+def coarsest(*dtypes: Any) -> Any:
+    """The one of some dtypes with the fewest digits: what a number that passed through all of them is known to."""
+    return max((np.dtype(dtype) for dtype in dtypes), key=lambda dtype: float(np.finfo(dtype).eps))
+
+
 def rounding(point: Point) -> dict[str, Any]:
     """Tolerance of two computations that differ in rounding alone: 4500 eps of the point's dtype (1e-12 in float64)."""
     eps = float(np.finfo(point.dtype).eps)

@@ -55,6 +55,8 @@ class Row:
     def compared(self, oracles: str) -> str:
         """Which entry, both numbers, by which oracles, where, and how far apart they are."""
         where = f"({self.dtype}, {self.sizes})"
+        if self.verdict == "kink":
+            return f"gradient {self.gradient}: kink, where there is nothing to compare: {self.note}, by {oracles} {where}"
         if self.ours != self.ours and self.theirs != self.theirs and self.note:
             return f"gradient {self.gradient}: {self.verdict}: {self.note}, by {oracles} {where}"
         return (
