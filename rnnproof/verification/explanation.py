@@ -69,6 +69,8 @@ def _verdict(compared: list[Row], broken: list[Row]) -> str:
         return f"{f'wrong: {_listed(bad)}; ' if bad else ''}{kinks}right: {_results(right) or 'nothing'}"
     by = _listed(list(dict.fromkeys(row.oracle for row in compared)))
     dtypes = _listed(list(dict.fromkeys(row.dtype for row in compared)))
+    if not compared:
+        return "nothing was compared"
     counted = f"{len(compared)} comparisons in {dtypes} by {by}"
     if not known:
         return f"no gradient was compared, the promises of the contract alone ({counted})"

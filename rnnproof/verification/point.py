@@ -110,7 +110,7 @@ class Layout:
 
         def data(*extent: int) -> Array:
             if calm is not None:
-                return scale * 0.3 * rng.standard_normal(extent)
+                return scale * 0.05 * rng.standard_normal(extent)
             return scale * np.clip(2 * rng.standard_t(2, extent), -12, 12)
 
         xs = None if self.inputs is None else data(steps, batch, *shape(self.inputs))

@@ -101,6 +101,8 @@ def _unread_initial(subject: Subject, point: Point) -> tuple[str, ...]:
 
 def _unread_seeds(subject: Subject, point: Point) -> tuple[str, ...]:
     """The states whose seeds change no gradient, though their values depend on what there are gradients for; never all."""
+    if len(subject.convention.seeds) == 1:
+        return ()
     whole = subject.gradients(point)
     moved = subject.forward(point.with_leaves({label: 0.9 * value for label, value in point.leaves().items()})).states
     unread = []
@@ -109,7 +111,7 @@ def _unread_seeds(subject: Subject, point: Point) -> tuple[str, ...]:
         if all(np.array_equal(other[label], whole[label]) for label in point.leaves()):
             unread.append(state)
     varied = [state for state in unread if not np.array_equal(moved[state], whole[f"output {state}"])]
-    return tuple(varied) if len(varied) < len(subject.convention.seeds) else ()
+    return tuple(varied) if len(varied) < len(subject.convention.seeds) else ()  # a backward that does nothing is just wrong
 
 
 def wrong_forward(subject: Subject, point: Point) -> list[Row]:
