@@ -34,7 +34,7 @@ BOUND = 1e4
 
 # From here on a sum over time that somebody cut off, often after 64 steps, has to be seen: a wide draw forgets in ten steps.
 LONG = 64
-CALM = (Calm(1.0, 0.05), Calm(1.0, 3.0))
+CALM = (Calm(1.0, 0.05), Calm(1.0, 1.0), Calm(1.0, 3.0))
 
 # A state that magnifies the first step more than this magnifies rounding as well.
 MAGNIFIED = 10.0
