@@ -120,7 +120,13 @@ def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | 
 @_only
 @_bind
 @click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Only this oracle; repeatable. All by default.")
+@click.option(
+    "--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32"]), help="Only this dtype. Both by default."
+)
 @click.option("--module", metavar="FILE.py", help="Check this module of your own, against CELL where one is given.")
+@click.option("--seeds", multiple=True, metavar="STATE", help="A state that the loss reads; repeatable. All by default.")
+@click.option("--initial", multiple=True, metavar="STATE", help="A state with an initial value; repeatable. All by default.")
+@click.option("--no-initial", is_flag=True, help="Every state starts from zero; forward takes no initial states.")
 @click.option("--every", is_flag=True, help="A row for every gradient instead of one for each oracle.")
 @click.option("--json", "as_json", is_flag=True, help="Every comparison as JSON.")
 @click.option("--mutation", is_flag=True, help="Test the check instead: plant faults in the backward pass, count those caught.")
@@ -129,27 +135,39 @@ def check(
     only: str | None,
     binds: tuple[str, ...],
     oracles: tuple[str, ...],
+    dtypes: tuple[str, ...],
     module: str | None,
+    seeds: tuple[str, ...],
+    initial: tuple[str, ...],
+    no_initial: bool,
     every: bool,
     as_json: bool,
     mutation: bool,
 ) -> int:
     """Compare every gradient of the cells' code with every oracle; all catalogue cells by default.
 
-    --module imports, and so runs, the file it names.
+    --module imports, and so runs, the file it names. The table goes to stdout; what is wrong is told on stderr, each fact once.
 
     \b
     Example: rnnproof check lstm gru --oracle jax --oracle complex
     """
-    if mutation and (oracles or module or every or as_json):
-        raise UsageError("--mutation stands alone: it takes no --oracle, --module, --every or --json")
+    if mutation and (oracles or dtypes or module or every or as_json or seeds or initial or no_initial):
+        raise UsageError("--mutation stands alone: it takes CELL, --cell and --bind, and no other option")
+    if initial and no_initial:
+        raise UsageError("--initial and --no-initial: give one of them")
     if mutation:
         return _mutation(select(cells, binds, only).closed())
     from rnnproof.documents.terminal import table
     from rnnproof.reporting import tables
     from rnnproof.verification.evidence import SILENT, Evidence
 
-    evidence = Evidence(tuple(row for part in _evidence(cells, only, binds, oracles, module) for row in part))
+    asked = {
+        "oracles": oracles or None,
+        "dtypes": dtypes or ("float64", "float32"),
+        "seeds": seeds or None,
+        "initial": initial or not no_initial,
+    }
+    evidence = Evidence(tuple(row for part in _evidence(cells, only, binds, module, asked) for row in part))
     if as_json:
         click.echo(evidence.json())
     elif every:
@@ -157,9 +175,9 @@ def check(
     else:
         click.echo(table(tables.summary(evidence)))
     unheard = [str(row) for row in evidence.failures if row.verdict in SILENT]
-    wrong = [str(row) for row in evidence.failures if row.verdict not in SILENT]
-    click.echo("".join(f"{line}\n" for line in wrong), nl=False, err=True)
+    wrong = {row.cell for row in evidence.failures if row.verdict not in SILENT}
     if wrong:
+        click.echo(str(Evidence(tuple(row for row in evidence if row.cell in wrong))), err=True)
         return WRONG
     if unheard:
         raise UsageError("; ".join(unheard) + "; install it, or ask for another oracle")
@@ -167,22 +185,21 @@ def check(
 
 
 def _evidence(
-    cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], oracles: tuple[str, ...], module: str | None
+    cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], module: str | None, asked: dict[str, Any]
 ) -> list[Any]:
     """The Evidence of each cell, or of the one module."""
     from rnnproof.verification import check as checked
     from rnnproof.verification import load_module
 
-    asked = oracles or None
     chosen = select(cells, binds, only).closed().cells if cells or module is None else ()
     with Progress() as progress:
         if module is None:
-            return [checked(found.subject, oracles=asked, progress=progress) for found in chosen]
+            return [checked(found.subject, progress=progress, **asked) for found in chosen]
         if len(chosen) > 1:
             names = ", ".join(found.cell.name for found in chosen)
             raise UsageError(f"--module is compared with one cell, and there are {len(chosen)} ({names}); pick one with --cell")
         against = chosen[0].cell if chosen else None
-        return [checked(load_module(module), against=against, oracles=asked, progress=progress)]
+        return [checked(load_module(module), against=against, progress=progress, **asked)]
 
 
 def _mutation(selection: Selection) -> int:

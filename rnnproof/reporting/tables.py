@@ -8,12 +8,13 @@ from rnnproof.documents.blocks import Table
 from rnnproof.documents.message import Text, listed, say
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs import ProofReport
-from rnnproof.verification.evidence import SILENT, Evidence, Row
+from rnnproof.verification.evidence import CONTRACT, SILENT, Evidence, Row
 
 PASS, FAIL, KINK = say("pass"), say("FAIL"), say("kink")
 NOT_INSTALLED, DOES_NOT_APPLY = say("not installed"), say("does not apply")
 PROVED, REFUTED = say("proved"), say("REFUTED")
-_VERDICTS = {str(verdict): verdict for verdict in (PASS, FAIL, KINK, NOT_INSTALLED, DOES_NOT_APPLY)}
+LEFT_OUT = say("left out")
+_VERDICTS = {str(verdict): verdict for verdict in (PASS, FAIL, KINK, NOT_INSTALLED, DOES_NOT_APPLY, LEFT_OUT)}
 
 
 def cells(found: Iterable[Cell]) -> Table:
@@ -43,6 +44,9 @@ def summary(evidence: Evidence) -> Table:
         if worst.verdict in SILENT:
             silent = say("{verdict}: {reason}", verdict=_VERDICTS[worst.verdict], reason=worst.note)
             shown.append((cell, oracle, dtype, "", "", "", "", "", silent))
+            continue
+        if worst.basis == CONTRACT:  # nothing was measured: a promise does not hold
+            shown.append((cell, oracle, dtype, "", "", "", "", "", FAIL))
             continue
         bad = sum(not row.ok for row in rows)
         verdict = say("{count} {verdict}", count=bad, verdict=_VERDICTS[worst.verdict]) if bad else PASS

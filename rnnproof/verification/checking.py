@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ import numpy as np
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 from rnnproof.verification import interpreter
-from rnnproof.verification.evidence import Evidence, Row
-from rnnproof.verification.oracles import Oracle, find
-from rnnproof.verification.point import DEFAULT_SIZES, Array, Point
-from rnnproof.verification.reference import Reference
+from rnnproof.verification.comparison import compare, relative_error
+from rnnproof.verification.evidence import CONTRACT, SILENT, Evidence, Row
+from rnnproof.verification.oracles import ORACLES, Oracle, find
+from rnnproof.verification.point import DEFAULT_SIZES, Array, Calm, Point
+from rnnproof.verification.preconditions import examine, wrong_forward
 from rnnproof.verification.subject import ModuleFault, Subject, subject
+
+__all__ = ["check", "draw", "relative_error"]
 
 Progress = Callable[[int, int, str], None]
 
@@ -28,6 +32,13 @@ ATTEMPTS = 50
 # States of order T are usual (a cell state or a shortcut adds up to one each step); beyond this they grow like a power.
 BOUND = 1e4
 
+# From here on a sum over time that somebody cut off, often after 64 steps, has to be seen: a wide draw forgets in ten steps.
+LONG = 64
+CALM = (Calm(1.0, 0.05), Calm(1.0, 1.0), Calm(1.0, 3.0))
+
+# A state that magnifies the first step more than this magnifies rounding as well.
+MAGNIFIED = 10.0
+
 
 def check(
     cell_or_module: Any,
@@ -37,34 +48,146 @@ def check(
     dtypes: Sequence[Any] = ("float64", "float32"),
     seed: int = 0,
     sizes: Iterable[Mapping[str, int]] | None = None,
+    seeds: Iterable[str] | None = None,
+    initial: bool | Iterable[str] = True,
     progress: Progress | None = None,
 ) -> Evidence:
     """Compare every gradient of a Cell's module, a catalogue cell (by name) or a module of the contract with every oracle.
 
     A module alone is compared with differences of its own forward; with the Cell it stands for (`against`), with all oracles.
     `sizes` are mappings such as {"T": 5, "B": 3, "input": 4, "hidden": 6}; `progress(done, total, what)` is told of each
-    comparison. Raises UsageError for an unknown oracle or dtype and BindError for a cell with an open function.
+    comparison. The contract of a module of your own:
+
+    - `forward(params, xs, initial)` starts from `initial`, which has every state; with `initial=["h"]` it has these alone, and
+      with `initial=False` it is not passed: the others start from zero, and their gradients are not compared.
+    - `backward(trace, d_states)` gets an array for every state, or, with `seeds=["h"]`, for these alone. A generated module
+      takes a state that d_states lacks as zero; yours need not, and a row says whether it does.
+    - Both are functions: equal answers to equal calls, arguments unchanged, answers that share no memory.
+    - What comes in as float32 comes out as float32, and float64 as float64.
+
+    Raises UsageError for an unknown oracle, dtype or state, and where no gradient could be compared, and BindError for a cell
+    with an open function.
     """
     chosen = find(None if oracles is None else tuple(oracles))
     wanted = {getattr(dtype, "__name__", str(dtype)) for dtype in dtypes}  # names or NumPy's types
     if unknown := sorted(wanted - {"float64", "float32"}):
         raise UsageError(f"dtype {unknown[0]!r}: gradients are checked in float64 and float32; choose from these")
-    under_test = subject(cell_or_module, against)
-    able, rows = _able(under_test, chosen, required=oracles is not None)
-    jobs = [
-        (oracle, dtype, given)
-        for given in (DEFAULT_SIZES if sizes is None else tuple(sizes))
-        for oracle in able
-        for dtype in oracle.dtypes
-        if dtype in wanted
-    ]
-    for done, (oracle, dtype, given) in enumerate(jobs):
-        if progress is not None:
-            progress(done, len(jobs), f"{under_test.name} {oracle.name} {dtype}")
-        rows += _compare(under_test, oracle, dtype, given, seed)
-    if progress is not None:
-        progress(len(jobs), len(jobs), under_test.name)
-    return Evidence(tuple(rows))
+    under_test = subject(cell_or_module, against, seeds, initial)
+    run = _Run(under_test, tuple(DEFAULT_SIZES if sizes is None else sizes), seed, wanted, progress)
+    return run.evidence(chosen, named=oracles is not None)
+
+
+@dataclass
+class _Run:
+    """One check: first what has to be known before, then every oracle at every size."""
+
+    subject: Subject
+    sizes: tuple[Mapping[str, int], ...]
+    seed: int
+    dtypes: set[str]
+    progress: Progress | None
+    rows: list[Row] = field(default_factory=list)
+    points: dict[Any, tuple[Point, str]] = field(default_factory=dict)
+    rough: bool = False  # where no point was without a kink, other sizes have none either
+    otherwise: dict[str, dict[str, str]] = field(default_factory=dict)  # by dtype, labels that came out in another
+
+    def evidence(self, chosen: tuple[Oracle, ...], named: bool) -> Evidence:
+        """The rows; raises UsageError where there is none of a gradient."""
+        self._leave_out()
+        first = {"T": 5, "B": 3} if not self.sizes else self.sizes[0]
+        examination = examine(self.subject, self.subject.draw(first, self.seed))
+        self.subject = examination.subject
+        self.rows += examination.rows
+        if examination.ends:
+            return Evidence(tuple(self.rows))
+        able, silent = _able(self.subject, chosen, required=named)
+        self.rows += silent
+        start = len(self.rows)
+        self._compare_all(able, chosen)
+        self.rows[start:start] = self._dtypes()
+        if chosen and any(oracle.judges != "contract" for oracle in chosen):
+            _require_comparison(self.subject, self.rows, able, self.dtypes)
+        return Evidence(tuple(self.rows))
+
+    def _leave_out(self) -> None:
+        for what, text in self.subject.convention.left_out(self.subject.layout).items():
+            self.rows.append(Row(self.subject.name, "all", what, "", "", 0.0, 0.0, text, "left out", note=text))
+
+    def _compare_all(self, able: list[Oracle], chosen: tuple[Oracle, ...]) -> None:
+        jobs = [(given, self._work(able, given in (self.sizes[0], self.sizes[-1]))) for given in self.sizes]
+        done, total = 0, sum(len(work) for _, work in jobs)
+        for given, work in jobs:
+            wrong = self._wrong_forward(given)
+            self.rows += wrong
+            if wrong:  # its gradients are those of another function than the equations'
+                own = [oracle for oracle in ORACLES.values() if oracle.judges == "forward" and oracle not in chosen]
+                for oracle in _able(self.subject, tuple(own), required=False)[0]:
+                    self._compare(oracle, "float64", given)
+            for oracle, dtype in work:
+                if self.progress is not None:
+                    self.progress(done, total, f"{self.subject.name} {oracle.name} {dtype}")
+                done += 1
+                if not (wrong and oracle.judges == "equations"):
+                    self._compare(oracle, dtype, given)
+        if self.progress is not None:
+            self.progress(total, total, self.subject.name)
+
+    def _work(self, able: list[Oracle], echo: bool) -> list[tuple[Oracle, str]]:
+        """The oracles and dtypes of one size."""
+        heard = {(oracle.name, dtype) for oracle in able for dtype in oracle.dtypes if not echo}
+        pairs = [(oracle, dtype) for oracle in able for dtype in oracle.dtypes if dtype in self.dtypes]
+        return [(oracle, dtype) for oracle, dtype in pairs if (oracle.echoes, dtype) not in heard]
+
+    def _wrong_forward(self, sizes: Mapping[str, int]) -> list[Row]:
+        try:
+            return wrong_forward(self.subject, self.drawn(sizes, 0, "float64")[0])
+        except ModuleFault:
+            return []  # every oracle will say so
+
+    def drawn(self, sizes: Mapping[str, int], attempt: int, dtype: str) -> tuple[Point, str]:
+        """A point, drawn once for all oracles."""
+        key = (tuple(sizes.items()), attempt, dtype)
+        if key not in self.points:
+            self.points[key] = draw(self.subject, sizes, self.seed + 7919 * attempt, dtype)
+        return self.points[key]
+
+    def _compare(self, oracle: Oracle, dtype: str, sizes: Mapping[str, int]) -> None:
+        """Rows of one oracle at one point; a point whose differences meet a kink is drawn again."""
+        try:
+            for attempt in range(1 if self.rough else ATTEMPTS):
+                point, note = self.drawn(sizes, attempt, dtype)
+                reference = oracle.compute(self.subject, point)
+                if not reference.kinks:
+                    break
+            else:
+                self.rough = True
+                note = "; every point tried had a kink, as where forward rounds to float32 inside"
+                reference.kinks.update({label: text + note for label, text in reference.kinks.items()})
+            ours = reference.ours or self.subject.gradients(reference.point or point)
+        except ModuleFault as fault:
+            where = " ".join(f"{name}={size}" for name, size in sizes.items())
+            text = self.subject.plain(fault)
+            row = Row(self.subject.name, "all", oracle.name, dtype, where, math.inf, 0.0, CONTRACT, "FAIL", note=text)
+            self.rows.append(row)
+            return
+        for label in reference.values:
+            self.rows.append(compare(self.subject, oracle.name, point, reference, label, ours[label], note))
+            if ours[label].dtype != dtype:
+                self.otherwise.setdefault(dtype, {})[label] = str(ours[label].dtype)
+
+    def _dtypes(self) -> list[Row]:
+        """One row for each dtype that does not stay what it is."""
+        return [self._another(dtype, answers) for dtype, answers in self.otherwise.items() if not self.subject.single]
+
+    def _another(self, dtype: str, answers: dict[str, str]) -> Row:
+        labels, other = list(answers), next(iter(answers.values()))
+        text = (
+            f"dtype {other} where {dtype} is due: {', '.join(labels)}. The numbers were compared all the same; make arrays "
+            f"with the dtype of what comes in, as np.zeros_like does, or check dtypes=[{other!r}] alone (--dtype {other})"
+        )
+        label = labels[0] if len(labels) == 1 else "all"
+        where = " ".join(f"{name}={size}" for name, size in self.sizes[0].items())
+        return Row(self.subject.name, label, "dtype", dtype, where, math.inf, 0.0, CONTRACT, "FAIL", note=text)
 
 
 def _able(under_test: Subject, chosen: tuple[Oracle, ...], required: bool) -> tuple[list[Oracle], list[Row]]:
@@ -72,7 +195,10 @@ def _able(under_test: Subject, chosen: tuple[Oracle, ...], required: bool) -> tu
     able, rows = [], []
     for oracle in chosen:
         missing = oracle.missing()
-        reason = f"install {missing}" if missing else oracle.applies(under_test)
+        try:
+            reason = f"install {missing}" if missing else oracle.applies(under_test)
+        except ModuleFault as fault:
+            reason = under_test.plain(fault)
         if not reason:
             able.append(oracle)
             continue
@@ -81,15 +207,38 @@ def _able(under_test: Subject, chosen: tuple[Oracle, ...], required: bool) -> tu
     return able, rows
 
 
+def _require_comparison(under_test: Subject, rows: list[Row], able: list[Oracle], dtypes: set[str]) -> None:
+    """Raises UsageError where no oracle judged a gradient and no row says that something is wrong."""
+    judges = {oracle.name for oracle in ORACLES.values() if oracle.judges != "contract"}
+    if any(row.oracle in judges and row.verdict not in SILENT for row in rows):
+        return
+    if not all(row.ok or row.oracle == "dtype" for row in rows):
+        return
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.oracle in judges:
+            reasons.setdefault(f"{row.verdict} ({row.note})", []).append(row.oracle)
+    for oracle in able:
+        if oracle.name in judges:
+            reasons.setdefault(f"compares in {' and '.join(oracle.dtypes)} alone", []).append(oracle.name)
+    why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items()) or "no size was given"
+    cell = "" if under_test.cell is not None else " or the Cell it stands for, against='lstm' (CELL on the command line)"
+    raise UsageError(
+        f"{under_test.name}: no gradient was compared in {' and '.join(sorted(dtypes))}. {why}. "
+        f"Give dtypes=['float64'] (--dtype float64){cell}"
+    )
+
+
 def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -> tuple[Point, str]:
     """A point away from every kink where the states stay bounded, and "" or a note on a kink; the same for the same arguments.
 
     Where the states grow, all values are halved (a cell of squares or exponentials), or doubled (one that divides by a
-    parameter), then quartered and so on, until they do not.
+    parameter), then quartered and so on, until they do not. Over LONG steps the draw is the one with the longest memory.
     """
+    calm = _longest_memory(under_test, sizes, seed) if sizes.get("T", 0) >= LONG else None
     grown, scale = 0, 1.0
     for attempt in range(ATTEMPTS):
-        point = under_test.layout.draw(sizes, seed + 1000 * attempt, scale).cast(dtype)
+        point = under_test.draw(sizes, seed + 1000 * attempt, scale, calm).cast(dtype)
         found = _survey(under_test, point)
         if found.largest > BOUND:
             grown += 1
@@ -99,6 +248,38 @@ def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -
     return point, f"an argument of {found.name} lies {found.distance:.1e} from its kink" if found.name else ""
 
 
+def _longest_memory(under_test: Subject, sizes: Mapping[str, int], seed: int) -> Calm | None:
+    """How to draw so that the last states depend most on the first step, but do not magnify it; None for the wide draw."""
+    if under_test.module is None:
+        return None
+    memories: dict[Calm | None, float] = {}
+    for calm in (None, *CALM):
+        point = under_test.draw(sizes, seed, calm=calm)
+        memory = _memory(under_test, point)
+        memories[calm] = memory if np.isfinite(memory) else -1.0
+    return max(memories, key=lambda calm: memories[calm])
+
+
+def _memory(under_test: Subject, point: Point) -> float:
+    """The change of the last states for one of the first input and the initial states; inf where it is magnified on the way."""
+    change = 1e-6
+    leaves = {label: value for label, value in point.leaves().items() if label == "inputs" or label.startswith("initial ")}
+    moved = {label: value + change * _first_step(label, value) for label, value in leaves.items()}
+    with np.errstate(all="ignore"):
+        before, after = (under_test.forward(at).states for at in (point, point.with_leaves({**point.leaves(), **moved})))
+        changes = [np.abs(np.asarray(after[name]) - before[name]) / change for name in point.initial]
+    if not all(np.max(values) <= MAGNIFIED for values in changes):  # or it is not finite
+        return np.inf
+    return max(float(np.max(values[-1])) for values in changes)
+
+
+def _first_step(label: str, value: Array) -> Array:
+    signs = np.where(np.arange(value.size).reshape(value.shape) % 2, 1.0, -1.0)
+    if label == "inputs":
+        signs[1:] = 0.0
+    return signs
+
+
 def _survey(under_test: Subject, point: Point) -> interpreter.Survey:
     """What the equations meet at a point; without equations, how large the module's own states become."""
     if under_test.cell is not None:
@@ -106,65 +287,3 @@ def _survey(under_test: Subject, point: Point) -> interpreter.Survey:
     with np.errstate(all="ignore"):
         states = under_test.forward(point).states
     return interpreter.Survey(max(float(np.max(np.nan_to_num(np.abs(states[name]), nan=np.inf))) for name in point.initial))
-
-
-def _compare(under_test: Subject, oracle: Oracle, dtype: str, sizes: Mapping[str, int], seed: int) -> list[Row]:
-    """Rows of one oracle at one point; a point whose differences meet a kink is drawn again."""
-    try:
-        for attempt in range(ATTEMPTS):
-            point, note = draw(under_test, sizes, seed + 7919 * attempt, dtype)
-            reference = oracle.compute(under_test, point)
-            if not reference.kinks:
-                break
-        ours = under_test.gradients(reference.point or point)
-    except ModuleFault as fault:
-        text = str(fault)
-        where = " ".join(f"{name}={size}" for name, size in sizes.items())
-        return [Row(under_test.name, "all", oracle.name, dtype, where, math.inf, 0.0, "the contract", "FAIL", note=text)]
-    return [_row(under_test.name, oracle.name, dtype, point, reference, label, ours[label], note) for label in reference.values]
-
-
-def _row(name: str, oracle: str, dtype: str, point: Point, reference: Reference, label: str, ours: Array, note: str) -> Row:
-    theirs = np.asarray(reference.values[label])
-    mine, fault = np.asarray(ours), ""
-    if label in reference.directions:
-        mine = np.tensordot(reference.directions[label], mine, axes=mine.ndim)
-    if mine.shape != theirs.shape:
-        fault = f"shape {mine.shape} where {theirs.shape} is due"
-    elif np.asarray(ours).dtype != dtype:
-        fault = f"dtype {np.asarray(ours).dtype} where {dtype} is due"
-    error, index = (math.inf, ()) if fault else relative_error(mine, theirs)
-    tolerance = reference.tolerances.get(label, reference.tolerance)
-    kink = reference.kinks.get(label, note)
-    verdict = "pass" if error <= tolerance and not kink else "kink" if kink and not fault else "FAIL"
-    timed = label == "inputs" or label.startswith("output ") or label in point.per_step
-    return Row(
-        cell=name,
-        gradient=label,
-        oracle=oracle,
-        dtype=dtype,
-        sizes=point.label,
-        error=error,
-        tolerance=tolerance,
-        basis=reference.basis,
-        verdict=verdict,
-        index=index,
-        step=index[0] if timed and index and label not in reference.directions else None,
-        ours=float("nan") if fault else float(mine[index]),
-        theirs=float("nan") if fault else float(theirs[index]),
-        note="; ".join(text for text in (fault, kink) if text),
-    )
-
-
-def relative_error(ours: Array, theirs: Array) -> tuple[float, tuple[int, ...]]:
-    """max |ours - theirs| / max |theirs| over the array, infinite where one of them is not finite, and the worst index."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64))
-    difference = np.where(np.isfinite(difference), difference, np.inf)
-    if difference.size == 0:
-        return 0.0, ()
-    index = tuple(map(int, np.unravel_index(int(np.argmax(difference)), difference.shape)))
-    largest = float(difference[index])
-    if largest in (0.0, math.inf):
-        return largest, index
-    return largest / max(1e-300, float(np.max(np.abs(theirs)))), index

@@ -20,7 +20,9 @@ USUAL = 4
 
 # Entries times time steps up to which every entry is differentiated; above that, random directions.
 FULL = 2500
-DIRECTIONS = 4
+DIRECTIONS = 2
+
+CENTRAL = "central differences, eps^(2/3) S X / max|gradient|"
 
 # With h f'' extrapolated away, the difference of the two one-sided slopes is h^3 f''''/2 (6e-11 at h = 5e-4, times S) and
 # rounding eps/h (1e-11 at most); a kink leaves the jump of one activation's slope, of order one in a sum S of some hundreds.
@@ -50,6 +52,8 @@ def _moves(value: Array, along: Array | None) -> Iterator[tuple[Any, Array]]:
 def central(subject: Subject, point: Point) -> Reference:
     """Per derivative, the step of the sweep with the smallest estimated error; kinks found by the jump of the slope.
 
+    The first kink ends it: the point is of no use then.
+
     The loss is known to eps S, S the sum of |d_states * states|; a step h moves an activation's argument by h X at most, X the
     largest input or state, so third derivatives are of the order of S X^3. A plain central difference at its best step
     eps^(1/3) / X is then known to eps^(2/3) S X; the extrapolation does better, so that is the tolerance.
@@ -60,7 +64,6 @@ def central(subject: Subject, point: Point) -> Reference:
     middle = float(subject.loss(point))
     values: dict[str, Array] = {}
     tolerances: dict[str, float] = {}
-    kinks: dict[str, str] = {}
     leaves = point.leaves()
     reach = max(1.0, *(float(np.max(np.abs(value), initial=0.0)) for value in leaves.values()))
     allowed = float(np.finfo(np.float64).eps) ** (2 / 3) * scale * reach
@@ -72,10 +75,11 @@ def central(subject: Subject, point: Point) -> Reference:
             )
             slopes[index] = slope
             if jump > JUMP * scale:
-                kinks[label] = f"the slope jumps by {jump:.1e} at entry {index}"
+                kink = {label: f"the slope of the loss jumps by {jump:.1e} at entry {index}"}
+                return Reference({label: slopes}, allowed, CENTRAL, {}, along or {}, kink)
         values[label] = slopes
         tolerances[label] = allowed / max(float(np.max(np.abs(slopes), initial=0.0)), 1e-300)
-    return Reference(values, allowed, "central differences, eps^(2/3) S X / max|gradient|", tolerances, along or {}, kinks)
+    return Reference(values, allowed, CENTRAL, tolerances, along or {})
 
 
 def _moved(subject: Subject, point: Point, label: str, value: Array) -> Any:
@@ -122,14 +126,19 @@ def complex_step(subject: Subject, point: Point) -> Reference:
     return Reference(values, **rounding(point), directions=along or {})
 
 
+def doubles(subject: Subject) -> str:
+    """Why no differences can be taken, or ""."""
+    return "forward computes in float32, and differences of that are noise" if subject.single else ""
+
+
 def real_only(subject: Subject) -> str:
     """Why the complex step cannot be taken: the module's forward loses the imaginary part; "" where it can."""
-    point = subject.layout.draw({"T": 1, "B": 1}, 0).cast(np.complex128)
+    point = subject.draw({"T": 1, "B": 1}, 0).cast(np.complex128)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)  # an imaginary part is lost somewhere inside
             states = subject.forward(point).states
     except ModuleFault as error:
-        return f"no complex128: {error}"
-    real = [name for name in point.d_states if not np.iscomplexobj(states[name])]
+        return f"no complex128: {subject.plain(error)}"
+    real = [name for name in point.initial if not np.iscomplexobj(states[name])]
     return f"forward of complex128 gives a real state {real[0]}; keep the dtype of what comes in" if real else ""

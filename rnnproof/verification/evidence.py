@@ -1,4 +1,4 @@
-"""The answer of a check: one `Row` for each gradient, oracle, dtype and size, and `Evidence`, all of them."""
+"""The answer of a check: `Evidence`, one `Row` for each gradient, oracle, dtype and size."""
 
 from __future__ import annotations
 
@@ -9,53 +9,12 @@ from typing import overload
 
 from tabulate import tabulate
 
+from rnnproof.verification.explanation import explanation
+from rnnproof.verification.row import CONTRACT, SILENT, Row
+
+__all__ = ["CONTRACT", "SILENT", "Evidence", "Row"]
+
 COLUMNS = ("cell", "gradient", "oracle", "dtype", "sizes", "error", "tolerance", "basis", "verdict")
-
-# Verdicts that say nothing about the gradient; a row with one holds only where nobody asked for that oracle by name.
-SILENT = ("not installed", "does not apply")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison: `error` is max |ours - theirs| / max |theirs| over the array, `ours` and `theirs` its worst entry.
-
-    `step` is the time step of that entry where the array has a time axis. Verdicts: "pass", "FAIL", "kink" (the point lies at
-    a kink, where there is no derivative to compare), "not installed", "does not apply".
-    """
-
-    cell: str
-    gradient: str
-    oracle: str
-    dtype: str
-    sizes: str
-    error: float
-    tolerance: float
-    basis: str
-    verdict: str
-    index: tuple[int, ...] = ()
-    step: int | None = None
-    ours: float = 0.0
-    theirs: float = 0.0
-    note: str = ""
-    required: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether the row stands in nobody's way: it passed, or is silent and was not asked for by name."""
-        return self.verdict == "pass" or (self.verdict in SILENT and not self.required)
-
-    def __str__(self) -> str:
-        if self.verdict in SILENT:
-            return f"{self.cell}: oracle {self.oracle} {self.verdict}: {self.note}"
-        if self.gradient == "all":
-            return f"{self.note} ({self.oracle}, {self.dtype}, {self.sizes})"
-        where = f"[{', '.join(map(str, self.index))}]" + (f" at time step {self.step}" if self.step is not None else "")
-        return (
-            f"{self.cell}: gradient {self.gradient}{where}: {self.verdict}: {self.ours!r} here, {self.theirs!r} "
-            f"by {self.oracle} ({self.dtype}, {self.sizes}); "
-            f"relative error {self.error:.2e}, tolerance {self.tolerance:.1e} ({self.basis})"
-            + (f"; {self.note}" if self.note else "")
-        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +42,10 @@ class Evidence(Sequence[Row]):
     @property
     def ok(self) -> bool:
         return all(row.ok for row in self.rows) and any(row.verdict == "pass" for row in self.rows)
+
+    def __str__(self) -> str:
+        """What was found, each fact once, with the oracles that agree on it."""
+        return explanation(self)
 
     @property
     def failures(self) -> tuple[Row, ...]:

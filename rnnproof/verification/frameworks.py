@@ -56,7 +56,9 @@ def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..
     output, *others = point.initial
     seeds = {name: point.d_states.get(name, np.zeros((point.steps, *value.shape))) for name, value in point.initial.items()}
     last = {name: np.concatenate([np.zeros_like(seeds[name][:-1]), seeds[name][-1:]]) for name in others}
-    point = replace(point, d_states={output: seeds[output], **last})
+    seeds = {output: seeds[output], **last}
+    asked = replace(point, d_states={name: seeds[name] for name in point.d_states})
+    point = replace(point, d_states=seeds)
     hidden = point.initial[output].shape[1]
     weights = [orient(parts, stack(parts, point.params, hidden)) for _, parts in layer.weights]
     d_weights, d_inputs, d_initial, outputs = run(layer, weights, point)
@@ -64,8 +66,9 @@ def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..
     for (_, parts), gradient in zip(layer.weights, d_weights, strict=True):
         shares = unstack(parts, orient(parts, gradient))
         values.update({name: share for name, share in shares.items() if not is_summand(name)})
-    values.update({f"initial {name}": gradient for name, gradient in zip(point.initial, d_initial, strict=True)})
-    return Reference(values, **rounding(point), point=point)
+    starts = zip(point.initial, d_initial, strict=True)
+    values.update({f"initial {name}": gradient for name, gradient in starts if name not in point.fixed})
+    return Reference(values, **rounding(point), point=asked)
 
 
 def keras(subject: Subject, point: Point) -> Reference:

@@ -281,11 +281,17 @@ def survey(cell: Cell, point: Point) -> Survey:
         for at in activations.kinks(function):
             nearest.append((float(np.min(np.abs(np.asarray(value) - at))), activations.of(function).name))
 
+    # fmax would pass over a NaN, and a NaN is as good as infinite here
+    largest = max(float(np.max(np.nan_to_num(np.abs(value), nan=np.inf))) for value in states(cell, point, watch).values())
+    return Survey(largest, *min(nearest))
+
+
+def states(cell: Cell, point: Point, watch: Callable[[Any, Any], None] | None = None) -> dict[str, Any]:
+    """Every state (T, B, ...) of the equations at a point, in NumPy."""
     run = Interpreter(cell, point.sizes, watch=watch)
-    states, largest = dict(point.initial), 0.0
+    now, history = dict(point.initial), []
     with np.errstate(all="ignore"):
         for t in range(point.steps):
-            states = run.step(point.at(t), None if point.xs is None else point.xs[t], states)
-            # fmax would pass over a NaN, and a NaN is as good as infinite here
-            largest = max(largest, *(float(np.max(np.nan_to_num(np.abs(value), nan=np.inf))) for value in states.values()))
-    return Survey(largest, *min(nearest))
+            now = run.step(point.at(t), None if point.xs is None else point.xs[t], now)
+            history.append(now)
+    return {name: np.stack([values[name] for values in history]) for name in now}

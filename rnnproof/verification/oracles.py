@@ -28,14 +28,21 @@ BOTH = ("float64", "float32")
 
 @dataclass(frozen=True)
 class Oracle:
-    """`compute(subject, point)` gives a Reference; `applies(subject)` says "" or why it cannot; `needs` are packages."""
+    """`compute(subject, point)` gives a Reference; `applies(subject)` says "" or why it cannot; `needs` are packages.
+
+    `judges` gradients by the "equations" or by the module's own "forward"; or a promise of the "contract", and no gradient.
+    `echoes` names an oracle that finds the same numbers from the same equations: where that one compares as well, the first and
+    the last size are enough to see that the two agree.
+    """
 
     name: str
     what: str
     compute: Callable[[Subject, Point], Reference]
+    judges: str
     needs: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ("float64",)
     applies: Callable[[Subject], str] = field(default=lambda subject: "")
+    echoes: str = ""
 
     def missing(self) -> str:
         """The packages it needs that are not installed, or ""."""
@@ -103,8 +110,7 @@ def _jax(subject: Subject, point: Point) -> Reference:
         jax: Any = importlib.import_module("jax")
         jnp: Any = importlib.import_module("jax.numpy")
         special: Any = importlib.import_module("jax.scipy.special")
-        dtype = next(iter(point.initial.values())).dtype
-        interpreter = Interpreter(subject.equations, point.sizes, Namespace(jnp, special.erf), dtype)
+        interpreter = Interpreter(subject.equations, point.sizes, Namespace(jnp, special.erf), point.dtype)
 
         def loss(leaves: dict[str, Any]) -> Any:
             at = point.with_leaves(leaves)
@@ -117,7 +123,9 @@ def _jax(subject: Subject, point: Point) -> Reference:
             _, history = jax.lax.scan(step, at.initial, {"params": steps, "x": at.xs}, length=point.steps)
             return sum(jnp.sum(point.d_states[name] * history[name]) for name in point.d_states), history
 
-        (_, history), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(point.leaves())
+        # Compiling takes all the time there is; a code that runs once need not be the fastest.
+        compiled = jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options={"xla_backend_optimization_level": 0})
+        (_, history), gradients = compiled(point.leaves())
         answer = {**{f"output {name}": value for name, value in history.items()}, **gradients}
         return Reference({label: np.asarray(value) for label, value in answer.items()}, **rounding(point))
 
@@ -129,19 +137,50 @@ def _keras_backend(subject: Subject) -> str:
     return frameworks.layer_missing("keras", subject)
 
 
-ORACLES: dict[str, Oracle] = {
-    oracle.name: oracle
-    for oracle in (
-        Oracle("autograd", "HIPS autograd on the equations", _autograd, ("autograd",), applies=_has_equations),
-        Oracle("jax", "JAX on the equations", _jax, ("jax",), BOTH, _has_equations),
-        Oracle("central", "central differences of the module's forward", differences.central),
-        Oracle("complex", "complex step through the module's forward", differences.complex_step, applies=differences.real_only),
-        Oracle("zero seeds", "no d_states: every gradient is zero", consistency.zero_seeds, dtypes=BOTH),
-        Oracle("again", "a second backward on the same trace", consistency.again, dtypes=BOTH),
-        Oracle("step", "the module's step, one after the other", consistency.step_by_step, (), BOTH, consistency.steps),
-        Oracle("keras", "the Keras 3 layer (TensorFlow)", frameworks.keras, ("keras", "tensorflow"), applies=_keras_backend),
-        Oracle(
-            "torch", "the torch layer", frameworks.torch, ("torch",), applies=lambda s: frameworks.layer_missing("torch", s)
-        ),
-    )
-}
+_EQUATIONS = (
+    Oracle("autograd", "HIPS autograd on the equations", _autograd, "equations", ("autograd",), applies=_has_equations),
+    Oracle("jax", "JAX on the equations", _jax, "equations", ("jax",), BOTH, _has_equations, "autograd"),
+    Oracle(
+        "keras",
+        "the Keras 3 layer (TensorFlow)",
+        frameworks.keras,
+        "equations",
+        ("keras", "tensorflow"),
+        applies=_keras_backend,
+    ),
+    Oracle(
+        "torch",
+        "the torch layer",
+        frameworks.torch,
+        "equations",
+        ("torch",),
+        applies=lambda subject: frameworks.layer_missing("torch", subject),
+    ),
+)
+_FORWARD = (
+    Oracle(
+        "central", "central differences of the module's forward", differences.central, "forward", applies=differences.doubles
+    ),
+    Oracle(
+        "complex",
+        "complex step through the module's forward",
+        differences.complex_step,
+        "forward",
+        applies=differences.real_only,
+    ),
+)
+_CONTRACT = (
+    Oracle("linearity", "backward is linear in d_states", consistency.linearity, "contract", dtypes=BOTH),
+    Oracle("zero seeds", "d_states zero: every gradient is zero", consistency.zero_seeds, "contract", dtypes=BOTH),
+    Oracle(
+        "missing seeds",
+        "a state that d_states lacks counts as zero",
+        consistency.missing_seeds,
+        "contract",
+        dtypes=BOTH,
+        applies=consistency.takes_missing_seeds,
+    ),
+    Oracle("again", "a second backward on the same trace", consistency.again, "contract", dtypes=BOTH),
+    Oracle("step", "the module's step, one after the other", consistency.step_by_step, "contract", (), BOTH, consistency.steps),
+)
+ORACLES: dict[str, Oracle] = {oracle.name: oracle for oracle in (*_EQUATIONS[:2], *_FORWARD, *_CONTRACT, *_EQUATIONS[2:])}

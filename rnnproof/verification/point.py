@@ -17,13 +17,14 @@ Array = Any
 Sizes = Mapping[str, int]
 
 # All sizes of a row differ, so that an exchanged axis cannot pass. At T = 1 and B = 1 code about time and batches
-# breaks; over 200 steps an error accumulates.
+# breaks; over 200 steps an error accumulates; blocks of 32 units, 8 sequences or 64 steps end before the last size does.
 DEFAULT_SIZES: tuple[dict[str, int], ...] = (
     {"T": 5, "B": 3, "input": 4, "hidden": 6},
     {"T": 1, "B": 2, "input": 3, "hidden": 5},
     {"T": 4, "B": 1, "input": 3, "hidden": 2},
     {"T": 9, "B": 7, "input": 13, "hidden": 17},
     {"T": 200, "B": 2, "input": 4, "hidden": 3},
+    {"T": 80, "B": 9, "input": 35, "hidden": 33},
 )
 
 
@@ -41,6 +42,18 @@ def measure(dimension: str, sizes: Sizes) -> int:
             product *= int(word) if word.isdecimal() else sizes[word]
         total += product
     return total
+
+
+@dataclass(frozen=True)
+class Calm:
+    """A draw in which a state is remembered for many steps, so that a sum cut off after 64 of them is seen.
+
+    Matrices have orthonormal rows or columns times `gain`, vectors and scalars the standard deviation `spread` (wide ones hold
+    some gates open), inputs and initial states are small.
+    """
+
+    gain: float
+    spread: float
 
 
 @dataclass(frozen=True)
@@ -71,13 +84,12 @@ class Layout:
         whole["steps"] = whole["T"]
         return whole
 
-    def draw(self, sizes: Sizes, seed: int, scale: float = 1.0) -> Point:
+    def draw(self, sizes: Sizes, seed: int, scale: float = 1.0, calm: Calm | None = None) -> Point:
         """Random values for everything, reproducibly: matrices of spectral radius about 1/2, inputs and initial states wide.
 
         Inputs of order one would never reach the flat ends of hard_sigmoid or the tails of erf, and a fault there would pass;
-        a Student t of two degrees of freedom, cut at 12, has arguments in the middle and at both ends in every draw.
-
-        `scale` shrinks everything but the seeds.
+        a Student t of two degrees of freedom, cut at 12, has arguments in the middle and at both ends in every draw. A `calm`
+        draw is for long memory instead. `scale` shrinks everything but the seeds.
         """
         whole = self.complete(sizes)
         rng = np.random.default_rng(seed)
@@ -87,28 +99,33 @@ class Layout:
             return tuple(measure(entry, whole) for entry in entries)
 
         def parameter(entries: tuple[str, ...]) -> Array:
+            normal = rng.standard_normal(shape(entries))
+            matrix = len([entry for entry in entries if entry != "steps"]) == 2
+            if calm is not None:
+                return scale * (calm.gain * _orthonormal(normal) if matrix else calm.spread * normal)
             # A matrix of n columns scaled by 1/(2 sqrt(n)) keeps 200 steps from exploding, so the error stays measurable.
-            inner = shape(entries)[-1] if len([e for e in entries if e != "steps"]) == 2 else 1
-            return rng.standard_normal(shape(entries)) * scale * 0.5 / np.sqrt(inner)
+            return normal * scale * 0.5 / np.sqrt(shape(entries)[-1] if matrix else 1)
 
         params = {name: parameter(entries) for name, entries in self.parameters.items()}
 
-        def wide(*extent: int) -> Array:
+        def data(*extent: int) -> Array:
+            if calm is not None:
+                return scale * 0.05 * rng.standard_normal(extent)
             return scale * np.clip(2 * rng.standard_t(2, extent), -12, 12)
 
-        xs = None if self.inputs is None else wide(steps, batch, *shape(self.inputs))
-        initial = {name: wide(batch, *shape(entries)) for name, entries in self.states.items()}
+        xs = None if self.inputs is None else data(steps, batch, *shape(self.inputs))
+        initial = {name: data(batch, *shape(entries)) for name, entries in self.states.items()}
         seeds = {name: rng.standard_normal((steps, batch, *shape(entries))) for name, entries in self.states.items()}
-        for name in self._unseeded(steps, batch):
-            del seeds[name]
         per_step = frozenset(name for name, entries in self.parameters.items() if entries[:1] == ("steps",))
         return Point(whole, params, xs, initial, seeds, per_step)
 
-    def _unseeded(self, steps: int, batch: int) -> tuple[str, ...]:
-        """States left without a seed, which `backward` takes as zero: all but the output at B = 1, the output at T = 1."""
-        output, *others = self.states
-        left_out = others if batch == 1 else [output] if steps == 1 and others else []
-        return tuple(left_out)
+
+def _orthonormal(normal: Array) -> Array:
+    """A stack of matrices with orthonormal columns, or with rows of norm sqrt(columns / rows) where there are more columns."""
+    rows, columns = normal.shape[-2:]
+    if rows >= columns:
+        return np.linalg.qr(normal)[0]
+    return np.swapaxes(np.linalg.qr(np.swapaxes(normal, -1, -2))[0], -1, -2) * np.sqrt(columns / rows)
 
 
 def _shape(symbol: Any) -> tuple[str, ...]:
@@ -122,7 +139,8 @@ def _shape(symbol: Any) -> tuple[str, ...]:
 class Point:
     """Values to differentiate at. The loss is the sum over states and time of d_states * states, with random d_states.
 
-    `xs` (T, B, input) or None; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing state meaning zero.
+    `xs` (T, B, input) or None; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing state meaning zero. The
+    initial values of `fixed` states are zero and no variables: there is no gradient for them.
     """
 
     sizes: dict[str, int]
@@ -131,6 +149,11 @@ class Point:
     initial: dict[str, Array]
     d_states: dict[str, Array]
     per_step: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
+
+    @property
+    def dtype(self) -> Any:
+        return next(iter(self.initial.values())).dtype
 
     @property
     def steps(self) -> int:
@@ -148,7 +171,8 @@ class Point:
     def leaves(self) -> dict[str, Array]:
         """What there is a gradient for, by its label: parameters, "inputs", "initial STATE"."""
         inputs = {} if self.xs is None else {"inputs": self.xs}
-        return {**self.params, **inputs, **{f"initial {name}": value for name, value in self.initial.items()}}
+        starts = {f"initial {name}": value for name, value in self.initial.items() if name not in self.fixed}
+        return {**self.params, **inputs, **starts}
 
     def with_leaves(self, leaves: Mapping[str, Array]) -> Point:
         """The same point with other values; the inverse of `leaves`."""
@@ -156,10 +180,11 @@ class Point:
             self,
             params={name: leaves[name] for name in self.params},
             xs=None if self.xs is None else leaves["inputs"],
-            initial={name: leaves[f"initial {name}"] for name in self.initial},
+            initial={name: leaves.get(f"initial {name}", value) for name, value in self.initial.items()},
         )
 
     def cast(self, dtype: Any) -> Point:
         """The same point, rounded to a dtype."""
         moved = self.with_leaves({label: value.astype(dtype) for label, value in self.leaves().items()})
-        return replace(moved, d_states={name: seed.astype(dtype) for name, seed in self.d_states.items()})
+        seeds = {name: seed.astype(dtype) for name, seed in self.d_states.items()}
+        return replace(moved, initial={name: value.astype(dtype) for name, value in self.initial.items()}, d_states=seeds)

@@ -15,7 +15,9 @@ class Reference:
     """Gradients by label, with a tolerance (relative to the array's largest entry) and where it comes from.
 
     `directions[label]` (k, ...) says that `values[label]` (k,) are derivatives along these instead of the array itself;
-    `tolerances` overrides `tolerance` by label; `kinks` says, by label, that the point has a kink there and where.
+    `tolerances` overrides `tolerance` by label; `kinks` says, by label, that the point has a kink there and where; `ours` are
+    the module's answers where the oracle took them itself, and `notes` what a difference from them means. `point` is where the
+    module is to be asked, if not at the point drawn.
     """
 
     values: dict[str, Array]
@@ -24,6 +26,8 @@ class Reference:
     tolerances: dict[str, float] = field(default_factory=dict)
     directions: dict[str, Array] = field(default_factory=dict)
     kinks: dict[str, str] = field(default_factory=dict)
+    ours: dict[str, Array] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
     point: Point | None = None
 
 
@@ -33,7 +37,12 @@ class Reference:
 ROUNDING = 4500
 
 
+def coarsest(*dtypes: Any) -> Any:
+    """The one of some dtypes with the fewest digits: what a number that passed through all of them is known to."""
+    return max((np.dtype(dtype) for dtype in dtypes), key=lambda dtype: float(np.finfo(dtype).eps))
+
+
 def rounding(point: Point) -> dict[str, Any]:
     """Tolerance of two computations that differ in rounding alone: 4500 eps of the point's dtype (1e-12 in float64)."""
-    eps = float(np.finfo(next(iter(point.initial.values())).dtype).eps)
+    eps = float(np.finfo(point.dtype).eps)
     return {"tolerance": ROUNDING * eps, "basis": "rounding, 4500 eps"}
