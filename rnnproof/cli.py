@@ -318,6 +318,8 @@ def report(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], lan
     """
     from rnnproof.reporting.report import Asked, write
 
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: not a folder; give one for the pages, --output DIR")
     asked = []
     if cells or only or binds:
         selection = select(cells, binds, only)
