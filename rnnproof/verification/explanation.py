@@ -24,7 +24,7 @@ SHOWN = 5
 
 
 def explanation(rows: Iterable[Row]) -> str:
-    """Paragraphs, one for each cell: the verdict first, then a line for each fault, then what was left out."""
+    """Paragraphs, one for each cell: the verdict, a wrong forward, wrong gradients, other breaches, what was left out."""
     cells: dict[str, list[Row]] = {}
     for row in rows:
         cells.setdefault(row.cell, []).append(row)
@@ -37,7 +37,9 @@ def _cell(name: str, rows: list[Row]) -> list[str]:
     promises = [row for row in compared if row.oracle in PROMISES]
     judged = [row for row in compared if row.oracle not in PROMISES]
     wrong = list(dict.fromkeys(row.gradient for row in judged if not row.ok))
-    found = [*_broken(broken, rows), *_promises(promises), *_wrong(wrong, judged), *_silent(rows)]
+    first = [row for row in broken if row.oracle == "forward" or not compared]
+    last = [row for row in broken if row not in first]
+    found = [*_broken(first, rows), *_promises(promises), *_wrong(wrong, judged), *_broken(last, rows), *_silent(rows)]
     if broken and not compared:
         return [
             f"{name}: {found[0]}",
