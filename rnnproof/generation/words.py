@@ -13,7 +13,9 @@ import sympy as sp
 RESERVED = frozenset(
     "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any sum input "
     "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape int float complex len zip "
-    "dict tuple list max min abs range print type set states fixed constants".split()
+    "dict tuple list max min abs range print type set states fixed constants first seeds parameters gradients arrays any all "
+    "next iter map str repr isinstance _checked _entered _seeded _constants _shapes _solve _agree _closed _is_known _length "
+    "_known _array _text _arrays _rows _sequence _columns _total _erf _pack".split()
 )
 _OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
 

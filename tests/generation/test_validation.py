@@ -116,7 +116,7 @@ def test_a_step_written_out_wrong_is_refused() -> None:
         assert old in straight
         with pytest.raises(ValidationError, match="written out for 3 steps"):
             validate_unrolled(straight.replace(old, new), looped, 3, "simple_rnn")
-    with pytest.raises(ValidationError, match="written out for 2 steps"):
+    with pytest.raises(ValidationError, match="2 steps"):
         validate_unrolled(straight, looped, 2, "simple_rnn")
     with pytest.raises(GenerationError, match="1 or more"):
         generate(cell, steps=0)
@@ -168,3 +168,87 @@ def test_a_stack_of_parts_is_what_it_was_before() -> None:
 
 def test_every_zoo_cell_is_among_them() -> None:
     assert len(list(every_cell())) >= len(CELLS)
+
+
+# Found by somebody who set out to get a wrong number past the validation: each was accepted once.
+BREAKS = {
+    "a name rebound at the end of a step": ("simple_rnn", "out=d_h)\n    d_b", "out=d_h)\n        d_h = work_1\n    d_b"),
+    "a parameter rebound at the end of a step": (
+        "gru",
+        "np.add(work_2, work_3, out=h)",
+        "np.add(work_2, work_3, out=h)\n        R = R_hbar",
+    ),
+    "a loop's name after the loop": ("simple_rnn", 'states = {"h"', 'np.tanh(a_h, out=a_h)\n    states = {"h"'),
+    "time that runs forward": ("simple_rnn", "zip(seed_h_seq[::-1]", "zip(seed_h_seq[::+1]"),
+    "every other step": ("simple_rnn", "[::-1]", "[::-2]"),
+    "a return ahead of the end": ("simple_rnn", "    d_b = _total", "    return Gradients({}, None, {})\n    d_b = _total"),
+    "a return in the loop": ("simple_rnn", "np.tanh(a_h, out=h)", "np.tanh(a_h, out=h)\n        return None"),
+    "an else behind the loop": ("simple_rnn", '    states = {"h"', '    else:\n        h_seq[1:] = R\n    states = {"h"'),
+    "axes of a product": ("gru", "r_h_prev, out=work_2)", "r_h_prev, out=work_2, axes=[(-1, -2), (-2, -1), (-2, -1)])"),
+    "a product in another dtype": ("gru", "r_h_prev, out=work_2)", "r_h_prev, out=work_2, dtype=np.float32, casting='unsafe')"),
+    "a product into the caller's array": (
+        "gru",
+        "d_R = d_a_z_r_rows @ h_prev_columns",
+        'd_R = np.matmul(d_a_z_r_rows, h_prev_columns, packed.given["R_z"])',
+    ),
+    "a concatenation into another array": (
+        "gru",
+        "[d_a_z_r_seq, d_a_hbar_seq], axis=1)",
+        "[d_a_z_r_seq, d_a_hbar_seq], axis=1, out=d_a_z_r_seq)",
+    ),
+    "a copy that is none": ("gru", "d_b = _total(d_a_z_r_seq)", "d_b = _total(d_a_z_r_seq.astype(W_T.dtype, copy=False))"),
+    "a batch of another length": ("simple_rnn", "    carry_h = np.zeros", "    batch = n_hidden\n    carry_h = np.zeros"),
+    "sizes of somebody's own": (
+        "simple_rnn",
+        'n_hidden = sizes["hidden"]',
+        'sizes = {"hidden": 3}\n    n_hidden = sizes["hidden"]',
+    ),
+    "three axes transposed": ("simple_rnn", "xs.swapaxes(1, 2)", "xs.swapaxes(1, 2).T.swapaxes(0, 1)"),
+    "an unknown tuple": ("gru", "    x_seq = xs", "    nothing = R_hbar\n    R_hbar, nothing = R, R_hbar\n    x_seq = xs"),
+    "rows that are not there": ("gru", "z_seq = W_x_seq[:, :n_hidden]", "z_seq = z_r_seq[:, 2 * n_hidden : 3 * n_hidden]"),
+    "an array that only a table has": (
+        "gru",
+        "    work_1 = np.empty((2 * n_hidden, batch), dtype)",
+        '    box = {"a": np.empty((2 * n_hidden, batch), dtype)}\n    work_1 = box["a"]\n    work_1 += b',
+    ),
+    "a statement between functions": ("simple_rnn", "\n\ndef backward", "\n\nnp = None\n\n\ndef backward"),
+    "a decorated function": ("simple_rnn", "\ndef backward", "\n@cached\ndef backward"),
+    "another default": ("simple_rnn", "initial: Mapping[str, Any] | None = None", "initial: Mapping[str, Any] | None = {}"),
+    "a condition": ("simple_rnn", '    states = {"h"', '    if h_seq.fill(1.0):\n        raise ValueError\n    states = {"h"'),
+    "a parameter's shape": ("simple_rnn", '"W": ("hidden", "input")', '"W": ("input", "hidden")'),
+    "a state's size": ("simple_rnn", '"h": "hidden"', '"h": "input"'),
+    "the input's size": ("simple_rnn", 'INPUT: str | None = "input"', 'INPUT: str | None = "hidden"'),
+    "a table that is not made": ("simple_rnn", '    states = {"h"', '    stated = {"h"'),
+    "a number that nothing is written to": (
+        "simple_rnn",
+        "work_1 = np.empty((n_hidden, batch), dtype)\n    for h_prev",
+        "np.empty((n_hidden, batch), dtype)\n    for h_prev",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "old", "new"), BREAKS.values(), ids=BREAKS)
+def test_what_once_got_past_is_refused(name: str, old: str, new: str) -> None:
+    module = Module(catalogue.load(name))
+    text = without_signs(module.signed())
+    assert old in text
+    with pytest.raises(ValidationError, match=f"cell {name}"):
+        validate(text.replace(old, new), module.forward.program, module.backward.program)
+
+
+def test_a_late_packing_module_checks_and_packs_in_that_order() -> None:
+    module = Module(read_text(r"$z_t = [o_t; x_t]$, $o_t = \tanh(Y [x_t; s_{t-1}])$, $s_t = 0.5 s_{t-1}$", name="late")[0])
+    text = without_signs(module.signed())
+    assert "_pack(" in text
+    for old, new in (
+        ("return Packed(sizes, given, {})", 'given["Y"] += 1\n    return Packed(sizes, given, {})'),
+        ("    packed = packed._replace(arrays=_pack(packed.given, sizes))\n", ""),
+    ):
+        assert old in text
+        with pytest.raises(ValidationError, match="cell late"):
+            validate(text.replace(old, new), module.forward.program, module.backward.program)
+
+
+@pytest.mark.parametrize("name", ["first", "seeds", "isinstance", "nothing", r"work\_1"])
+def test_names_that_the_text_has_for_itself(name: str) -> None:
+    build(read_text(rf"$h_t = \tanh(W x_t + R h_{{t-1}} + \text{{{name}}})$", name="named")[0])

@@ -23,8 +23,11 @@ Keywords = dict[str, ast.expr]
 class Expressions(Scope):
     """Evaluates the expressions of a function."""
 
-    def operand(self, node: ast.expr) -> Operand:
-        """What an expression is as an operand; a view's value is what it holds now."""
+    def operand(self, node: ast.expr, *, any_dtype: bool = False) -> Operand:
+        """What an expression is as an operand; a view's value is what it holds now.
+
+        `any_dtype` where its dtype does not count, as it is written into an array that has one.
+        """
         bound = self.expression(node)
         if not isinstance(bound, (View, Operand)):
             raise ValidationError(f"{ast.unparse(node)} is no array")
@@ -32,6 +35,8 @@ class Expressions(Scope):
             raise ValidationError(f"reads all steps of {ast.unparse(node)} in the loop")
         if isinstance(bound, View):
             return Operand(bound.read(self.terms), bound.axes, view=bound)
+        if bound.float64 and not any_dtype:
+            raise ValidationError(f"{ast.unparse(node)} is float64 whatever the arguments are")
         if bound.dropped:
             raise ValidationError(f"{ast.unparse(node)} lacks {bound.dropped} axes of length 1")
         if bound.base is not None:
@@ -57,7 +62,10 @@ class Expressions(Scope):
             case ast.Attribute(value=ast.Name(id="packed"), attr="arrays" | "given" as table):
                 return self.expression(ast.Name(f"packed.{table}"))
             case ast.Attribute(value=value, attr="T"):
-                return self._swapped(self.expression(value), 0, 1)
+                view = self.expression(value)
+                if not isinstance(view, View) or len(view.axes) != 2:
+                    raise ValidationError(f"{ast.unparse(node)} transposes what has not two axes")
+                return view.swapped(0, 1)
             case ast.Subscript(value=value, slice=where):
                 return self.part(self.expression(value), where)
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
@@ -99,7 +107,7 @@ class Expressions(Scope):
             case ast.Tuple(elts=[ast.Slice() as steps, rows]) if time:
                 inner = self._view(view, steps)
                 return inner.part(*self.bounds(rows, view.rows))
-            case ast.Slice() if view.axes == "rb":
+            case ast.Slice() if view.axes == "rb" and view.array.writable:  # an initial state that is not given has no rows
                 return view.part(*self.bounds(where, view.rows))
         raise ValidationError(f"[{ast.unparse(where)}] of {view.array.name} is a part the validation does not know")
 
@@ -134,28 +142,30 @@ class Expressions(Scope):
 
     def numpy(self, name: str, args: Arguments, keywords: Keywords) -> Any:
         """A call of np.`name`, without `out`."""
-        if name in _CALLS:
-            return _CALLS[name](self, args, keywords)
-        if keywords:
-            raise ValidationError(f"np.{name} with {', '.join(keywords)}")
-        return self.ufunc(name, args)
+        call, count, due = _CALLS.get(name, (None, len(args), set()))
+        if len(args) != count or keywords.keys() != due:
+            raise ValidationError(f"np.{name} with other arguments than the validation knows")
+        return call(self, args, keywords) if call else self.ufunc(name, args)
 
     def _helper(self, name: str, args: Arguments) -> Operand:
-        if [ast.unparse(arg) for arg in args[1:]] != (["steps", "batch"] if name == "_sequence" else []):
+        if name in self.names or [ast.unparse(arg) for arg in args[1:]] != (["steps", "batch"] if name == "_sequence" else []):
             raise ValidationError(f"{name} with other arguments than it takes")
         return operations.helper(self.terms, name, self.operand(args[0]))
 
     def _method(self, value: ast.expr, method: str, args: Arguments, keywords: Keywords) -> Any:
-        if method == "swapaxes" and len(args) == 2:
-            first, second = (int(self.number(arg) or 0) for arg in args)
-            return self._swapped(self.expression(value), first, second)
-        if method == "reshape":
-            return self._column(value, args)
-        if method == "copy" or (method == "astype" and ast.unparse(args[0]).endswith(".dtype")):
-            return replace(self.operand(value), view=None, base=None)
-        if method == "sum":
-            return self._sum([value], keywords)
-        raise ValidationError(f".{method} is a method the validation does not know")
+        numbers = [self.number(arg) for arg in args]
+        match method, numbers, sorted(keywords):
+            case "swapaxes", [float(first), float(second)], []:
+                return self._swapped(self.expression(value), int(first), int(second))
+            case "reshape", _, []:
+                return self._column(value, args)
+            case "copy", [], []:
+                return replace(self.operand(value), view=None, base=None)
+            case "astype", [None], [] if _tested(value) + ".dtype" == ast.unparse(args[0]):
+                return replace(self.operand(value, any_dtype=True), float64=False)
+            case "sum", [], ["axis"] | ["axis", "keepdims"]:
+                return self._sum([value], keywords)
+        raise ValidationError(f".{method} with arguments that the validation does not know")
 
     def _column(self, value: ast.expr, args: Arguments) -> Operand:
         """A parameter as it is given, with axes of length 1 behind its own until there are two."""
@@ -183,6 +193,8 @@ class Expressions(Scope):
         self.typed(args[2])
         if len(self.items(args[0])) == 3:
             spread, view = self.operand(args[1]), self.allocate(args[0], args[2])
+            if START in view.array.contents:
+                raise ValidationError("fills an array with one step more than the others")
             if spread.axes not in ("p", "tp") or self.terms.shapes[spread.value[0][0]] != (view.rows, 1):
                 raise ValidationError(f"fills an array with {ast.unparse(args[1])}, which is no column of its height")
             return Operand(spread.value, view.axes)
@@ -228,17 +240,26 @@ class Expressions(Scope):
         return operations.summed(self.terms, self.operand(args[0]), ast.unparse(keywords["axis"]), keepdims)
 
 
-_CALLS: dict[str, Callable[[Expressions, Arguments, Keywords], Any]] = {
-    "empty": Expressions._empty,
-    "zeros": Expressions._zeros,
-    "zeros_like": Expressions._zeros_like,
-    "full": Expressions._full,
-    "full_like": Expressions._full_like,
-    "eye": Expressions._eye,
-    "repeat": Expressions._repeat,
-    "concatenate": Expressions._concatenate,
-    "pad": Expressions._pad,
-    "where": Expressions._where,
-    "matmul": Expressions._matmul,
-    "sum": Expressions._sum,
+def _tested(node: ast.expr) -> str:
+    """The array that decides a choice between two numbers, whose dtype that has to take."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="where"), args=[ast.Compare(left=tested), *_]):
+            return ast.unparse(tested)
+    raise ValidationError(f"{ast.unparse(node)} is given another dtype")
+
+
+# What a call may have: so many arguments, and just these keywords.
+_CALLS: dict[str, tuple[Callable[[Expressions, Arguments, Keywords], Any], int, set[str]]] = {
+    "empty": (Expressions._empty, 2, set()),
+    "zeros": (Expressions._zeros, 2, set()),
+    "zeros_like": (Expressions._zeros_like, 1, set()),
+    "full": (Expressions._full, 3, set()),
+    "full_like": (Expressions._full_like, 2, set()),
+    "eye": (Expressions._eye, 1, {"dtype"}),
+    "repeat": (Expressions._repeat, 2, {"axis"}),
+    "concatenate": (Expressions._concatenate, 1, {"axis"}),
+    "pad": (Expressions._pad, 2, set()),
+    "where": (Expressions._where, 3, set()),
+    "matmul": (Expressions._matmul, 2, set()),
+    "sum": (Expressions._sum, 1, {"axis", "keepdims"}),
 }

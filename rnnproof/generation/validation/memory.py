@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rnnproof.generation.validation.terms import Cell, Terms, ValidationError, Value, cut
+from rnnproof.generation.validation.terms import Cell, Terms, ValidationError, Value, at_most, cut
 
 BEFORE, AFTER, START = "[:-1]", "[1:]", "[0]"
 
@@ -92,6 +92,8 @@ class View:
         return self.array.contents[self.time]
 
     def part(self, start: int, stop: int) -> View:
+        if not at_most(start, stop) or not at_most(stop, self.rows):
+            raise ValidationError(f"takes rows of {self.array.name} that it does not have")
         return replace(self, start=self.start + start, stop=self.start + stop)
 
     def swapped(self, first: int, second: int) -> View:
@@ -104,7 +106,7 @@ class View:
 class Operand:
     """A value as an operand: of a view, computed, or a parameter's; `base` is a view whose memory it may share.
 
-    `dropped` counts the axes of length 1 that were taken off a parameter's array.
+    `dropped` counts the axes of length 1 that were taken off a parameter's array; `float64` says that NumPy chose the dtype.
     """
 
     value: Value
@@ -112,3 +114,4 @@ class Operand:
     view: View | None = None
     base: View | None = None
     dropped: int = 0
+    float64: bool = False

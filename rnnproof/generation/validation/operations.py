@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rnnproof.generation.validation.meaning import elementwise
@@ -58,7 +59,8 @@ def ufunc(terms: Terms, name: str, operands: list[Operand | float]) -> Operand:
 def where(terms: Terms, relation: str, threshold: float, tested: Operand, branches: list[Operand | float]) -> Operand:
     """np.where(tested < threshold, ...)."""
     arrays = [tested, *(branch for branch in branches if isinstance(branch, Operand))]
-    return _entrywise(terms, ("where", relation, threshold, tested.value, *map(_plain, branches)), arrays)
+    choice = _entrywise(terms, ("where", relation, threshold, tested.value, *map(_plain, branches)), arrays)
+    return replace(choice, float64=len(arrays) == 1)
 
 
 def matmul(terms: Terms, left: Operand, right: Operand) -> Operand:

@@ -11,6 +11,9 @@ from rnnproof.generation.validation.expressions import OPERATORS, Expressions
 from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Array, Operand, View
 from rnnproof.generation.validation.operations import repeated
 from rnnproof.generation.validation.terms import Segment, Terms, ValidationError, Value
+from rnnproof.generation.words import RESERVED
+
+PACKS_LATE = "packed = packed._replace(arrays=_pack(packed.given, sizes))"
 
 # How functions begin, the same for every cell: what a statement needs, and what it binds.
 _ENTERED = ("xs", "first", "steps", "batch", "sizes", "dtype")
@@ -19,11 +22,17 @@ _PROLOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "dtype = np.result_type(*given.values())": (("given",), ("dtype",)),
     "packed = params if isinstance(params, Packed) else prepare(params)": ((), ("packed.arrays",)),
     "xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial)": (("packed.arrays",), _ENTERED),
-    "packed = packed._replace(arrays=_pack(packed.given, sizes))": (("packed.arrays", "sizes"), ("packed.arrays",)),
+    PACKS_LATE: (("packed.arrays", "sizes"), ("packed.arrays",)),
     "fixed = _constants(constants, steps, batch, sizes, dtype)": (("steps", "batch", "sizes", "dtype"), ("fixed",)),
     "packed, tape = (trace.packed, trace.tape)": ((), ("packed.arrays", "packed.given", "tape")),
     "seeds, steps, batch, sizes, dtype = _seeded(trace, d_states)": ((), ("seeds", "steps", "batch", "sizes", "dtype")),
 }
+
+
+_TABLES = frozenset({"states", "tape", "arrays", "parameters", "initial"})  # what a function returns
+
+# Names that a function may not bind: what it is given, Python's and the template's.
+_TAKEN = frozenset(name for _, bound in _PROLOGUE.values() for name in bound) | RESERVED
 
 
 class Execution:
@@ -45,6 +54,8 @@ class Execution:
         self.carries, self.states = carries or {}, states or {}
         self.arrays: list[Array] = []
         self.carried: dict[str, str] = {}
+        self.begun: set[str] = set()
+        self.ahead: frozenset[str] = frozenset()  # in the loop, the names that were bound before it
         self.returned: ast.expr | None = None
         self.node: ast.stmt | None = None
 
@@ -56,14 +67,19 @@ class Execution:
                     for key, value in zip(keys, values, strict=True):
                         if isinstance(key, ast.Constant) and isinstance(value, ast.Attribute) and value.attr == "T":
                             self.carried[str(key.value)] = ast.unparse(value.value)
-        for statement in function.body:
+        *body, last = function.body
+        for statement in body:
             self.statement(statement)
+        self.node = last
+        if not isinstance(last, ast.Return):
+            raise ValidationError("a function should end by returning")
+        self.returned = last.value
 
     def statement(self, statement: ast.stmt) -> None:
         """Execute a statement."""
         self.node = statement
         match statement:
-            case ast.Expr(value=ast.Constant()) | ast.If(body=[ast.Raise()], orelse=[]):
+            case ast.Expr(value=ast.Constant()):
                 pass
             case ast.Assign(targets=[target]):
                 self._assign(target, statement.value, statement)
@@ -72,15 +88,15 @@ class Execution:
                 self.write(self.scope.expression(read), self.scope.ufunc(OPERATORS[type(op)], [read, value]))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=name), args=args, keywords=keywords)):
                 options = {str(keyword.arg): keyword.value for keyword in keywords}
-                target = options.pop("out", statement.value)
-                self.write(self.scope.expression(target), self.scope.numpy(name, args, options))
+                if "out" not in options:
+                    raise ValidationError("computes what nothing holds")
+                target = self.scope.expression(options.pop("out"))
+                self.write(target, self.scope.numpy(name, args, options))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr="fill"), args=[number])):
-                view = self.scope.expression(target)
+                view = self._array(target)
                 self.write(view, Operand(self.terms.uniform(view.rows, "fill", self.scope.number(number)), view.axes))
             case ast.For():
                 self.loop(statement)
-            case ast.Return(value=value):
-                self.returned = value
             case _:
                 raise ValidationError("a statement the validation does not know")
 
@@ -90,19 +106,20 @@ class Execution:
                 for name, shape in zip(names, args[1:], strict=True):
                     self.bind(_name(name), self.scope.allocate(shape, args[0]))
             case ((ast.Tuple() | ast.Name(id="packed" | "dtype" | "fixed")), _):
-                needed, bound = _PROLOGUE.get(ast.unparse(statement), (("nothing",), ()))
-                if not self.scope.names.keys() >= set(needed):
+                text = ast.unparse(statement)
+                needed, bound = _PROLOGUE.get(text, ((), ()))
+                if text not in _PROLOGUE or self.scope.place == "in" or not self.scope.names.keys() >= set(needed):
                     raise ValidationError("a statement that should not stand here")
+                self.begun.add(text)
                 self.scope.names.update({name: self.given[name] for name in bound if name in self.given})
             case ast.Name(id=name), ast.Dict(keys=keys, values=values):
-                entries = zip(keys, values, strict=True)
-                self.scope.names[name] = {_text(key): self.scope.expression(entry) for key, entry in entries}
+                self._set(name, {_text(key): self._entry(entry) for key, entry in zip(keys, values, strict=True)})
             case ast.Name(id=name), ast.Subscript(value=ast.Name(id="sizes"), slice=ast.Constant()):
-                self.scope.names[name] = self.scope.extent(value)
+                self._set(name, self.scope.extent(value))
             case ast.Name(id=name), _:
                 self.bind(name, self.scope.expression(value))
             case ast.Subscript(value=base, slice=where), _:
-                self.write(self._target(base, where), self.scope.operand(value))
+                self.write(self._target(base, where), self.scope.operand(value, any_dtype=True))
             case _:
                 raise ValidationError("an assignment the validation does not know")
 
@@ -112,6 +129,8 @@ class Execution:
             if not bound.array.name:
                 bound.array.name = name
                 self.arrays.append(bound.array)
+        elif isinstance(bound, Operand) and bound.float64:
+            raise ValidationError(f"{name} is float64 whatever the arguments are")
         elif isinstance(bound, Operand) and bound.view is None and bound.axes in ("rb", "trb"):
             value = self.computed(bound)
             array = Array(name, bound.axes, self.terms.rows(value))
@@ -120,7 +139,24 @@ class Execution:
             bound = View.whole(array)
         elif isinstance(bound, Operand):
             self.computed(bound)
+        self._set(name, bound)
+
+    def _set(self, name: str, bound: Any) -> None:
+        if name in _TAKEN and name not in _TABLES:
+            raise ValidationError(f"binds {name}, which has a meaning of its own")
+        if name in self.ahead:
+            raise ValidationError(f"binds {name} in the loop, which every step is taken to find as it was ahead of it")
         self.scope.names[name] = bound
+
+    def _entry(self, node: ast.expr) -> View | Operand:
+        """What a table holds."""
+        entry = self.scope.expression(node)
+        if isinstance(entry, View) and not entry.array.name:
+            entry.array.name = ast.unparse(node)
+            self.arrays.append(entry.array)
+        if not isinstance(entry, (View, Operand)):
+            raise ValidationError(f"{ast.unparse(node)} is no array")
+        return entry
 
     def computed(self, operand: Operand) -> Value:
         """A value that the Program knows; anything else is a wrong operand somewhere."""
@@ -151,14 +187,17 @@ class Execution:
 
     def _target(self, base: ast.expr, where: ast.expr) -> View:
         """out[...] is all of it, out[a:b] some rows, h_seq[0] where a state starts."""
-        view = self.scope.expression(base)
+        view = self._array(base)
         if isinstance(where, ast.Constant) and where.value is ...:
-            return view if isinstance(view, View) else self._no_array(base)
-        part = self.scope.part(view, where)
-        return part if isinstance(part, View) else self._no_array(base)
+            return view
+        part: View = self.scope.part(view, where)
+        return part
 
-    def _no_array(self, base: ast.expr) -> View:
-        raise ValidationError(f"writes into {ast.unparse(base)}, which is no array of this function")
+    def _array(self, base: ast.expr) -> View:
+        view = self.scope.expression(base)
+        if not isinstance(view, View):
+            raise ValidationError(f"writes into {ast.unparse(base)}, which is no array of this function")
+        return view
 
     # the loop
 
@@ -168,20 +207,26 @@ class Execution:
         Each step finds the sequences as they are ahead of the loop, the states and carries as the step before left them, and
         in the other arrays nothing that it may read.
         """
+        if statement.orelse or self.scope.place != "ahead of":
+            raise ValidationError("a second loop")
         bound = {key: self.scope.names.get(name) for key, name in self.carried.items()}
         carried = {key: view for key, view in bound.items() if isinstance(view, View) and key in self.carries}
         starts = self._enter(carried)
+        self.ahead = frozenset(self.scope.names)
         for name, view in _iterated(statement, self.scope, self.backward):
             if not isinstance(view, View) or view.axes[:1] != "t":
                 if not (isinstance(view, Operand) and view.axes == "tp"):
                     raise ValidationError(f"{name} does not run over the steps of an array")
-                self.scope.names[name] = replace(view, axes="p")
+                self._set(name, replace(view, axes="p"))
             else:
-                self.scope.names[name] = replace(view, axes=view.axes[1:])
+                self._set(name, replace(view, axes=view.axes[1:]))
         self.scope.place = "in"
         for inner in statement.body:
             self.statement(inner)
         self.node, self.scope.place = statement, "after"
+        for name in self.scope.names.keys() - self.ahead:  # they are the last step's
+            del self.scope.names[name]
+        self.ahead = frozenset()
         self._leave(carried, starts)
 
     def _enter(self, carried: Mapping[str, View]) -> dict[str, Value]:
@@ -256,10 +301,14 @@ def _iterated(statement: ast.For, scope: Expressions, backward: bool) -> list[tu
         case source:
             sources = [source]
     names = statement.target.elts if isinstance(statement.target, ast.Tuple) else [statement.target]
+    if len({_name(name) for name in names}) != len(names):
+        raise ValidationError("a name that stands for two arrays")
     pairs = []
     for name, source in zip(names, sources, strict=True):
         match source:
-            case ast.Subscript(value=inner, slice=ast.Slice(lower=None, upper=None, step=ast.UnaryOp())) if backward:
+            case ast.Subscript(
+                value=inner, slice=ast.Slice(lower=None, upper=None, step=ast.UnaryOp(ast.USub(), ast.Constant(1)))
+            ) if backward:
                 source = inner
             case _ if backward:
                 raise ValidationError(f"{ast.unparse(source)} runs forward in time")

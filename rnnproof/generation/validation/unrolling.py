@@ -12,11 +12,15 @@ from rnnproof.generation.validation.validator import Functions
 def validate_unrolled(text: str, looped: str, steps: int, cell: str) -> None:
     """Raises ValidationError unless `text` is the valid module `looped` with each loop written out, for `steps` steps."""
     straight, original = Functions(text, cell), Functions(looped, cell)
-    if straight.nodes.keys() != original.nodes.keys():
-        raise ValidationError(f"cell {cell}: written out, the module has other functions")
+    if straight.around != original.around or straight.nodes.keys() != original.nodes.keys():
+        raise ValidationError(f"cell {cell}: written out, the module is another")
     for name, function in original.nodes.items():
         due = [ast.unparse(statement) for statement in _unrolled(function.body, steps)]
-        body = [statement for statement in straight.nodes[name].body if not isinstance(statement, ast.If)]
+        body = straight.nodes[name].body
+        if name == "forward":
+            body = [statement for statement in body if ast.unparse(statement) != _refusal(steps)]
+            if len(body) != len(straight.nodes[name].body) - 1:
+                raise straight.fault(name, None, f"should refuse sequences that have not {steps} steps")
         for expected, statement in zip(due, body, strict=False):
             if ast.unparse(statement) != expected:
                 raise straight.fault(name, statement, f"written out for {steps} steps, `{expected}` should stand here")
@@ -24,6 +28,11 @@ def validate_unrolled(text: str, looped: str, steps: int, cell: str) -> None:
             raise straight.fault(
                 name, None, f"written out for {steps} steps, it should have {len(due)} statements, not {len(body)}"
             )
+
+
+def _refusal(steps: int) -> str:
+    says = f'f"xs has {{steps}} steps; this module is written out for {steps}"'
+    return ast.unparse(ast.parse(f"if steps != {steps}:\n    raise ValueError({says})"))
 
 
 def _unrolled(body: list[ast.stmt], steps: int) -> Iterator[ast.stmt]:

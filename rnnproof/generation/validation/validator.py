@@ -9,7 +9,8 @@ from typing import Any
 from rnnproof.derivation.program import Port, Program
 from rnnproof.generation.validation.meaning import leaf, values
 from rnnproof.generation.validation.memory import Array, Operand, View
-from rnnproof.generation.validation.statements import Execution
+from rnnproof.generation.validation.statements import PACKS_LATE, Execution
+from rnnproof.generation.validation.tables import check_tables
 from rnnproof.generation.validation.terms import Terms, ValidationError, Value
 
 
@@ -38,6 +39,7 @@ class _Validator:
         return leaf(self.terms, role or port.role, port.key, port.var)
 
     def run(self) -> None:
+        check_tables(self.module.around[0], self.forward, self.terms)
         packed = self._packed()
         tape = self._forward(packed)
         self._backward(packed, tape)
@@ -50,7 +52,7 @@ class _Validator:
             execution.scope.names.update({"given": self.parameters, "sizes": {}})
         self._execute(name, execution)
         self.module.expect(name, execution, "arrays" if name == "_pack" else "Packed(sizes, given, arrays)")
-        arrays: Mapping[str, Any] = execution.scope.names["arrays"]
+        arrays: Mapping[str, Any] = _table(execution, "arrays")
         return arrays
 
     def _forward(self, packed: Mapping[str, Any]) -> dict[str, Value]:
@@ -63,9 +65,11 @@ class _Validator:
         new = {port.key: self.values[port.var] for port in self.forward.ports("new", out=True)}
         states = {port.key: (self.values[port.var], new[port.key]) for port in self.forward.ports("old")}
         execution = self._execute("forward", Execution(self.terms, self.known, names, states=states))
+        if (PACKS_LATE in execution.begun) != ("_pack" in self.module.nodes):
+            raise self.module.fault("forward", None, "should pack the parameters where prepare has not done so")
         self.module.expect("forward", execution, "Trace(states, packed._replace(sizes=sizes), tape)")
-        self._holds("forward", execution.scope.names["states"], "states", "tbr", new)
-        tape = execution.scope.names["tape"]
+        self._holds("forward", _table(execution, "states"), "states", "tbr", new)
+        tape = _table(execution, "tape")
         kept = {p.key: self.values[p.var] for p in self.backward.ports("tape") if p.key in tape and p.var in self.values}
         self._holds("forward", tape, "tape", "trb", kept)
         return kept
@@ -81,11 +85,11 @@ class _Validator:
         arriving = {port.key: self.gradients[port.var] for port in self.backward.ports("carry")}
         carries = {key: (value, out.get(key, value)) for key, value in arriving.items()}  # what nothing adds to stays zero
         execution = self._execute("backward", Execution(self.terms, self.known, names, carries=carries, backward=True))
-        bound = execution.scope.names
-        self._holds_gradients(bound["parameters"])
+        self._holds_gradients(_table(execution, "parameters"))
         states = self.forward.ports("new", out=True)
         zeros = {port.key: self.terms.zeros(self.terms.rows(self.values[port.var])) for port in states}
-        self._holds("backward", bound["initial"], "initial", "br", {key: carries.get(key, (0, zeros[key]))[1] for key in zeros})
+        starts = {key: carries[key][1] if key in carries else zeros[key] for key in zeros}
+        self._holds("backward", _table(execution, "initial"), "initial", "br", starts)
         last = execution.returned.args[1] if isinstance(execution.returned, ast.Call) else ast.Constant(None)
         self.module.expect("backward", execution, f"Gradients(parameters, {ast.unparse(last)}, initial)")
         if inputs:
@@ -101,6 +105,8 @@ class _Validator:
             execution.run(self.module.nodes[name])
         except ValidationError as error:
             raise self.module.fault(name, execution.node, str(error)) from error
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a form that no honest text has
+            raise self.module.fault(name, execution.node, f"cannot be executed: {error!r}") from error
         return execution
 
     def _holds(self, name: str, table: Mapping[str, Any], called: str, axes: str, due: Mapping[str, Value]) -> None:
@@ -139,13 +145,34 @@ class _Validator:
             raise self.module.fault(name, None, f"{called} has {', '.join(table)} where {', '.join(due)} is due")
 
 
+def _signatures(late: bool, constants: bool) -> tuple[tuple[str, str], ...]:
+    forward = "params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, Any] | None=None"
+    return (
+        ("prepare", "params: Mapping[str, Any]"),
+        *([("_pack", "given: dict[str, Array], sizes: dict[str, int]")] if late else []),
+        ("forward", f"{forward}, *, constants: Mapping[str, Any]" if constants else forward),
+        ("backward", "trace: Trace, d_states: Mapping[str, Any]"),
+    )
+
+
+_SIGNATURES = frozenset(_signatures(late, constants) for late in (True, False) for constants in (True, False))
+_PREPARE = ["given, sizes = _checked(params)", "return Packed(sizes, given, {})"]
+
+
 class Functions:
     """The functions of a module that differ from cell to cell."""
 
     def __init__(self, text: str, cell: str) -> None:
         start, stop = text.index("\ndef prepare(") + 1, text.index("\ndef step(")
         self.cell, self.before, self.lines = cell, text.count("\n", 0, start), text[start:stop].split("\n")
-        self.nodes = {node.name: node for node in ast.parse(text[start:stop]).body if isinstance(node, ast.FunctionDef)}
+        self.around = text[:start], text[stop:]
+        body = ast.parse(text[start:stop]).body
+        self.nodes = {node.name: node for node in body if isinstance(node, ast.FunctionDef) and not node.decorator_list}
+        signatures = tuple((name, ast.unparse(node.args)) for name, node in self.nodes.items())
+        if len(self.nodes) != len(body) or signatures not in _SIGNATURES:
+            raise ValidationError(f"cell {cell}: the functions of its module, as generated, are not the due ones")
+        if "_pack" in self.nodes and [ast.unparse(line) for line in self.nodes["prepare"].body[1:]] != _PREPARE:
+            raise self.fault("prepare", None, "should check the parameters, and leave the rest to _pack")
 
     def expect(self, name: str, execution: Execution, returned: str) -> None:
         """The function returns just that."""
@@ -157,6 +184,12 @@ class Functions:
         line = (node or self.nodes[name]).lineno
         where = f"line {line + self.before}: {self.lines[line - 1].strip()}: " if node else ""
         return ValidationError(f"cell {self.cell}: {name}, as generated: {where}{what}")
+
+
+def _table(execution: Execution, name: str) -> Mapping[str, Any]:
+    """A table that a function has made; empty where it has not."""
+    table: Mapping[str, Any] = execution.scope.names.get(name, {})
+    return table
 
 
 def _given(name: str, axes: str, value: Value) -> View:
