@@ -145,7 +145,9 @@ class _Assigner:
             for arg in step.args:
                 stop = start + rows_of(arg)
                 made = producer.get(arg)
-                if made is not None and made.op != "slice" and self.plan.phase[arg] == "loop" and step.args.count(arg) == 1:
+                lost = arg in self.stored and region.buffer.kind == "scratch"  # read after the loop, the stack only inside
+                fits = made is not None and made.op != "slice" and self.plan.phase[arg] == "loop" and step.args.count(arg) == 1
+                if fits and not lost:
                     self.preferred.setdefault(arg, region.part(start, stop))
                 start = stop
 
