@@ -88,9 +88,10 @@ class _Assigner:
         self.stored: set[Var] = set()
         self.flat = {step.args[0] for step in plan.steps if step.op == "rows"}
         outputs = {port.var for port in self.program.outputs if port.role != "carry"}
+        handed_on = {port.var for port in self.program.ports("carry", out=True)}  # the loop ends with copying them
         for var in (*(port.var for port in self.program.inputs), *(step.target for step in plan.steps)):
             reads = [self.position[user.target] for user in users.get(var, [])]
-            self.last[var] = inf if var in kept or var in outputs else max(reads, default=-1)
+            self.last[var] = inf if var in kept or var in outputs or var in handed_on else max(reads, default=-1)
             later = {plan.phase[user.target] for user in users.get(var, [])}
             if var in kept or var in outputs or "after" in later or plan.phase.get(var) in ("before", "after"):
                 self.stored.add(var)

@@ -15,6 +15,7 @@ FOUND = {
     "a parameter stacked above data": r"$s_t = \tanh(W x_t + R s_{t-1})$, $o_t = [s_{t-1}; v]$",
     "a parameter stacked inside the loop": r"$s_t = \tanh(W [R s_{t-1}; v] \odot \sigma(U [v; R s_{t-1}]) + V x_t)$",
     "a part that outlives its stack": r"$s_t = [\operatorname{relu}(h_{t-1}); x_t]$, $h_t = \tanh(W \sigma(s_t) + R h_{t-1})$",
+    "a part of a carry is another carry": r"$o_t = [A o_{t-1}; c_{t-1}]$, $c_t = R x_t + A o_{t-1}$",
     "a stack with a parameter as a state": r"$s_t = [v; \tanh(W x_t + R s_{t-1})]$, $v \in \mathbb{R}^{n}$",
     "a name of the module's own arrays": r"$\text{work\_1}_t = \tanh(W x_t + R \text{work\_1}_{t-1})$",
     "a part of a state": r"$s_t = \tanh(R o_{t-1})$, $o_t = [s_t; x_t]$",
