@@ -63,8 +63,8 @@ _CONDITION = re.compile(
     r"(?:\s|\\q?quad(?![A-Za-z]))*(?:\\text\s*\{\s*(?:for|if|when|where|with)\b|\\forall(?![A-Za-z])"
     r"|[A-Za-z]\s*(?:\\(?:geq?|leq?)(?![A-Za-z])|[<>≤≥]))"
 )
-_SEPARATOR = re.compile(r"\\q?quad(?![A-Za-z])|\\begin|\\end|[][(){},;，]")
-_OPENS, _CLOSES = "([{", ")]}"
+_SEPARATOR = re.compile(r"\\q?quad(?![A-Za-z])|\\begin|\\end|\\[lr]brack(?![A-Za-z])|[][(){},;，]")
+_OPENS, _CLOSES = ("(", "[", "{", r"\lbrack", r"\begin"), (")", "]", "}", r"\rbrack", r"\end")
 
 
 @dataclass(frozen=True)
@@ -290,9 +290,9 @@ def _apart(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     cuts, depth = [begin], 0
     for found in _SEPARATOR.finditer(text, begin, end):
         mark = found[0]
-        if mark in _OPENS or mark == r"\begin":
+        if mark in _OPENS:
             depth += 1
-        elif mark in _CLOSES or mark == r"\end":
+        elif mark in _CLOSES:
             depth -= 1
         elif depth == 0:
             cuts.append(found.start() if mark.startswith("\\") else found.end())

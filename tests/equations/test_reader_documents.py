@@ -177,3 +177,11 @@ def test_nothing_is_executed(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
         monkeypatch.undo()
     assert not ran
+
+
+def test_equations_are_not_cut_inside_spelt_out_brackets() -> None:
+    """The rest of the display would be passed over, and what it defines taken for an input."""
+    text = r"\[h_t = \tanh(W a_t + R h_{t-1}), a_t = \lbrack x_t; v \rbrack, y_t = V a_t\]"
+    (cell,) = reader.read_text(text, name="brackets")
+    assert {state.name for state in cell.states} == {"h", "y"}
+    assert [symbol.name for symbol in cell.inputs] == ["x"]
