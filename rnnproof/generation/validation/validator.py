@@ -102,7 +102,7 @@ class _Validator:
     def _execute(self, name: str, execution: Execution) -> Execution:
         """Execute a function; a fault is told with its line."""
         try:
-            execution.run(self.module.nodes[name])
+            execution.run(self.module.nodes[name], self.module.lines)
         except ValidationError as error:
             raise self.module.fault(name, execution.node, str(error)) from error
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a form that no honest text has
@@ -145,14 +145,15 @@ class _Validator:
             raise self.module.fault(name, None, f"{called} has {', '.join(table)} where {', '.join(due)} is due")
 
 
-def _signatures(late: bool, constants: bool) -> tuple[tuple[str, str], ...]:
-    forward = "params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, Any] | None=None"
-    return (
-        ("prepare", "params: Mapping[str, Any]"),
-        *([("_pack", "given: dict[str, Array], sizes: dict[str, int]")] if late else []),
-        ("forward", f"{forward}, *, constants: Mapping[str, Any]" if constants else forward),
-        ("backward", "trace: Trace, d_states: Mapping[str, Any]"),
+def _signatures(late: bool, constants: bool) -> tuple[str, ...]:
+    more = ", *, constants: Mapping[str, Any]" if constants else ""
+    signatures = (
+        "def prepare(params: Mapping[str, Any]) -> Packed:",
+        *(["def _pack(given: dict[str, Array], sizes: dict[str, int]) -> dict[str, Array]:"] if late else []),
+        f"def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, Any] | None = None{more}) -> Trace:",
+        "def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:",
     )
+    return tuple("".join(signature.split()) for signature in signatures)
 
 
 _SIGNATURES = frozenset(_signatures(late, constants) for late in (True, False) for constants in (True, False))
@@ -168,11 +169,15 @@ class Functions:
         self.around = text[:start], text[stop:]
         body = ast.parse(text[start:stop]).body
         self.nodes = {node.name: node for node in body if isinstance(node, ast.FunctionDef) and not node.decorator_list}
-        signatures = tuple((name, ast.unparse(node.args)) for name, node in self.nodes.items())
+        signatures = tuple(self._signature(node) for node in self.nodes.values())
         if len(self.nodes) != len(body) or signatures not in _SIGNATURES:
             raise ValidationError(f"cell {cell}: the functions of its module, as generated, are not the due ones")
         if "_pack" in self.nodes and [ast.unparse(line) for line in self.nodes["prepare"].body[1:]] != _PREPARE:
             raise self.fault("prepare", None, "should check the parameters, and leave the rest to _pack")
+
+    def _signature(self, node: ast.FunctionDef) -> str:
+        """What stands ahead of the docstring, without blanks."""
+        return "".join("".join(self.lines[node.lineno - 1 : node.body[0].lineno - 1]).split())
 
     def expect(self, name: str, execution: Execution, returned: str) -> None:
         """The function returns just that."""
