@@ -24,7 +24,7 @@ _PROLOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial)": (("packed.arrays",), _ENTERED),
     PACKS_LATE: (("packed.arrays", "sizes"), ("packed.arrays",)),
     "fixed = _constants(constants, steps, batch, sizes, dtype)": (("steps", "batch", "sizes", "dtype"), ("fixed",)),
-    "packed, tape = trace.packed, trace.tape": ((), ("packed.arrays", "packed.given", "tape")),
+    "packed, tape = (trace.packed, trace.tape)": ((), ("packed.arrays", "packed.given", "tape")),
     "seeds, steps, batch, sizes, dtype = _seeded(trace, d_states)": ((), ("seeds", "steps", "batch", "sizes", "dtype")),
 }
 
@@ -54,15 +54,13 @@ class Execution:
         self.carries, self.states = carries or {}, states or {}
         self.arrays: list[Array] = []
         self.carried: dict[str, str] = {}
-        self.lines: list[str] = []
         self.begun: set[str] = set()
         self.ahead: frozenset[str] = frozenset()  # in the loop, the names that were bound before it
         self.returned: ast.expr | None = None
         self.node: ast.stmt | None = None
 
-    def run(self, function: ast.FunctionDef, lines: list[str]) -> None:
-        """Execute the body of a function of a text. After a ValidationError `node` is the statement at fault."""
-        self.lines = lines
+    def run(self, function: ast.FunctionDef) -> None:
+        """Execute the body of a function. After a ValidationError `node` is the statement at fault."""
         for statement in function.body:
             match statement:
                 case ast.Assign(targets=[ast.Name(id="initial")], value=ast.Dict(keys=keys, values=values)):
@@ -108,7 +106,7 @@ class Execution:
                 for name, shape in zip(names, args[1:], strict=True):
                     self.bind(_name(name), self.scope.allocate(shape, args[0]))
             case ((ast.Tuple() | ast.Name(id="packed" | "dtype" | "fixed")), _):
-                text = self.lines[statement.lineno - 1].strip() if statement.end_lineno == statement.lineno else ""
+                text = ast.unparse(statement)
                 needed, bound = _PROLOGUE.get(text, ((), ()))
                 if text not in _PROLOGUE or self.scope.place == "in" or not self.scope.names.keys() >= set(needed):
                     raise ValidationError("a statement that should not stand here")

@@ -102,7 +102,7 @@ class _Validator:
     def _execute(self, name: str, execution: Execution) -> Execution:
         """Execute a function; a fault is told with its line."""
         try:
-            execution.run(self.module.nodes[name], self.module.lines)
+            execution.run(self.module.nodes[name])
         except ValidationError as error:
             raise self.module.fault(name, execution.node, str(error)) from error
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a form that no honest text has
