@@ -16,7 +16,7 @@ from rnnproof.errors import GenerationError
 from rnnproof.generation import build, generate, storage
 from rnnproof.generation.module import Module, without_signs
 from rnnproof.generation.validation import ValidationError, validate, validate_unrolled
-from rnnproof.generation.validation.terms import Extents, Terms, at_most
+from rnnproof.generation.validation.symbolic_values import Extents, Terms, at_most
 from tests.generation.cells import CELLS
 from tests.generation.planting import KINDS, every_cell, plant, table
 from tests.generation.problems import SHAPES, close, complex_step, loss, problem

@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.derivation.program import Program, Step, Var
-from rnnproof.generation.validation.terms import Terms, Value
+from rnnproof.generation.validation.symbolic_values import Terms, Value
 
 COMMUTATIVE = frozenset({"add", "multiply"})
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnnproof.generation.validation.memory import Array, View
-from rnnproof.generation.validation.terms import Terms, ValidationError
+from rnnproof.generation.validation.symbolic_values import Terms, ValidationError
 
 
 class Scope:

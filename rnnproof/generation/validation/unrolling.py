@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from rnnproof.generation.validation.terms import ValidationError
+from rnnproof.generation.validation.symbolic_values import ValidationError
 from rnnproof.generation.validation.validator import Functions
 
 

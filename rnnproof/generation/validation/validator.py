@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rnnproof.derivation.program import Port, Program
+from rnnproof.generation.validation.execution import PACKS_LATE, Execution
 from rnnproof.generation.validation.meaning import leaf, values
 from rnnproof.generation.validation.memory import Array, Operand, View
-from rnnproof.generation.validation.statements import PACKS_LATE, Execution
-from rnnproof.generation.validation.tables import check_tables
-from rnnproof.generation.validation.terms import Terms, ValidationError, Value
+from rnnproof.generation.validation.module_tables import check_tables
+from rnnproof.generation.validation.symbolic_values import Terms, ValidationError, Value
 
 
 def validate(text: str, forward: Program, backward: Program) -> None:

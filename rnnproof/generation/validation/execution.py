@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rnnproof.generation.validation.expressions import OPERATORS, Expressions
+from rnnproof.generation.validation.array_operations import repeated
+from rnnproof.generation.validation.evaluation import OPERATORS, Expressions
 from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Array, Operand, View
-from rnnproof.generation.validation.operations import repeated
-from rnnproof.generation.validation.terms import Segment, Terms, ValidationError, Value
+from rnnproof.generation.validation.symbolic_values import Segment, Terms, ValidationError, Value
 from rnnproof.generation.words import RESERVED
 
 PACKS_LATE = "packed = packed._replace(arrays=_pack(packed.given, sizes))"

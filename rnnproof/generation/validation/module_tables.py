@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from rnnproof.derivation.program import Port, Program
-from rnnproof.generation.validation.terms import Terms, ValidationError
+from rnnproof.generation.validation.symbolic_values import Terms, ValidationError
 
 
 def check_tables(head: str, forward: Program, terms: Terms) -> None:

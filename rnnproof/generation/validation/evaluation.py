@@ -8,10 +8,10 @@ from dataclasses import replace
 from types import EllipsisType
 from typing import Any
 
-from rnnproof.generation.validation import operations
+from rnnproof.generation.validation import array_operations
 from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Operand, View
 from rnnproof.generation.validation.scope import Scope
-from rnnproof.generation.validation.terms import ValidationError
+from rnnproof.generation.validation.symbolic_values import ValidationError
 
 OPERATORS: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
 _RELATIONS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -69,7 +69,7 @@ class Expressions(Scope):
             case ast.Subscript(value=value, slice=where):
                 return self.part(self.expression(value), where)
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return operations.matmul(self.terms, self.operand(left), self.operand(right))
+                return array_operations.matmul(self.terms, self.operand(left), self.operand(right))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
                 return self.ufunc(OPERATORS[type(op)], [left, right])
             case ast.Call(func=ast.Name(id=helper), args=args):
@@ -138,7 +138,7 @@ class Expressions(Scope):
     # calls
 
     def ufunc(self, name: str, nodes: Arguments) -> Operand:
-        return operations.ufunc(self.terms, name, [self.operand_or_number(node) for node in nodes])
+        return array_operations.ufunc(self.terms, name, [self.operand_or_number(node) for node in nodes])
 
     def numpy(self, name: str, args: Arguments, keywords: Keywords) -> Any:
         """A call of np.`name`, without `out`."""
@@ -150,7 +150,7 @@ class Expressions(Scope):
     def _helper(self, name: str, args: Arguments) -> Operand:
         if name in self.names or [ast.unparse(arg) for arg in args[1:]] != (["steps", "batch"] if name == "_sequence" else []):
             raise ValidationError(f"{name} with other arguments than it takes")
-        return operations.helper(self.terms, name, self.operand(args[0]))
+        return array_operations.helper(self.terms, name, self.operand(args[0]))
 
     def _method(self, value: ast.expr, method: str, args: Arguments, keywords: Keywords) -> Any:
         numbers = [self.number(arg) for arg in args]
@@ -213,15 +213,15 @@ class Expressions(Scope):
         operand = self.operand(args[0])
         if ast.unparse(keywords["axis"]) != "-2" or operand.axes not in ("trb", "p", "tp"):
             raise ValidationError(f"repeats an array with axes {operand.axes}")
-        return Operand(operations.repeated(self.terms, operand.value, self.extent(args[1])), operand.axes)
+        return Operand(array_operations.repeated(self.terms, operand.value, self.extent(args[1])), operand.axes)
 
     def _concatenate(self, args: Arguments, keywords: Keywords) -> Operand:
         operands = [self.operand(item) for item in self.items(args[0])]
-        return operations.concatenate(self.terms, operands, ast.unparse(keywords["axis"]))
+        return array_operations.concatenate(self.terms, operands, ast.unparse(keywords["axis"]))
 
     def _pad(self, args: Arguments, _: Keywords) -> Operand:
         pads = [tuple(self.extent(end) for end in self.items(pair)) for pair in self.items(args[1])]
-        return operations.pad(self.terms, self.operand(args[0]), pads)
+        return array_operations.pad(self.terms, self.operand(args[0]), pads)
 
     def _where(self, args: Arguments, _: Keywords) -> Operand:
         match args[0]:
@@ -229,15 +229,17 @@ class Expressions(Scope):
                 threshold = self.number(limit)
                 if threshold is not None:
                     branches = [self.operand_or_number(node) for node in args[1:]]
-                    return operations.where(self.terms, _RELATIONS[type(relation)], threshold, self.operand(tested), branches)
+                    return array_operations.where(
+                        self.terms, _RELATIONS[type(relation)], threshold, self.operand(tested), branches
+                    )
         raise ValidationError(f"np.where({ast.unparse(args[0])}, ...) is a choice the validation does not know")
 
     def _matmul(self, args: Arguments, _: Keywords) -> Operand:
-        return operations.matmul(self.terms, self.operand(args[0]), self.operand(args[1]))
+        return array_operations.matmul(self.terms, self.operand(args[0]), self.operand(args[1]))
 
     def _sum(self, args: Arguments, keywords: Keywords) -> Operand:
         keepdims = "keepdims" in keywords and ast.unparse(keywords["keepdims"]) == "True"
-        return operations.summed(self.terms, self.operand(args[0]), ast.unparse(keywords["axis"]), keepdims)
+        return array_operations.summed(self.terms, self.operand(args[0]), ast.unparse(keywords["axis"]), keepdims)
 
 
 def _tested(node: ast.expr) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rnnproof.generation.validation.meaning import elementwise
 from rnnproof.generation.validation.memory import Operand
-from rnnproof.generation.validation.terms import Terms, ValidationError, Value
+from rnnproof.generation.validation.symbolic_values import Terms, ValidationError, Value
 
 _PRODUCTS = {
     ("p", "rb"): "rb",
