@@ -11,9 +11,24 @@ All of them are ValueErrors too, so that `except ValueError` means what it says.
 
 from __future__ import annotations
 
+_LINE, _LINES = 400, 20  # a message fits a screen of 24 lines, whatever the user's text in it is
+
 
 class RnnproofError(ValueError):
-    """Root of the tree; its text is one clear message: what is wrong, where, and what cures it."""
+    """Root of the tree; its text is one clear message: what is wrong, where, and what cures it; at most a screen of it."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_on_a_screen(str(message)))
+
+
+def _on_a_screen(message: str) -> str:
+    """The message without the middle of long lines and without the lines in the middle of many."""
+    lines = [line if len(line) <= _LINE else f"{line[:280]} ... {line[-100:]}" for line in message.split("\n")]
+    room = _LINES - sum(len(line) // 80 for line in lines[:2])
+    if sum(1 + len(line) // 80 for line in lines) <= _LINES:
+        return "\n".join(lines)
+    first, last = max(room // 2, 1), max(room // 2 - 3, 1)
+    return "\n".join([*lines[:first], f"... ({len(lines) - first - last} lines) ...", *lines[len(lines) - last :]])
 
 
 class EquationError(RnnproofError):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rnnproof.equations import expressions
+from rnnproof.equations.constants import require_finite
+from rnnproof.equations.divisors import require_divisors
 from rnnproof.errors import EquationError
 from rnnproof.layouts import FrameworkLayer
 
@@ -181,6 +183,7 @@ def _check(cell: Cell) -> None:
         for symbol in sorted(expressions.symbols(equation.expression), key=str):
             if symbol.name not in known:
                 raise EquationError(f"{equation}: {symbol} is not bound; define it above or make it a parameter or an input")
+        _finite(str(equation), equation.expression)
         try:
             shape, wanted = expressions.shape_of(equation.expression), expressions.shape_of(equation.symbol)
         except EquationError as error:
@@ -197,6 +200,7 @@ def _check(cell: Cell) -> None:
         for symbol in sorted(expressions.symbols(body.expression) - {body.argument}, key=str):
             if symbol.name not in known:
                 raise EquationError(f"the body of {body.name}: {symbol} is not bound; make it a parameter")
+        _finite(f"the body of {body.name}", body.expression)
         expressions.shape_of(body.expression)
     defined = {equation.symbol for equation in cell.equations}
     for state in cell.states:
@@ -204,3 +208,11 @@ def _check(cell: Cell) -> None:
             raise EquationError(f"cell {cell.name}: state {state.name} has no update; add an equation that defines {state.new}")
         if state.old is not None and expressions.shape_of(state.old) != expressions.shape_of(state.new):
             raise EquationError(f"cell {cell.name}: state {state.name} changes its shape from step to step")
+    require_divisors(cell)
+
+
+def _finite(where: str, expression: Any) -> None:
+    try:
+        require_finite(expression)
+    except EquationError as error:
+        raise EquationError(f"{where}: {error}") from None

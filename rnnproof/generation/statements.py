@@ -110,7 +110,7 @@ def _constant_text(step: Step, args: list[str]) -> str:
     value = {"one": 1.0, "zero": 0.0}.get(kind, kind) if isinstance(kind, str) else kind
     rows = size_text(shape[0]) if shape else "1"
     columns = size_text(shape[1]) if len(shape) == 2 else "1"
-    return f"np.full(({rows}, {columns}), {float(value)!r}, dtype)"
+    return f"np.full(({rows}, {columns}), {number(value)}, dtype)"
 
 
 def _concat_text(step: Step, args: list[str]) -> str:

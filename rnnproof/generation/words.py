@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
+
+from rnnproof.errors import GenerationError
 
 RESERVED = frozenset(
     "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any sum input "
@@ -41,8 +44,11 @@ def size_text(size: Any) -> str:
 
 
 def number(text: str) -> str:
-    """1.0 -> 1.0, 0.5 -> 0.5; the shortest text of a literal."""
-    return repr(float(text))
+    """1.0 -> 1.0, 0.5 -> 0.5; the shortest text of a literal. Raises GenerationError beyond the range of float64."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise GenerationError("constants of the equations multiply to more than float64 holds (1.8e308); rescale the equations")
+    return repr(value)
 
 
 def comment(text: str) -> list[str]:

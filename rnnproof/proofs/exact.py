@@ -15,7 +15,7 @@ from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.program import Program
 from rnnproof.documents.message import say
 from rnnproof.equations.cell import Cell
-from rnnproof.proofs.equation_side import Entries
+from rnnproof.equations.entries import Entries
 from rnnproof.proofs.opaque import Array, Opaque, Polynomial
 from rnnproof.proofs.program_side import Run
 from rnnproof.proofs.report import ProofReport, ProofRow

@@ -80,8 +80,15 @@ class Opaque:
             self._inside[value] = ((self._known[(f"{name}'", entry)], entry),)
         return self._known[key], self._known[(f"{name}'", entry)]
 
-    def open(self, name: str, argument: Array, rows: int) -> tuple[Array, Array]:
-        """An open function's value (rows,) at a vector and its Jacobian (rows, len(argument)), all opaque."""
+    def open(self, name: str, argument: Array, rows: int) -> Array:
+        """An open function's value (rows,) at a vector, opaque."""
+        return self._opened(name, argument, rows)[0]
+
+    def jacobian(self, name: str, argument: Array, rows: int) -> Array:
+        """An open function's Jacobian (rows, len(argument)) at a vector, opaque."""
+        return self._opened(name, argument, rows)[1]
+
+    def _opened(self, name: str, argument: Array, rows: int) -> tuple[Array, Array]:
         at = tuple(argument)
         shown = ", ".join(map(self.shown, at))
         value, slopes = np.empty(rows, dtype=object), np.empty((rows, len(at)), dtype=object)

@@ -113,12 +113,12 @@ ENTRIES: dict[str, Callable[..., Array]] = {
     "concat": lambda run, step, *parts: np.concatenate(parts, axis=step.attr),
     "slice": _slice,
     "dot": lambda run, step, left, right: (left * right).sum(),
-    "apply": lambda run, step, value: run.opaque.open(step.attr[0], value, run.size(step.attr[1][0]))[0],
+    "apply": lambda run, step, value: run.opaque.open(step.attr[0], value, run.size(step.attr[1][0])),
     "constant": _constant,
     "slope": lambda run, step, before, after: run.opaque.slope(step.attr, before),
     "outer": lambda run, step, left, right: left[:, None] * right[None, :],
     "place": _place,
-    "pull": lambda run, step, value, d: run.opaque.open(step.attr[0], value, run.size(step.attr[1][0]))[1].T @ d,
+    "pull": lambda run, step, value, d: run.opaque.jacobian(step.attr[0], value, run.size(step.attr[1][0])).T @ d,
     "total": lambda run, step, value: value,
 }
 if set(ENTRIES) != set(OPERATIONS):
