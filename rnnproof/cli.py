@@ -231,7 +231,7 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
         if cells or not rules:
             reports += [proofs.prove(found.cell, progress=progress) for found in select(cells, binds, only).cells]
     click.echo("\n\n".join(report.table() for report in reports))
-    return 0 if all(report.ok for report in reports) else WRONG
+    return 0 if all(report.proved for report in reports) else WRONG
 
 
 @cli.command()

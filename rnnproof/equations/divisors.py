@@ -55,7 +55,7 @@ def _unconfirmed(low: Any, high: Any) -> bool:
 def _divisors(cell: Any, seed: int, digits: int) -> dict[tuple[int, int], list[Any]]:
     """Each divisor's entries by (equation, its place among the equation's divisors)."""
     numbers = _Numbers(digits, random.Random(seed))
-    entries = Entries(numbers, dict.fromkeys(cell.sizes, 2), {body.name: body for body in cell.bodies}, {})
+    entries = Entries(numbers, dict.fromkeys(cell.sizes, sp.Integer(2)), {body.name: body for body in cell.bodies}, {})
     old = (state.old for state in cell.states if state.old is not None)
     for symbol in (*old, *cell.inputs, *cell.constants, *(parameter.symbol for parameter in cell.parameters)):
         shape = tuple(map(entries.size, symbol.shape)) if getattr(symbol, "is_Matrix", False) else ()
@@ -95,7 +95,7 @@ class _Numbers:
 
     def apply(self, function: Any, argument: Array) -> Array:
         entry = activations.of(function)
-        values = np.asarray(argument, dtype=object)
+        values: Any = np.asarray(argument, dtype=object)
         if entry.name == "reciprocal":
             self.divisors.append(list(values.flat))
         made = np.empty(values.shape, dtype=object)

@@ -42,13 +42,13 @@ class Entries:
     """What expressions are evaluated with: the arithmetic, the sizes, the bodies, and each symbol's entries (matrices 2-D)."""
 
     arithmetic: Arithmetic
-    sizes: Mapping[Any, int]
+    sizes: Mapping[Any, sp.Integer]
     bodies: Mapping[str, Any]
     values: dict[Any, Array]
 
     def size(self, value: Any) -> int:
         """A size as a number."""
-        return int(sp.sympify(value).subs(dict(self.sizes)))
+        return int(sp.sympify(value).xreplace(self.sizes))
 
     def value(self, node: Any) -> Array:
         """The entries of an expression."""

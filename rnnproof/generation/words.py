@@ -43,7 +43,7 @@ def size_text(size: Any) -> str:
     return re.sub(r"(?<=\w)\*(?=\w)", " * ", str(sp.expand(named)))
 
 
-def number(text: str) -> str:
+def number(text: Any) -> str:
     """1.0 -> 1.0, 0.5 -> 0.5; the shortest text of a literal. Raises GenerationError beyond the range of float64."""
     value = float(text)
     if not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Exact polynomials whose generators are symbols and opaque applications f(argument): equal polynomials, equal formulas.
+"""The entries of a proof: polynomials whose generators are symbols, opaque applications f(argument), and values given a name.
 
 An application is known by its function and its argument, itself a polynomial, so both sides of a proof that apply f to the
 same thing get the same generator. f' and J_f are generators of their own: what is proved holds for every f.
@@ -6,57 +6,110 @@ same thing get the same generator. f' and J_f are generators of their own: what 
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import sympy as sp
-from sympy.polys.rings import ring
 
 from rnnproof.equations import activations
+from rnnproof.proofs.polynomial import Polynomial, Work
 
-Polynomial = Any
 Array = Any
+Inside = tuple[tuple[Polynomial, Polynomial], ...]
 
 
 class Opaque:
-    """A ring of `size` generators, handed out as they are needed; `derivative` differentiates through the applications.
+    """Hands out generators. `inside` says what one is made of: (slope, argument) pairs, its derivative being their sum.
 
-    Coefficients are whole numbers, about three times faster, or fractions.
+    A generator's number is higher than those of all it is made of.
     """
 
-    def __init__(self, size: int, *, fractions: bool = False) -> None:
-        self.ring, *self._free = ring([f"g{number}" for number in range(size)], sp.QQ if fractions else sp.ZZ)
-        self._free.reverse()
-        self._known: dict[Any, Polynomial] = {}
-        self._labels: dict[str, str] = {}
-        self._inside: dict[Polynomial, tuple[tuple[Polynomial, Polynomial], ...]] = {}
-        self._derived: dict[Polynomial, list[tuple[Polynomial, Polynomial]]] = {}
-        self._slopes: dict[tuple[Polynomial, Polynomial], Polynomial] = {}
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.inside: dict[int, Inside] = {}
+        self._origin: dict[int, tuple[tuple[Polynomial, ...], Callable[..., Polynomial]]] = {}
+        self._written: dict[int, Polynomial] = {}
+        self._names: list[str] = []
+        self._known: dict[Any, Any] = {}
 
-    def symbol(self, label: str) -> Polynomial:
-        """The generator of that name."""
-        return self._generator(("symbol", label), label)
+    def whole(self, value: int) -> Polynomial:
+        """The constant polynomial."""
+        return Polynomial({(): value} if value else {}, self.work)
+
+    def fresh(self, label: str) -> Polynomial:
+        """A generator of that name, made of nothing."""
+        self._names.append(label)
+        return Polynomial({(len(self._names) - 1,): 1}, self.work)
+
+    def _made(
+        self, label: str, inside: Inside, parts: tuple[Polynomial, ...], rebuild: Callable[..., Polynomial]
+    ) -> Polynomial:
+        """A generator that is `rebuild(*parts)`."""
+        number = len(self._names)
+        if inside:
+            self.inside[number] = inside
+        self._origin[number] = parts, rebuild
+        return self.fresh(label)
+
+    def written_out(self, polynomial: Polynomial) -> Polynomial:
+        """The polynomial without names: each is replaced by what it stands for, inside applications too."""
+        waiting, reached = list(polynomial.generators), set()
+        while waiting:
+            generator = waiting.pop()
+            if generator in self._origin and generator not in self._written and generator not in reached:
+                reached.add(generator)
+                waiting += (inner for part in self._origin[generator][0] for inner in part.generators)
+        for generator in sorted(reached):
+            parts, rebuild = self._origin[generator]
+            self._written[generator] = rebuild(*map(self._replaced, parts))
+        return self._replaced(polynomial)
+
+    def _replaced(self, polynomial: Polynomial) -> Polynomial:
+        total = self.whole(0)
+        for monomial, number in polynomial.terms.items():
+            term = Polynomial({tuple(g for g in monomial if g not in self._written): number}, self.work)
+            for generator in monomial:
+                if generator in self._written:
+                    term = term * self._written[generator]
+            total = total + term
+        return total
 
     def array(self, label: str, shape: tuple[int, ...]) -> Array:
-        """An array of symbols; the generator itself for shape ()."""
-        if not shape:
-            return self.symbol(label)
-        made = np.empty(shape, dtype=object)
-        for at in np.ndindex(*shape):
-            made[at] = self.symbol(f"{label}[{', '.join(str(i + 1) for i in at)}]")
+        """An array of symbols, the same ones each time; a single symbol for shape ()."""
+        if label not in self._known:
+            made = np.empty(shape, dtype=object)
+            for at in np.ndindex(*shape):
+                made[at] = self.fresh(f"{label}{place(at)}")
+            self._known[label] = made if shape else made[()]
+        return self._known[label]
+
+    def named(self, label: str, values: Any, inside: bool = False) -> Array:
+        """A name for each entry; derivatives go on through the entry's value if `inside`, and end at the name otherwise."""
+        if not hasattr(values, "shape"):
+            return self._made(label, ((self.whole(1), values),) if inside else (), (values,), lambda value: value)
+        made = np.empty(values.shape, dtype=object)
+        for at in np.ndindex(*values.shape):
+            made[at] = self.named(f"{label}{place(at)}", values[at], inside)
         return made
 
     def number(self, value: Any) -> Polynomial:
         """A number; an irrational one is a generator, so nothing is rounded."""
         if value.is_Rational or value.is_Float:
-            return self.ring(self.ring.domain.from_sympy(sp.Rational(value)))
-        return self._generator(("number", value), str(value))
+            exact = sp.Rational(value)
+            fraction = Fraction(int(exact.p), int(exact.q))
+            return Polynomial({(): fraction} if fraction else {}, self.work)
+        key = ("number", value)
+        if key not in self._known:
+            self._known[key] = self.fresh(str(value))
+        known: Polynomial = self._known[key]
+        return known
 
     def full(self, shape: tuple[int, ...], value: int) -> Array:
         """An array of one whole number."""
         made = np.empty(shape, dtype=object)
-        made[...] = self.ring(value)
+        made[...] = self.whole(value)
         return made
 
     def apply(self, function: Any, argument: Array) -> Array:
@@ -75,10 +128,11 @@ class Opaque:
         key = (name, entry)
         if key not in self._known:
             shown = self.shown(entry)
-            value = self._generator(key, f"{name}({shown})")
-            self._known[(f"{name}'", entry)] = self._generator((f"{name}'", entry), f"{name}'({shown})")
-            self._inside[value] = ((self._known[(f"{name}'", entry)], entry),)
-        return self._known[key], self._known[(f"{name}'", entry)]
+            slope = self._made(f"{name}'({shown})", (), (entry,), lambda part: self._applied(name, part)[1])
+            value = self._made(f"{name}({shown})", ((slope, entry),), (entry,), lambda part: self._applied(name, part)[0])
+            self._known[key] = value, slope
+        known: tuple[Polynomial, Polynomial] = self._known[key]
+        return known
 
     def open(self, name: str, argument: Array, rows: int) -> Array:
         """An open function's value (rows,) at a vector, opaque."""
@@ -90,54 +144,39 @@ class Opaque:
 
     def _opened(self, name: str, argument: Array, rows: int) -> tuple[Array, Array]:
         at = tuple(argument)
-        shown = ", ".join(map(self.shown, at))
-        value, slopes = np.empty(rows, dtype=object), np.empty((rows, len(at)), dtype=object)
-        for i in range(rows):
-            value[i] = self._generator((name, at, i), f"{name}_{i + 1}({shown})")
-            for j in range(len(at)):
-                slopes[i, j] = self._generator((name, at, i, j), f"d{j + 1} {name}_{i + 1}({shown})")
-            self._inside[value[i]] = tuple(zip(slopes[i], at, strict=True))
-        return value, slopes
-
-    def _generator(self, key: Any, label: str) -> Polynomial:
+        key = (name, at, rows)
         if key not in self._known:
-            self._known[key] = self._free.pop()
-            self._labels[str(self._known[key])] = label
-        return self._known[key]
+            shown = ", ".join(map(self.shown, at))
+            value, slopes = np.empty(rows, dtype=object), np.empty((rows, len(at)), dtype=object)
 
-    def derivative(self, polynomial: Polynomial, by: Polynomial) -> Polynomial:
-        """SymPy's derivative of the polynomial by each generator in it, times that generator's own derivative."""
-        total = self.ring(0)
-        for generator, slope in self._partials(polynomial):
-            inner = self._slope_of(generator, by)
-            if inner:
-                total += slope * inner
-        return total
+            def opened(which: int, *place: int) -> Callable[..., Polynomial]:
+                return lambda *parts: self._opened(name, np.array(parts, dtype=object), rows)[which][place]
 
-    def _partials(self, polynomial: Polynomial) -> list[tuple[Polynomial, Polynomial]]:
-        """SymPy's partial derivative by each generator that occurs."""
-        if polynomial not in self._derived:
-            used = {position for monomial in polynomial for position, power in enumerate(monomial) if power}
-            generators = [self.ring.gens[position] for position in sorted(used)]
-            self._derived[polynomial] = [(generator, polynomial.diff(generator)) for generator in generators]
-        return self._derived[polynomial]
-
-    def _slope_of(self, generator: Polynomial, by: Polynomial) -> Polynomial:
-        key = (generator, by)
-        if key not in self._slopes:
-            if generator == by:
-                found = self.ring(1)
-            else:
-                found = self.ring(0)
-                for slope, argument in self._inside.get(generator, ()):
-                    found += slope * self.derivative(argument, by)
-            self._slopes[key] = found
-        return self._slopes[key]
+            for i in range(rows):
+                for j in range(len(at)):
+                    slopes[i, j] = self._made(f"d{j + 1} {name}_{i + 1}({shown})", (), at, opened(1, i, j))
+                inside = tuple(zip(slopes[i], at, strict=True))
+                value[i] = self._made(f"{name}_{i + 1}({shown})", inside, at, opened(0, i))
+            self._known[key] = value, slopes
+        known: tuple[Array, Array] = self._known[key]
+        return known
 
     def shown(self, polynomial: Polynomial) -> str:
         """A polynomial with its generators' names, shortened past 300 characters."""
-        text = re.sub(r"g\d+", lambda found: self._labels.get(found[0], found[0]), str(polynomial))
-        return text if len(text) <= 300 else f"{text[:300]}..."
+        first = dict(list(polynomial.terms.items())[:12])
+        text = Polynomial(first, self.work).shown(self._names)
+        rest = len(polynomial.terms) - len(first)
+        text = text if len(text) <= 300 else f"{text[:300]}..."
+        return f"{text} and {rest} terms more" if rest else text
+
+    def label(self, generator: int) -> str:
+        """A generator's name."""
+        return self._names[generator]
+
+
+def place(at: tuple[int, ...]) -> str:
+    """[1, 2] for the entry in row 1, column 2; nothing for a scalar."""
+    return f"[{', '.join(str(i + 1) for i in at)}]" if at else ""
 
 
 def _each(argument: Array, function: Any) -> Array:

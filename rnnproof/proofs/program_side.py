@@ -26,7 +26,7 @@ class Run:
     forward: Program
     backward: Program
     opaque: Opaque
-    sizes: Mapping[Any, int]
+    sizes: Mapping[Any, sp.Integer]
     steps: int
     given: Callable[[str, str, int], Array]
     _values: dict[tuple[Var, int], Array] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Run:
 
     def size(self, value: Any) -> int:
         """A size as a number."""
-        return int(sp.sympify(value).subs(dict(self.sizes)))
+        return int(sp.sympify(value).xreplace(self.sizes))
 
     def shape(self, var: Var) -> tuple[int, ...]:
         """A shape in numbers."""
@@ -53,6 +53,10 @@ class Run:
             self._values[key] = self._entered(var, t) if var in self._ports else self._computed(self._made[var], t)
         return self._values[key]
 
+    def name(self, var: Var, t: int, value: Array) -> None:
+        """Let whatever is computed from now on read `value` as the variable's."""
+        self._values[(var, t if var.per_step else 0)] = value
+
     def _entered(self, var: Var, t: int) -> Array:
         port = self._ports[var]
         if port.role == "old" and t > 0:
@@ -64,7 +68,7 @@ class Run:
 
     def zeros(self, var: Var) -> Array:
         """Zeros of a value's shape."""
-        return self.opaque.full(self.shape(var), 0) if var.shape else self.opaque.ring(0)
+        return self.opaque.full(self.shape(var), 0) if var.shape else self.opaque.whole(0)
 
     def _computed(self, step: Step, t: int) -> Array:
         if step.op == "total" and not step.target.per_step and step.args[0].per_step:
@@ -81,7 +85,7 @@ def _constant(run: Run, step: Step) -> Array:
     sizes = tuple(map(run.size, shape))
     if kind == "identity":
         made = run.opaque.full(sizes, 0)
-        np.fill_diagonal(made, run.opaque.ring(1))
+        np.fill_diagonal(made, run.opaque.whole(1))
         return made
     return run.opaque.full(sizes, {"one": 1, "zero": 0}[kind]) if isinstance(kind, str) else run.opaque.number(kind)
 

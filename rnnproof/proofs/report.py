@@ -11,22 +11,33 @@ from rnnproof.documents.tables import grid
 
 @dataclass(frozen=True)
 class ProofRow:
-    """`what` at `sizes`: so many identities, in so many seconds; `failure` says which one does not hold and by how much."""
+    """`what` at `sizes`: so many identities, in so many seconds; `failure` says which one does not hold and by how much.
+
+    A row `too_large` is neither proved nor refuted.
+    """
 
     what: Text
     sizes: str
     entries: int
     seconds: float
     failure: str = ""
+    too_large: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether every identity holds exactly."""
+        """Whether nothing was refuted."""
         return not self.failure
+
+    @property
+    def proved(self) -> bool:
+        """Whether every identity holds exactly."""
+        return not self.failure and not self.too_large
 
     @property
     def verdict(self) -> str:
         """The word for it."""
+        if self.too_large:
+            return "not proved (too large)"
         return "proved" if self.ok else f"REFUTED: {self.failure}"
 
 
@@ -39,8 +50,13 @@ class ProofReport:
 
     @property
     def ok(self) -> bool:
-        """Whether all rows hold, and there are any."""
+        """Whether nothing was refuted, and there are any rows."""
         return bool(self.rows) and all(row.ok for row in self.rows)
+
+    @property
+    def proved(self) -> bool:
+        """Whether all rows are proved, and there are any."""
+        return bool(self.rows) and all(row.proved for row in self.rows)
 
     @property
     def entries(self) -> int:

@@ -93,19 +93,27 @@ def _derivation(study: Study) -> list[Block]:
     return [Beside(lines, says, study.code)]
 
 
+def _proved(proof: ProofReport) -> Text:
+    if not proof.ok:
+        return say("The proof failed:")
+    if not proof.proved:
+        return say(
+            "Not all of it is proved: the rows marked so were too large for the bound on a proof's work. In the others "
+            "({count} entries) the derived gradient minus the loss's componentwise derivative is exactly 0.",
+            count=proof.entries,
+        )
+    return say(
+        "Proved: the derived gradient minus the loss's componentwise derivative is exactly 0 in each of {count} entries, "
+        "with the activations as opaque functions. The rules themselves are proved for all sizes; see [the "
+        "checks](page:checks).",
+        count=proof.entries,
+    )
+
+
 def _evidence(study: Study) -> list[Block]:
     blocks: list[Block] = [
         Heading(say("The evidence"), anchor="evidence"),
-        Paragraph(
-            say(
-                "Proved: the derived gradient minus SymPy's componentwise derivative is exactly 0 in each of {count} entries, "
-                "with the activations as opaque functions. The rules themselves are proved for all sizes; see [the "
-                "checks](page:checks).",
-                count=study.proof.entries,
-            )
-            if study.proof.ok
-            else say("The proof failed:")
-        ),
+        Paragraph(_proved(study.proof)),
         tables.proofs([study.proof]),
     ]
     if study.evidence is None:

@@ -24,7 +24,7 @@ def document(proofs: Sequence[ProofReport], evidence: Evidence) -> Document:
         Paragraph(
             say(
                 "The rules of the adjoint table in index notation, for all sizes; then, cell by cell, the derived gradient "
-                "minus SymPy's componentwise derivative over two steps, which is exactly 0 in every entry, with the "
+                "minus the loss's componentwise derivative over two steps, which is exactly 0 in every entry, with the "
                 "activations as opaque functions."
             )
         ),

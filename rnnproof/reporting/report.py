@@ -38,6 +38,7 @@ _SHOWN = {
 _TONES = {
     tables.PASS: "good",
     tables.PROVED: "good",
+    tables.TOO_LARGE: "part",
     tables.FAIL: "bad",
     tables.KINK: "part",
     tables.NOT_INSTALLED: "none",

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from rnnproof.documents.blocks import Table
 from rnnproof.documents.message import Text, listed, say
 from rnnproof.equations.cell import Cell
-from rnnproof.proofs import ProofReport
+from rnnproof.proofs import ProofReport, ProofRow
 from rnnproof.verification.evidence import CONTRACT, SILENT, Evidence, Row
 
 PASS, FAIL, KINK = say("pass"), say("FAIL"), say("kink")
 NOT_INSTALLED, DOES_NOT_APPLY = say("not installed"), say("does not apply")
-PROVED, REFUTED = say("proved"), say("REFUTED")
+PROVED, REFUTED, TOO_LARGE = say("proved"), say("REFUTED"), say("not proved (too large)")
 LEFT_OUT = say("left out")
 _VERDICTS = {str(verdict): verdict for verdict in (PASS, FAIL, KINK, NOT_INSTALLED, DOES_NOT_APPLY, LEFT_OUT)}
 
@@ -98,11 +98,13 @@ def gradients(evidence: Evidence) -> Table:
     return Table(headers, rows)
 
 
+def _proof_verdict(row: ProofRow) -> Text:
+    if row.too_large:
+        return TOO_LARGE
+    return PROVED if row.ok else listed([REFUTED, row.failure], ": ")
+
+
 def proofs(reports: Iterable[ProofReport]) -> Table:
     """Every row of the proofs without its seconds, so that the table is the same every time."""
-    rows = [
-        (row.what, row.sizes, row.entries, PROVED if row.ok else listed([REFUTED, row.failure], ": "))
-        for report in reports
-        for row in report.rows
-    ]
+    rows = [(row.what, row.sizes, row.entries, _proof_verdict(row)) for report in reports for row in report.rows]
     return Table((say("what"), say("sizes"), say("identities"), say("verdict")), rows)
