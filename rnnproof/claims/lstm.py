@@ -230,7 +230,7 @@ def lstm_gates_between(_: Sources) -> list[Case]:
     cases = []
     for says, gate in ((say("sigmoid"), r"\sigma"), (say("hard sigmoid"), r"\mathrm{hardsigmoid}")):
         steps = flatten(equations.cell("LSTM", gate=gate)).producer()
-        ends = {var.name: bounds.interval(var, steps) for var in steps if var.name in GATES}
+        ends = {var.name: ends for var, ends in bounds.intervals(steps.values()).items() if var.name in GATES}
         for name in GATES:
             low, high = ends[name]
             figure = say("from {low} to {high}", low=str(low), high=str(high))

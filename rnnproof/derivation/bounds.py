@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from rnnproof.equations.activations import X, Y
 
 Interval = tuple[Any, Any]
 EVERYTHING: Interval = (-sp.oo, sp.oo)
+_TELLING = 10**6  # a larger bound says nothing, and repeated products would give it any number of digits
 
 
 @cache
@@ -109,11 +110,14 @@ def _stationary(expression: Any, variable: Any, holds: Callable[[Any], bool]) ->
     return roots
 
 
-def interval(var: Var, steps: dict[Var, Step]) -> Interval:
-    """An interval that holds every entry of a forward value, by interval arithmetic over its steps."""
-    step = steps.get(var)
-    row = _INTERVALS.get(step.op) if step is not None else None
-    return EVERYTHING if row is None or step is None else row(step, [interval(arg, steps) for arg in step.args])
+def intervals(steps: Iterable[Step]) -> dict[Var, Interval]:
+    """For each value made in these steps, in order, an interval that holds its every entry, by interval arithmetic."""
+    known: dict[Var, Interval] = {}
+    for step in steps:
+        row = _INTERVALS.get(step.op)
+        low, high = row(step, [known.get(arg, EVERYTHING) for arg in step.args]) if row else EVERYTHING
+        known[step.target] = (low if low > -_TELLING else -sp.oo, high if high < _TELLING else sp.oo)
+    return known
 
 
 def _sum(step: Step, parts: list[Interval]) -> Interval:

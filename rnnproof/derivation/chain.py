@@ -6,8 +6,9 @@ large it can get, so a bound comes with the formula.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy as sp
@@ -18,10 +19,21 @@ from rnnproof.derivation.index import index_of, moved
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import OPERATIONS
 from rnnproof.derivation.program import Program, Step, Var
-from rnnproof.derivation.terms import Factor, Term, Terms, collect, formula, norm, times
+from rnnproof.derivation.terms import Factor, Term, Terms, collect, formula, norm, times, written_length
 from rnnproof.documents.plain import bare, plain
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
+
+_LONGEST = 60  # symbols in a Jacobian that is written wherever it is read: a line or two of print
+
+
+@dataclass
+class _Reached:
+    """What the chain rule has found from one source: each value's terms; the names of the long ones, and their formulas."""
+
+    terms: dict[Var, Terms]
+    named: dict[Var, Terms] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
 
 
 class Frame:
@@ -31,6 +43,7 @@ class Frame:
         self.cell = cell
         self.program = program
         self.steps = program.producer()
+        self.intervals = bounds.intervals(program.steps)
         self.names = formulas.printed_names(program)
         self.reader = Reader(self.steps, self.names)
         self.index = index_of(cell, program)
@@ -38,7 +51,15 @@ class Frame:
         indexed = {tex for tex in functions if self.index.shows_in(tex)}
         self.located = frozenset(functions - indexed)
         named = {tex for var, tex in self.names.items() if var.per_step} | indexed
-        self.varying = frozenset(named | {_norm_name(tex) for tex in named} | {_jacobian_norm(tex) for tex in indexed})
+        self._from: dict[Var, _Reached] = {}
+        self._needed: dict[Var, set[Var]] = {}
+        self._reads = Counter(arg for step in program.steps for arg in step.args)
+        self._varying = frozenset(named | {_norm_name(tex) for tex in named} | {_jacobian_norm(tex) for tex in indexed})
+
+    @property
+    def varying(self) -> frozenset[str]:
+        """The names that show the step."""
+        return self._varying.union(*(reached.parts for reached in self._from.values()))
 
     def earlier(self, value: Any) -> Any:
         """A formula one step before."""
@@ -63,14 +84,55 @@ class Frame:
         return (target.shape[0] if target.shape else sp.S.One, source.shape[0] if source.shape else sp.S.One)
 
     def terms(self, target: Var, source: Var) -> Terms:
-        """The Jacobian's terms, by going through the steps in order with `source` as the start."""
+        """The Jacobian's terms; raises UsageError where it is no matrix formula."""
         self.columns = self.shape(target, source)[1]
-        known: dict[Var, Terms] = {source: (Term(),)}
-        for step in self.program.steps:
-            if step.target not in known:
-                parts = tuple(known.get(arg, ()) for arg in step.args)
-                known[step.target] = collect(JACOBIANS[step.op](self, step, parts)) if any(parts) else ()
-        return known.get(target, ())
+        if source not in self._from:
+            self._from[source] = _Reached({source: (Term(),)})
+        reached = self._from[source]
+        for step in self._before(target):
+            if step.target not in reached.terms:
+                self._reach(step, source, reached)
+        return reached.terms.get(target, ())
+
+    def _before(self, target: Var) -> Iterator[Step]:
+        """The steps up to the one that makes `target`, of which it is made."""
+        if target not in self._needed:
+            needed, waiting = {target}, [target]
+            while waiting:
+                step = self.steps.get(waiting.pop())
+                fresh = [arg for arg in step.args if arg not in needed] if step is not None else []
+                needed.update(fresh)
+                waiting += fresh
+            self._needed[target] = needed
+        return (step for step in self.program.steps if step.target in self._needed[target])
+
+    def _reach(self, step: Step, source: Var, reached: _Reached) -> None:
+        """The chain rule through one step; what is long and read more than once gets a name and is written once."""
+        parts = tuple(reached.named.get(arg, reached.terms.get(arg, ())) for arg in step.args)
+        terms = collect(JACOBIANS[step.op](self, step, parts)) if any(parts) else ()
+        reached.terms[step.target] = terms
+        if step.target in self.names and self._reads[step.target] > 1 and written_length(terms) > _LONGEST:
+            shape = self.shape(step.target, source)
+            tex = rf"\frac{{\partial {self.names[step.target]}}}{{\partial {self.names[source]}}}"
+            size = norm(terms)
+            named = Factor(
+                formulas.symbol(tex, () if shape == (1, 1) else shape), size if sp.count_ops(size) < _LONGEST else sp.oo
+            )
+            reached.named[step.target] = (Term(scalars=(named,)) if shape == (1, 1) else Term(rest=(named,)),)
+            reached.parts[tex] = formula(terms, shape)
+
+    def parts(self, used: set[str]) -> tuple[tuple[str, Any], ...]:
+        """(TeX, formula) of the named Jacobians among `used`, and of those that they use, one step earlier too."""
+        now = {tex: value for reached in self._from.values() for tex, value in reached.parts.items()}
+        before = {self.index.shift(tex, -1): tex for tex in now}
+        wanted: dict[str, Any] = {}
+        waiting = [name for name in used if name in now or name in before]
+        while waiting:
+            name = waiting.pop()
+            if name not in wanted:
+                wanted[name] = now[name] if name in now else self.earlier(now[before[name]])
+                waiting += [one for one in symbol_names(wanted[name]) if one in now or one in before]
+        return tuple((tex, wanted[tex]) for tex in (*before, *now) if tex in wanted)
 
     def value(self, var: Var) -> Any:
         """A value's formula; a function left open goes by its printed name, so that it shows its step."""
@@ -84,7 +146,7 @@ class Frame:
         value = self.value(var)
         if len(var.shape) == 2:
             return Factor(value, sp.Symbol(_norm_name(Printer(self.cell.tex)(value)), positive=True))
-        low, high = bounds.interval(var, self.steps)
+        low, high = self.intervals.get(var, bounds.EVERYTHING)
         return Factor(value, sp.Max(abs(low), abs(high)))
 
     def slope(self, step: Step) -> Factor:
@@ -95,6 +157,11 @@ class Frame:
         """What stands for a symbol the equations do not have, such as a_{h_t}."""
         invented = [var for var, tex in self.names.items() if not var.tex and tex in used]
         return tuple(f"{self.names[var]} = {Printer(self.cell.tex)(self.reader.definition(var))}" for var in invented)
+
+
+def symbol_names(value: Any) -> set[str]:
+    """The names of a formula's symbols."""
+    return {symbol.name for symbol in value.atoms(sp.MatrixSymbol, sp.Symbol)}
 
 
 def _norm_name(tex: str) -> str:

@@ -14,7 +14,7 @@ from rnnproof.derivation.document import BACKWARD, EQUATIONS, FORWARD, GRADIENTS
 from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.formulas import Reader, printed_names
 from rnnproof.derivation.index import Index, index_of
-from rnnproof.derivation.jacobian import Jacobian, jacobian
+from rnnproof.derivation.jacobian import Jacobian, frame_of, jacobian, within
 from rnnproof.derivation.latex import Printer
 from rnnproof.derivation.operations import RULES
 from rnnproof.derivation.program import Program, Var
@@ -23,7 +23,7 @@ from rnnproof.documents.markdown import markdown
 from rnnproof.documents.message import Message, Text
 from rnnproof.documents.plain import bare, plain
 from rnnproof.documents.terminal import terminal
-from rnnproof.equations.cell import Cell
+from rnnproof.equations.cell import Cell, State
 from rnnproof.errors import UsageError
 
 _Line = tuple[str, tuple[str, ...], tuple[str, ...]]  # TeX, rules, values
@@ -139,7 +139,7 @@ class Derivation:
         lines += [(BACKWARD, *line) for line in self._backward_lines()]
         lines += [(RECURSION, *line) for line in self._recursion_lines()]
         lines += [(GRADIENTS, *line) for line in self._gradient_lines()]
-        lines += [(JACOBIANS, line, (), ()) for found in self.jacobians for line in found.formulas]
+        lines += [(JACOBIANS, line, (), ()) for found in self.shown_jacobians for line in found.formulas]
         return tuple(DerivationStep(number, *line) for number, line in enumerate(lines, start=1))
 
     def _forward_lines(self) -> Iterable[_Line]:
@@ -202,12 +202,27 @@ class Derivation:
     @cached_property
     def jacobians(self) -> tuple[Jacobian, ...]:
         """Every state's new value by every state's old value, where it is not zero."""
-        old = [state for state in self.cell.states if state.old is not None]
-        pairs = [(target.new, source.old) for target in old for source in old if source.old is not None]
+        return self._jacobians((target, source) for target in self.recurrent for source in self.recurrent)
+
+    @cached_property
+    def shown_jacobians(self) -> tuple[Jacobian, ...]:
+        """Those that stand on the page: all of them, or with more than six states each state's by its own old value."""
+        if len(self.recurrent) <= document.MOST_STATES:
+            return self.jacobians
+        return self._jacobians((state, state) for state in self.recurrent)
+
+    @cached_property
+    def recurrent(self) -> tuple[State, ...]:
+        """The states whose old value is read."""
+        return tuple(state for state in self.cell.states if state.old is not None)
+
+    def _jacobians(self, states: Iterable[tuple[State, State]]) -> tuple[Jacobian, ...]:
+        pairs = [(target.new, source.old) for target, source in states if source.old is not None]
         found = []
+        frame = frame_of(self.cell)
         for new, before in pairs:
             with suppress(UsageError):  # a state that is a matrix, or one that a matrix depends on, has no matrix formula
-                found.append(jacobian(self.cell, new.name, before.name))
+                found.append(within(frame, new.name, before.name))
         return tuple(one for one in found if not one.is_zero)
 
     def gradient(self, of: str) -> Gradient:

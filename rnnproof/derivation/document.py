@@ -23,6 +23,7 @@ BACKWARD = say("One step backward")
 RECURSION = say("Backward through the steps")
 GRADIENTS = say("The gradients")
 JACOBIANS = say("The Jacobians")
+MOST_STATES = 6  # of which all Jacobians stand on the page: 36, each with up to five paths through other states
 PARTS = (EQUATIONS, FORWARD, BACKWARD, RECURSION, GRADIENTS, JACOBIANS)
 
 _LEADS = {
@@ -135,14 +136,32 @@ def lines(d: Derivation, part: Message) -> tuple[Block, ...]:
     for number, (title, steps) in enumerate(groupby(d.steps, key=lambda step: step.title), start=1):
         if title == part:
             heading = Heading(say("{number}. {title}", number=number, title=title), anchor=f"part-{number}")
-            lead = [Paragraph(_LEADS[part])] if part in _LEADS else []
+            lead: list[Block] = [Paragraph(_LEADS[part])] if part in _LEADS else []
+            lead += _left_out(d) if part == JACOBIANS else []
             return (heading, *lead, *(Formula(step.tex, step.number, step.rules) for step in steps))
     return ()
 
 
+def _left_out(d: Derivation) -> list[Block]:
+    """That a page shows only some of the Jacobians of a cell with many states."""
+    states = len(d.recurrent)
+    if states <= MOST_STATES:
+        return []
+    told = say(
+        "With {states} states there are up to {count} Jacobians; here stands each state's by its own old value. Any other one: "
+        "{call}.",
+        states=states,
+        count=states**2,
+        call='`rnnproof.derive(cell).jacobian("c_t", "h_{t-1}")`',
+    )
+    return [Paragraph(told)]
+
+
 def remarks(d: Derivation) -> tuple[Block, ...]:
     """What the Jacobians say of vanishing gradients."""
-    return tuple(Paragraph(remark) for remark in dict.fromkeys(remark for found in d.jacobians for remark in found.remarks))
+    return tuple(
+        Paragraph(remark) for remark in dict.fromkeys(remark for found in d.shown_jacobians for remark in found.remarks)
+    )
 
 
 def rules(d: Derivation) -> tuple[Block, ...]:

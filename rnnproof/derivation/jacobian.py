@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.chain import Frame
+from rnnproof.derivation.chain import Frame, symbol_names
 from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.formulas import OpenJacobian, add, multiply
 from rnnproof.derivation.index import Index, moved
@@ -41,6 +41,8 @@ class Path:
 class Jacobian:
     """d target / d source. `direct`: all else of the step before held fixed; `through`: by way of its other states.
 
+    `parts` are the Jacobians that stand in it by name, (TeX, formula), because they are long and read more than once.
+
     `total` is their sum. Formulas are SymPy matrix expressions whose symbols are named as printed.
     """
 
@@ -56,6 +58,7 @@ class Jacobian:
     varying: frozenset[str]
     located: frozenset[str]
     recursion: bool = False
+    parts: tuple[tuple[str, Any], ...] = ()
 
     @property
     def direct(self) -> Any:
@@ -111,6 +114,7 @@ class Jacobian:
         else:
             lines.append(f"{self.left} = {show(self.direct)}")
         lines += [f"{name} = {show(body.direct)}" for name, body in self.bodies]
+        lines += [f"{name} = {show(value)}" for name, value in self.parts]
         if self.bound is not None:
             lines.append(rf"\left\lVert {self.left} \right\rVert \le {bound_tex(self.bound)}")
         return tuple(lines)
@@ -153,7 +157,8 @@ class Jacobian:
             Path(self.index.shift(path.state, by), shifted(path.outer), shifted(path.inner), path.size) for path in self.paths
         )
         target, source = self.index.shift(self.target, by), self.index.shift(self.source, by)
-        return replace(self, terms=shifted(self.terms), paths=paths, target=target, source=source)
+        parts = tuple((self.index.shift(tex, by), moved(value, self.varying, self.index, by)) for tex, value in self.parts)
+        return replace(self, terms=shifted(self.terms), paths=paths, target=target, source=source, parts=parts)
 
     def product(self, k: int) -> JacobianProduct:
         """J_t J_{t-1} ... over k steps of this state's recursion, multiplied out so that the direct path is visible.
@@ -229,9 +234,17 @@ def jacobian(cell: Cell, target: str, source: str) -> Jacobian:
     Names as printed (`c_{t-1}`, `o^{(l)}`) or plain (`c`, `c_prev`). Functions with a body stay J_f in the formula, with
     the body's own Jacobian beside it. Raises UsageError for a name the cell does not have or a Jacobian that is no matrix.
     """
-    opened = replace(cell, bodies=())
-    program = flatten(opened)
-    frame = Frame(cell, program)
+    return within(frame_of(cell), target, source)
+
+
+def frame_of(cell: Cell) -> Frame:
+    """What the Jacobians of one cell share."""
+    return Frame(cell, flatten(replace(cell, bodies=())))
+
+
+def within(frame: Frame, target: str, source: str) -> Jacobian:
+    """`jacobian` of the frame's cell."""
+    cell, program = frame.cell, frame.program
     to, start = frame.find(target), frame.find(source)
     if start in program.producer() and to in {port.var for port in program.inputs}:
         raise UsageError(f"{plain(to.tex)} enters the step and {plain(start.tex)} is made in it; ask for the other way round")
@@ -247,7 +260,9 @@ def jacobian(cell: Cell, target: str, source: str) -> Jacobian:
             if inner and outer:
                 paths.append(Path(var.tex, outer, inner, var.shape[0] if var.shape else sp.S.One))
     shown = [formula(terms, frame.shape(to, start)), *(path.expression for path in paths)]
-    used = {symbol.name for one in shown for symbol in one.atoms(sp.MatrixSymbol, sp.Symbol)}
+    used = set().union(*map(symbol_names, shown))
+    parts = frame.parts(used)
+    used = used.union(*(symbol_names(value) for _, value in parts))
     return Jacobian(
         cell=cell,
         target=frame.names[to],
@@ -255,12 +270,13 @@ def jacobian(cell: Cell, target: str, source: str) -> Jacobian:
         shape=frame.shape(to, start),
         terms=terms,
         paths=tuple(paths),
-        bodies=_bodies(cell, shown),
+        bodies=_bodies(cell, [*shown, *(value for _, value in parts)]),
         definitions=frame.definitions(used),
         index=frame.index,
         varying=frame.varying,
         located=frame.located,
         recursion=state is not None and new[state] == to,
+        parts=parts,
     )
 
 

@@ -118,6 +118,16 @@ def norm(terms: Terms) -> Any:
     return total
 
 
+def written_length(terms: Terms) -> int:
+    """How many symbols are written, each as often as it stands there."""
+    return sum(_leaves(factor.value) for term in terms for factor in (*term.scalars, *term.diag, *term.rest))
+
+
+def _leaves(value: Any) -> int:
+    whole = isinstance(value, sp.MatrixSymbol) or not value.args
+    return 1 if whole else sum(map(_leaves, value.args))
+
+
 def bound_tex(bound: Any) -> str:
     """A bound's LaTeX; its symbols are named as printed."""
     return str(sp.latex(bound, symbol_names={symbol: symbol.name for symbol in bound.free_symbols}, order="rev-lex"))

@@ -16,6 +16,7 @@ from rnnproof.derivation.flatten import flatten
 from rnnproof.derivation.jacobian import jacobian
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.reader import read_text
 from rnnproof.errors import UsageError
 from rnnproof.experiments.numbers import Numbers
 from rnnproof.verification.interpreter import Interpreter
@@ -223,3 +224,72 @@ def test_a_function_without_index_shows_where_its_jacobian_is_taken() -> None:
 def test_functions_of_a_layer_move_with_their_layer() -> None:
     product = jacobian(catalogue.load("gate"), "o", "o_prev").product(2)
     assert "f^(l-1)(o^(l-2))" in product.text and "f^(l)(o^(l-2))" not in product.text
+
+
+def layered(count: int, line: str) -> Cell:
+    """`count` equations on top of each other; P is the value below, S the sum of all below, {i} the number."""
+    lines = [r"a^{(0)}_t &= \tanh(W x_t + R h_{t-1})"]
+    for i in range(1, count + 1):
+        below = [rf"a^{{({j})}}_t" for j in range(i)]
+        lines.append(
+            rf"a^{{({i})}}_t &= " + line.replace("P", below[-1]).replace("S", " + ".join(below)).replace("{i}", str(i))
+        )
+    lines.append(rf"h_t &= \tanh(Q a^{{({count})}}_t)")
+    return read_text(r"\begin{align} " + r" \\ ".join(lines) + r" \end{align}", name="layered")[0]
+
+
+LINES = [r"P \odot P + S", r"\tanh(R_{i} P) \odot P", r"\sigma(S)", r"P \odot \tanh(P)"]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_named_parts_put_back_are_the_derivative(line: str) -> None:
+    """Each part evaluated in the order in which it is printed, then the whole, against the complex step."""
+    cell = layered(9, line)
+    rng = np.random.default_rng(3)
+    sizes = {size: 2 + place for place, size in enumerate(cell.sizes)}
+    run = Interpreter(cell, {size.name: number for size, number in sizes.items()}, dtype=complex)
+    params = {p.name: rng.normal(size=run.extent(p.symbol)) / 3 for p in cell.parameters}
+    x, old = (rng.normal(size=(1, *run.extent(symbol))).reshape(1, -1) for symbol in (cell.inputs[0], cell.states[0].old))
+    columns = []
+    for j in range(old.shape[1]):
+        moved = old.astype(complex)
+        moved[0, j] += 1e-30j
+        columns.append(run.step(params, x, {"h": moved})["h"][0].imag / 1e-30)
+    program = flatten(cell)
+    numbers = Numbers(sizes, {port.var.tex: params.get(port.key) for port in program.inputs})
+    numbers.values |= {
+        port.var.tex: {"old": old.T, "input": x.T}[port.role] for port in program.inputs if port.role != "parameter"
+    }
+    numbers.forward(program)
+    found = jacobian(cell, "h", "h_prev")
+    assert found.parts and all(f"{name} = " in "\n".join(found.formulas) for name, _ in found.parts)
+    for name, value in found.parts:
+        numbers.values[name] = numbers(value)
+    # 1e-16 for each of some thousand operations on values of size 1
+    np.testing.assert_allclose(numbers(found.direct), np.array(columns).T, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_derivation_grows_with_the_cell(line: str) -> None:
+    """Twice the equations: at most twice the text for one below each, four times where each reads all below."""
+    short, long = (len(derive(layered(count, line)).text()) for count in (16, 32))
+    assert long < (4 if "S" in line else 2) * short
+
+
+def test_parts_move_with_their_step() -> None:
+    product = jacobian(layered(9, LINES[0]), "h", "h_prev").product(2)
+    names = [name for factor in product.factors for name, _ in factor.parts]
+    assert any("h_{t-1}" in name for name in names) and any("h_{t-2}" in name for name in names)
+    assert r"\partial h_{t-2}" in product.tex
+
+
+def test_many_states_show_their_own_jacobians_and_say_so() -> None:
+    count = 8
+    lines = [
+        rf"s^{{({i})}}_t &= \tanh(W_{i} x_t + R_{i} s^{{({i % count + 1})}}_{{t-1}} + Q_{i} s^{{({i})}}_{{t-1}})"
+        for i in range(1, 9)
+    ]
+    d = derive(read_text(r"\begin{align} " + r" \\ ".join(lines) + r" \end{align}", name="ring")[0])
+    assert len(d.shown_jacobians) == count and all(found.recursion for found in d.shown_jacobians)
+    assert "up to 64 Jacobians" in d.text() and "最大 64 個" in d.markdown("ja")
+    assert not d.jacobian("s_1", "s_2_prev").is_zero

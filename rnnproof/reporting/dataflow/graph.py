@@ -88,6 +88,7 @@ class _Drafter:
     def __init__(self, cell: Cell) -> None:
         self.program: Program = flatten(cell)
         self.steps = self.program.producer()
+        self.intervals = bounds.intervals(self.steps.values())
         self.uses = Counter(arg for step in self.program.steps for arg in step.args)
         self.uses.update(port.var for port in self.program.outputs)
         self.outputs = {port.var for port in self.program.outputs}
@@ -248,7 +249,7 @@ class _Drafter:
         if step.op == "apply":
             kind, sign = "open", self.functions.get(step.attr[0], step.attr[0])
         else:
-            low, high = bounds.interval(var, self.steps)
+            low, high = self.intervals[var]
             kind, sign = ("gate" if low >= 0 and high <= 1 else "function"), function_tex(step.attr)
         weights, terms, rest = self.affine(argument) if self.inner(argument) else ([], [], [])
         if not weights or rest:
