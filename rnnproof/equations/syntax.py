@@ -363,6 +363,17 @@ def _accent(mark: Any) -> str:
     return _ACCENTS.get(name, name)
 
 
+_VARIANTS = {"ϑ": "vartheta", "ϱ": "varrho", "ϖ": "varpi", "ϰ": "varkappa", "ς": "varsigma"}
+
+
+def _macro(letter: str) -> str:
+    """The name of the macro that a Greek letter stands for; Unicode spells lambda without its b."""
+    if letter in _VARIANTS:
+        return _VARIANTS[letter]
+    name = unicodedata.name(unicodedata.normalize("NFKC", letter)).split()[-1].replace("LAMDA", "LAMBDA")
+    return name.lower() if letter.islower() else name.capitalize()
+
+
 def _spelt(token: Any) -> str:
     """The plain name of a letter, Greek macro, function or word. Raises Fault for a word that is no name."""
     if token.type == "WORD":
@@ -371,6 +382,5 @@ def _spelt(token: Any) -> str:
             raise Fault(token.start_pos, f"{content!r} is no name; a name is a letter, then letters, digits and underscores")
         return re.sub(r"\\_|\\ |[ -]+", "_", content)
     if token.type == "GREEK" and not token.startswith("\\"):
-        name = unicodedata.name(unicodedata.normalize("NFKC", token)).split()[-1]
-        return name.lower() if token.islower() else name.capitalize()
+        return _macro(str(token))
     return str(token).lstrip("\\")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import math
 import re
@@ -13,19 +14,25 @@ import sympy as sp
 
 from rnnproof.errors import GenerationError
 
+# What a generated module calls its own things; tests/generation/test_names.py holds this list against the modules themselves.
 RESERVED = frozenset(
-    "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any sum input "
-    "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape int float complex len zip "
-    "dict tuple list max min abs range print type set states fixed constants first seeds parameters gradients arrays any all "
-    "next iter map str repr isinstance _checked _entered _seeded _constants _shapes _solve _agree _closed _is_known _length "
+    "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any "
+    "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape "
+    "states fixed constants first seeds parameters gradients arrays "
+    "_checked _entered _seeded _constants _shapes _solve _agree _closed _is_known _length "
     "_known _array _text _arrays _rows _sequence _columns _total _erf _pack".split()
-)
+) | frozenset(dir(builtins))
 _OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
 
 
 def identifier(name: str) -> str:
-    """A Python name for a variable: itself, with an underscore where it would hide something or look like a name of ours."""
-    taken = keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in RESERVED or _OURS.fullmatch(name)
+    """A Python name for a variable: itself, or with one more underscore where, without those at its end, it is no name for one.
+
+    No two variables get the same: np is np_, and np_ is np__. None gets a word of the language, a built-in function's name, or
+    a name that the module uses for something of its own.
+    """
+    base = name.rstrip("_")
+    taken = keyword.iskeyword(base) or keyword.issoftkeyword(base) or base in RESERVED or _OURS.fullmatch(base)
     return f"{name}_" if taken else name
 
 

@@ -1,0 +1,114 @@
+"""Whatever a parameter, a state or an input is called, its module is the same module: no name of the cell meets one of ours."""
+
+from __future__ import annotations
+
+import io
+import keyword
+import token
+import tokenize
+
+import numpy as np
+import pytest
+
+import rnnproof as rp
+from rnnproof.generation.words import identifier
+
+PAIRED = ["np", "xs", "steps", "isinstance", "first", "seeds", "work_1", "h_seq", "n_hidden"]
+
+
+def document(parameter: str = "b", state: str = "h", entered: str = "x") -> str:
+    """A cell whose bias, state and input have these names."""
+    bias, new, old, x = (
+        rf"\text{{{parameter}}}",
+        *(rf"\text{{{state}}}_{{{t}}}" for t in ("t", "t-1")),
+        rf"\text{{{entered}}}_t",
+    )
+    return rf"$${new} = \tanh(W {x} + R {old} + {bias}) \odot {old} + {bias}$$"
+
+
+def words(text: str) -> set[str]:
+    """Every identifier of a Python text."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {one.string for one in tokens if one.type == token.NAME and not keyword.iskeyword(one.string)}
+
+
+def results(parameter: str, state: str, entered: str) -> tuple[np.ndarray, ...]:
+    """Output and all gradients at one point, by position."""
+    module = rp.build(rp.read_text(document(parameter, state, entered), name="named")[0])
+    rng = np.random.default_rng(7)
+    weights, recurrent, bias, x, old, seed = (
+        rng.normal(size=shape) for shape in ((3, 4), (3, 3), 3, (5, 2, 4), (2, 3), (5, 2, 3))
+    )
+    params = {"W": weights, "R": recurrent, parameter: bias}
+    trace = module.forward(params, x, {state: old})
+    gradients = module.backward(trace, {state: seed})
+    one = module.step(params, x[0], {state: old})
+    given = [gradients.params[name] for name in ("W", "R", parameter)]
+    return trace.states[state], *given, gradients.inputs, gradients.initial[state], one[state]
+
+
+def same(parameter: str = "b", state: str = "h", entered: str = "x") -> None:
+    for mine, plain in zip(results(parameter, state, entered), results("b", "h", "x"), strict=True):
+        np.testing.assert_array_equal(mine, plain)
+
+
+def ours() -> list[str]:
+    """What generated modules of several kinds use, without what came from the cells."""
+    texts = [rp.generate(rp.load(name)) for name in ("lstm", "shortcut", "gru")] + [
+        rp.generate(rp.read_text(r"$h_t = \mathrm{gelu}(W x_t) + R h_{t-1}$, where $R \in \mathbb{R}^{n \times n}$")[0])
+    ]
+    return sorted(set().union(*map(words, texts)))
+
+
+def usable(name: str) -> bool:
+    return (
+        name[0].isalpha()
+        and name not in ("W", "R", "b", "h", "x", "Array")
+        and "__" not in name
+        and name not in keyword.softkwlist
+    )
+
+
+def test_no_two_names_become_one() -> None:
+    names = [name + "_" * count for name in [*ours(), *PAIRED] for count in range(4)]
+    distinct = set(names)
+    assert len({identifier(name) for name in distinct}) == len(distinct)
+
+
+def test_what_modules_of_different_cells_have_in_common_is_ours() -> None:
+    """A name that occurs whatever a cell's symbols are called is the module's own; a cell that has it must get another one.
+
+    Attributes (np.empty) are no names that could meet, and parts of the package's own activations begin with an underscore.
+    """
+    texts = [
+        rp.generate(rp.read_text(rf"$${s}_t = \tanh({a} {x}_t + {c} {s}_{{t-1}} + {b}) \odot {s}_{{t-1}}$$")[0])
+        for s, a, x, c, b in (("h", "W", "x", "R", "b"), ("q", "A", "y", "C", "e"))
+    ]
+    common = set.intersection(*map(words, texts))
+    attributes = set()
+    for text in texts:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+        attributes |= {one.string for before, one in zip(tokens, tokens[1:], strict=False) if before.string == "."}
+    plain = {name for name in common - attributes if identifier(name) == name and not name.startswith("_")}
+    assert plain <= {"Array", "hidden", "input"}, plain
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRED if usable(name)])
+@pytest.mark.parametrize("role", ["parameter", "state", "entered"])
+def test_a_name_of_ours_in_every_role(name: str, role: str) -> None:
+    same(**{role: name})
+
+
+@pytest.mark.parametrize("name", ["np", "xs", "steps", "work_1"])
+def test_a_name_beside_itself_with_an_underscore(name: str) -> None:
+    same(parameter=name, state=f"{name}_")
+    same(parameter=f"{name}_", entered=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["parameter", "state", "entered"])
+def test_every_word_of_a_module_in_every_role(role: str) -> None:
+    for word in ours():
+        for name in (word, f"{word}_", f"{word}_1", f"{word}_2"):
+            if usable(name):
+                same(**{role: name})
