@@ -175,7 +175,7 @@ _TABLE: tuple[tuple[Any, int | Callable[[Any], int], Write], ...] = (
     (sp.Transpose, ATOM, _transposed),
     (sp.Pow, ATOM, _power),
     (ElementwiseApplyFunction, _elementwise_level, _elementwise),
-    (sp.DiagMatrix, ATOM, lambda printer, node: rf"\operatorname{{diag}}({printer(node.args[0])})"),
+    (sp.DiagMatrix, ATOM, lambda printer, node: rf"\mathrm{{diag}}({printer(node.args[0])})"),
     (sp.BlockMatrix, ATOM, _block),
     (MatrixSlice, ATOM, _slice),
     (expressions.Dot, PRODUCT, _dot),

@@ -62,7 +62,7 @@ def activation(
             return _REGISTRY[name]
         raise EquationError(f"activation {name!r} exists with another definition; choose another name")
     made = function if function is not None else type(name, (sp.Function,), {"nargs": 1, "fdiff": _fdiff})
-    entry = Activation(name, made, expression, aliases, tex or rf"\operatorname{{{name}}}".replace("_", r"\_"))
+    entry = Activation(name, made, expression, aliases, tex or rf"\mathrm{{{name}}}".replace("_", r"\_"))
     _REGISTRY[name] = entry
     return entry
 

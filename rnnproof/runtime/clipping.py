@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -45,20 +46,30 @@ class Report:
 def clip_by_norm(gradient: Any, limit: float) -> tuple[Any, Report]:
     """g * limit / max(|g|, limit): the lecture's norm of a vector or (Frobenius) matrix is at most `limit`, the direction kept.
 
-    `gradient` is an array, or a sequence of arrays of which each has its own norm. Raises ValueError for a bad limit.
+    `gradient` is an array, a list of numbers (one vector), or a sequence of arrays of which each has its own norm; None among
+    them is passed through. The norm neither overflows nor underflows; whole numbers give floats; of a complex number the
+    modulus counts. Raises ValueError for a bad limit.
     """
     c = _limit("limit", limit)
-    return _on_arrays(gradient, lambda arrays: [_scaled([g], _over_maximum(global_norm([g]), c))[0] for g in arrays])
+    return _on_arrays(gradient, lambda arrays: [_to_norm([g], c)[0] for g in arrays])
 
 
 def clip_by_value(gradient: Any, limit: float) -> tuple[Any, Report]:
-    """min(max(g, -limit), limit) in every entry of an array or of a sequence of arrays. Raises ValueError for a bad limit."""
-    return _on_arrays(gradient, lambda arrays: _by_value(arrays, _limit("limit", limit)))
+    """min(max(g, -limit), limit) in every entry of an array or of a sequence of arrays; of a complex number, in its modulus.
+
+    Takes what `clip_by_norm` takes. Raises ValueError for a bad limit.
+    """
+    c = _limit("limit", limit)
+    return _on_arrays(gradient, lambda arrays: [_to_value(g, c) for g in arrays])
 
 
 def clip_by_global_norm(gradients: Any, limit: float) -> tuple[Any, Report]:
-    """g * limit / max(n, limit) with the one norm n of all arrays together. Raises ValueError for a bad limit."""
-    return _on_arrays(gradients, lambda arrays: _scaled(arrays, _over_maximum(global_norm(arrays), _limit("limit", limit))))
+    """g * limit / max(n, limit) with the one norm n of all arrays together.
+
+    Takes what `clip_by_norm` takes. Raises ValueError for a bad limit.
+    """
+    c = _limit("limit", limit)
+    return _on_arrays(gradients, lambda arrays: _to_norm(arrays, c))
 
 
 def global_norm(gradients: Sequence[Array]) -> Any:
@@ -130,18 +141,19 @@ def _flat(old: Array, new: Array) -> tuple[Array, Array]:
     """Both arrays as float64 in one dimension, in the same order, which is that of memory where it can be."""
     if old.flags.f_contiguous and new.flags.f_contiguous:
         old, new = old.T, new.T
-    return old.ravel().astype(np.float64, copy=False), new.ravel().astype(np.float64, copy=False)
+    kind = np.complex128 if old.dtype.kind == "c" else np.float64
+    return old.ravel().astype(kind, copy=False), new.ravel().astype(kind, copy=False)
 
 
 def _sums(old: Array, new: Array, rounding: float) -> tuple[Any, Any, Any, int]:
     """old^2, new^2, old new, each summed, and how many entries were changed by more than the rounding."""
-    squares = np.dot(old, old)
+    squares = np.vdot(old, old).real
     if np.isfinite(squares):
         changed = np.count_nonzero(~(np.abs(new - old) <= rounding * np.abs(old)))
     else:  # inf - inf is no difference, and NaN is none to NaN
         kept = (old == new) | (np.isfinite(old) & (np.abs(new - old) <= rounding * np.abs(old)))
         changed = np.count_nonzero(~kept & ~(np.isnan(old) & np.isnan(new)))
-    return squares, np.dot(new, new), np.dot(old, new), int(changed)
+    return squares, np.vdot(new, new).real, np.vdot(old, new).real, int(changed)
 
 
 def _scaled_report(before: Sequence[Array], after: Sequence[Array], changed: float) -> Report:
@@ -149,7 +161,7 @@ def _scaled_report(before: Sequence[Array], after: Sequence[Array], changed: flo
     pairs = [_flat(old, new) for old, new in zip(before, after, strict=True)] or [(np.zeros(0), np.zeros(0))]
     old, new = (np.concatenate(part) for part in zip(*pairs, strict=True))
     length, other = _length(old), _length(new)
-    cosine = float(np.dot(old / length, new / other)) if 0 < length < math.inf and 0 < other < math.inf else math.nan
+    cosine = float(np.vdot(old / length, new / other).real) if 0 < length < math.inf and 0 < other < math.inf else math.nan
     return Report(length, other, changed, cosine)
 
 
@@ -170,21 +182,44 @@ def _kind(gradients: Sequence[Array]) -> np.dtype[Any]:
 
 
 def _on_arrays(given: Any, rule: Callable[[Gradients], Gradients]) -> tuple[Any, Report]:
-    """Apply a rule to an array, or to a sequence of arrays."""
-    several = isinstance(given, list | tuple)
-    arrays = [np.asarray(g) for g in given] if several else [np.asarray(given)]
-    arrays = [g if g.dtype.kind == "f" else g.astype(np.float64) for g in arrays]
+    """Apply a rule to an array, to a list of numbers, or to a sequence of arrays, of which some may be None."""
+    numbers = isinstance(given, list | tuple) and bool(given) and all(isinstance(g, Number) for g in given)
+    several = isinstance(given, list | tuple) and not numbers
+    entries = list(given) if several else [given]
+    arrays = [np.asarray(g) for g in entries if g is not None]
+    arrays = [g if g.dtype.kind in "fc" else g.astype(np.float64) for g in arrays]
     with np.errstate(all="ignore"):
         clipped = [after.astype(before.dtype) for before, after in zip(arrays, rule(arrays), strict=True)]
-    return (clipped if several else clipped[0]), report(arrays, clipped)
+    told = report(arrays, clipped)
+    results = iter(clipped)
+    whole = [None if g is None else next(results) for g in entries]
+    return (whole if several else whole[0]), told
+
+
+def _to_norm(arrays: Gradients, limit: float) -> Gradients:
+    """g c / max(n, c), computed in double precision from g / m with m the largest modulus: no square leaves the range.
+
+    An infinite gradient has the norm inf: finite entries become 0, infinite ones NaN; a NaN makes all NaN.
+    """
+    wide = [g.astype(np.complex128 if g.dtype.kind == "c" else np.float64) for g in arrays]
+    largest = max((float(np.max(np.abs(g), initial=0.0)) for g in wide), key=lambda size: (math.isnan(size), size), default=0.0)
+    if largest == 0:
+        return wide
+    parts = [g / largest for g in wide]
+    relative = math.sqrt(sum(float(np.vdot(g, g).real) for g in parts))
+    if math.isfinite(largest) and relative <= limit / largest:
+        return wide
+    return [g * (limit / relative) for g in parts]
+
+
+def _to_value(g: Array, limit: float) -> Array:
+    if g.dtype.kind == "c":
+        return np.where(np.abs(g) > limit, g / np.abs(g) * limit, g)
+    return np.clip(g, -limit, limit)
 
 
 def _scaled(arrays: Gradients, factor: Any) -> Gradients:
     return [g * np.asarray(factor, g.dtype) for g in arrays]
-
-
-def _over_maximum(norm: Any, limit: float) -> Any:
-    return limit / np.maximum(norm, limit)
 
 
 def _each(arrays: Gradients, limit: float) -> Gradients:
@@ -223,8 +258,18 @@ def _first(arrays: Gradients, norm: float | None, value: float | None, overall: 
 
 def _torch(arrays: Gradients, norm: float | None, value: float | None, _: Any, __: Any) -> Gradients:
     if norm is not None:
-        arrays = _scaled(arrays, np.minimum(1.0, norm / (global_norm(arrays) + 1e-6)))
+        total = _half_norm(arrays) if _kind(arrays) == np.float16 else global_norm(arrays)
+        arrays = _scaled(arrays, np.minimum(1.0, np.reciprocal(total + 1e-6) * norm))
     return _by_value(arrays, value) if value is not None else arrays
+
+
+def _half_norm(arrays: Gradients) -> Any:
+    """torch's norm of half-precision gradients: squares in single precision, each array's norm and the whole one in half."""
+
+    def norm(values: Array) -> Any:
+        return np.sqrt(np.sum(np.square(values.astype(np.float32)))).astype(np.float16)
+
+    return norm(np.array([norm(g) for g in arrays], np.float16))
 
 
 def _optax(arrays: Gradients, norm: float | None, value: float | None, _: Any, __: Any) -> Gradients:

@@ -137,7 +137,7 @@ def test_formula_of_one_step_backward_is_the_gradient_in_numbers() -> None:
         (r"h_{t-1}^{\top}", "h_{t-1}ᵀ"),
         (r"\frac{\partial \mathcal{L}}{\partial W_i}", "∂L/∂W_i"),
         (r"{W^{(l)}}^{\top}", "W^(l)ᵀ"),
-        (r"\operatorname{diag}(1 - h_t^{2})", "diag(1 - h_t²)"),
+        (r"\mathrm{diag}(1 - h_t^{2})", "diag(1 - h_t²)"),
         (r"\gamma \odot \Sigma", "γ ⊙ Σ"),
     ],
 )

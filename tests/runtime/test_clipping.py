@@ -86,7 +86,9 @@ def test_norm_clipping(g: Any, limit: float) -> None:
 def test_value_clipping(g: Any, limit: float) -> None:
     clipped, report = clip_by_value(g, limit)
     assert np.all(np.abs(clipped) <= limit) and np.all(np.sign(clipped) == np.sign(g))
-    assert np.array_equal(clipped, g) == (report.share_clipped == 0)
+    # the report does not call a change within the rounding of g c / c clipped (g the float above c, say)
+    changed = np.abs(clipped - g) > 2 * np.finfo(float).eps * np.abs(g)
+    assert report.share_clipped == np.mean(changed)
     assert report.norm_after <= report.norm_before * (1 + 1e-14)
     assert math.isnan(report.cosine) or report.cosine <= 1 + 1e-14
 
