@@ -19,7 +19,7 @@ RESERVED = frozenset(
     "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any "
     "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape "
     "states fixed constants first seeds parameters gradients arrays "
-    "READ_STATES Array "
+    "READ_STATES Array Mapping values "
     "_checked _entered _seeded _constants _shapes _solve _agree _closed _is_known _length "
     "_known _array _text _arrays _rows _sequence _columns _total _erf _pack".split()
 ) | frozenset(dir(builtins))

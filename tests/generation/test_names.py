@@ -80,6 +80,7 @@ def test_what_modules_of_different_cells_have_in_common_is_ours() -> None:
     """A name that occurs whatever a cell's symbols are called is the module's own; a cell that has it must get another one.
 
     Only the functions in which a cell's variables live matter, and there only names, not attributes (np.empty).
+    x is the argument of `step`, which hands it to `forward`; a, tanh_a and d_a are values of either cell.
     """
     texts = [
         rp.generate(rp.read_text(rf"$${s}_t = \tanh({a} {x}_t + {c} {s}_{{t-1}} + {b}) \odot {s}_{{t-1}}$$")[0])
@@ -87,8 +88,7 @@ def test_what_modules_of_different_cells_have_in_common_is_ours() -> None:
     ]
     common = set.intersection(*map(read_beside_the_cells_variables, texts))
     assert {"np", "params", "trace", "steps"} <= common
-    # x is the argument of `step`, which hands it to `forward`; a is what the activation of either cell is applied to
-    assert {name for name in common if identifier(name) == name} <= {"x", "a"}
+    assert {name for name in common if identifier(name) == name and "a" not in name.split("_")} <= {"x"}
 
 
 def read_beside_the_cells_variables(text: str) -> set[str]:
