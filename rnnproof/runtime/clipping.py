@@ -258,18 +258,23 @@ def _first(arrays: Gradients, norm: float | None, value: float | None, overall: 
 
 def _torch(arrays: Gradients, norm: float | None, value: float | None, _: Any, __: Any) -> Gradients:
     if norm is not None:
-        total = _half_norm(arrays) if _kind(arrays) == np.float16 else global_norm(arrays)
-        arrays = _scaled(arrays, np.minimum(1.0, np.reciprocal(total + 1e-6) * norm))
+        arrays = _scaled(arrays, np.minimum(1.0, _torch_factor(arrays, norm)))
     return _by_value(arrays, value) if value is not None else arrays
 
 
-def _half_norm(arrays: Gradients) -> Any:
-    """torch's norm of half-precision gradients: squares in single precision, each array's norm and the whole one in half."""
+def _torch_factor(arrays: Gradients, limit: float) -> Any:
+    """c (1 / (n + 1e-6)); of half-precision gradients each operation in single precision, its result rounded to half."""
+    if _kind(arrays) != np.float16:
+        return np.reciprocal(global_norm(arrays) + 1e-6) * limit
+
+    def half(value: Any) -> Any:
+        return np.float32(np.float16(value))
 
     def norm(values: Array) -> Any:
-        return np.sqrt(np.sum(np.square(values.astype(np.float32)))).astype(np.float16)
+        return half(np.sqrt(np.sum(np.square(values.astype(np.float32)))))
 
-    return norm(np.array([norm(g) for g in arrays], np.float16))
+    total = half(norm(np.array([norm(g) for g in arrays], np.float32)) + np.float32(1e-6))
+    return half(half(1 / total) * np.float32(limit))
 
 
 def _optax(arrays: Gradients, norm: float | None, value: float | None, _: Any, __: Any) -> Gradients:

@@ -240,3 +240,55 @@ def test_the_semantics_differ(semantics: str) -> None:
     each = semantics in ("tf.keras-2.15", "keras-3")
     assert (made[semantics][0] == 0.3) == each
     assert clipping.report(gradients, gradients).share_clipped == 0
+
+
+@pytest.mark.parametrize("rule", [clip_by_norm, clip_by_global_norm])
+@pytest.mark.parametrize(
+    ("gradient", "limit", "right"),
+    [
+        (np.array([3e20, 4e20], np.float32), 1.0, [0.6, 0.8]),  # squares overflow float32
+        (np.array([3e200, 4e200]), 1.0, [0.6, 0.8]),  # and float64
+        (np.array([3e-30, 4e-30], np.float32), 1e-35, [6e-36, 8e-36]),  # squares underflow
+        (np.array([300.0, 400.0], np.float16), 1.0, [0.6, 0.8]),
+        (np.array([3, 4]), 1.0, [0.6, 0.8]),
+        (np.array([3 + 4j]), 1.0, [0.6 + 0.8j]),
+        (np.array([5e-324, 0.0]), 1.0, [5e-324, 0.0]),
+        (np.zeros(2), 1.0, [0.0, 0.0]),
+    ],
+)
+def test_norms_at_the_edges(rule: Any, gradient: Any, limit: float, right: list[Any]) -> None:
+    """g / m, its norm, the product: four roundings in double precision, then one in the gradient's own."""
+    clipped, report = rule(gradient, limit)
+    kind = gradient.dtype if gradient.dtype.kind in "fc" else np.dtype(float)
+    assert clipped.dtype == kind
+    np.testing.assert_allclose(clipped, np.array(right, kind), rtol=float(4 * np.finfo(kind).eps), atol=0)
+    assert report.norm_after <= limit * (1 + 4 * np.finfo(kind).eps)
+
+
+def test_one_huge_array_does_not_wipe_the_others() -> None:
+    clipped, _ = clip_by_global_norm([np.array([2e22], np.float32), np.array([1.0, 2.0], np.float32)], 1.0)
+    np.testing.assert_allclose(clipped[0], [1.0], rtol=1e-6)
+    np.testing.assert_allclose(clipped[1], np.array([1.0, 2.0]) / 2e22, rtol=1e-6)
+
+
+def test_none_is_passed_through_and_numbers_are_one_vector() -> None:
+    clipped, _ = clip_by_global_norm([None, np.array([3.0, 4.0]), None], 1.0)
+    assert clipped[0] is None and clipped[2] is None
+    np.testing.assert_allclose(clipped[1], [0.6, 0.8], rtol=1e-15)
+    np.testing.assert_allclose(clip_by_norm([3.0, 4.0], 1.0)[0], [0.6, 0.8], rtol=1e-15)
+    np.testing.assert_allclose(clip_by_value(np.array([3 + 4j, 0.1j]), 1.0)[0], [0.6 + 0.8j, 0.1j], rtol=1e-15)
+
+
+def test_half_precision_is_torchs() -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    for limit in (0.37, 1.0, 25.0):
+        for scale in (1.0, 30.0, 400.0):
+            gradients = [(scale * rng.normal(size=shape)).astype(np.float16) for shape in ((3, 4), 5, (2, 1, 3))]
+            held = [torch.nn.Parameter(torch.zeros(g.shape, dtype=torch.float16)) for g in gradients]
+            for one, g in zip(held, gradients, strict=True):
+                one.grad = torch.tensor(g)
+            torch.nn.utils.clip_grad_norm_(held, limit)
+            clipped, _ = clip(gradients, clipnorm=limit, semantics="torch")
+            for one, mine in zip(held, clipped, strict=True):
+                np.testing.assert_array_equal(one.grad.numpy(), mine)
