@@ -248,7 +248,8 @@ def experiment(
     """Measure how gradients explode, vanish and are clipped: cliff, flow, clipping, temporal-order, gru-vs-lstm, unroll.
 
     Writes DIR/NAME.md with its tables (Markdown, text, LaTeX, CSV) and figures (SVG, PNG). Every finished trial is kept in
-    DIR/trials.sqlite: the same command goes on where it was stopped, and repeats nothing.
+    DIR/trials.sqlite: the same command goes on where it was stopped, and repeats nothing. A quick run writes to DIR/quick,
+    gives no verdict, and is read by no other command.
 
     \b
     Example: rnnproof experiment cliff --output reports
@@ -258,6 +259,7 @@ def experiment(
 
     if quick and full:
         raise UsageError("--quick and --full: give one of them")
+    output = output / "quick" if quick else output
     scale = "quick" if quick else "full" if full else "default"
     for name in names:
         experiments.load(name)  # an unknown name is told before any work is done

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import shutil
 import sys
@@ -103,6 +105,7 @@ def status(command: Callable[[], object]) -> int:
     141: whoever read the output stopped reading.
     """
     try:
+        _readable()
         if sys.stdout is None:
             return _say("there is no standard output to write to; open one", FAULT)
         result = command()
@@ -129,6 +132,13 @@ def status(command: Callable[[], object]) -> int:
     except Exception:
         traceback.print_exc()
         return _say("this is a fault in rnnproof, not in what it was given; please report it with the lines above", INTERNAL)
+
+
+def _readable() -> None:
+    """Output to a file or a pipe is UTF-8; on a terminal of another encoding, what that lacks is replaced."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            stream.reconfigure(errors="replace") if stream.isatty() else stream.reconfigure(encoding="utf-8")
 
 
 def _say(message: str, code: int) -> int:

@@ -265,3 +265,27 @@ def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str], monkeypat
     with cli_output.Progress() as progress:
         progress(1, 2, "lstm")
     assert "1/2 lstm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "cp1252"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["cells"],
+        ["derive", "lstm"],
+        ["generate", "simple_rnn"],
+        ["check", "simple_rnn", "--oracle", "autograd"],
+        ["prove", "simple_rnn"],
+        ["claims", "--lang", "ja"],
+        ["derive", "nothing.md"],
+        ["--help"],
+    ],
+    ids=" ".join,
+)
+def test_output_on_a_windows_console_s_encoding(line: list[str], encoding: str) -> None:
+    """Into a pipe it is UTF-8 whatever the system's encoding is: nothing is lost, nothing is a traceback."""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    run = subprocess.run([sys.executable, "-m", "rnnproof", *line], capture_output=True, env=environment)
+    out, told = run.stdout.decode("utf-8"), run.stderr.decode("utf-8")
+    assert run.returncode == (2 if "nothing.md" in line else 0), told
+    assert "Traceback" not in told and (out or told)

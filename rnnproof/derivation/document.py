@@ -5,10 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import sympy as sp
-
 from rnnproof.derivation.formulas import Reader
-from rnnproof.derivation.latex import Printer
+from rnnproof.derivation.latex import Printer, scalar_tex
 from rnnproof.derivation.operations import RULES
 from rnnproof.documents.blocks import Block, Document, Formula, Heading, Paragraph, Table
 from rnnproof.documents.message import Message, Text, say
@@ -94,12 +92,12 @@ def signs(d: Derivation) -> tuple[Message, ...]:
 def _slope(function: object) -> Message:
     entry, found = activations.of(function), activations.derivative(function)
     named = {activations.X: "x", activations.Y: "y"}
-    slope = f"${sp.latex(found.of_input, symbol_names=named, fold_func_brackets=False)}$"
+    slope = f"${scalar_tex(found.of_input, symbol_names=named, fold_func_brackets=False)}$"
     call = f"$y = {entry.tex}(x)$"
     if found.of_output is None:
         return say("{call} has the slope {slope}.", call=call, slope=slope)
     polynomial = found.of_output.is_polynomial(activations.Y)
-    shown = Printer()(found.of_output) if polynomial else sp.latex(found.of_output, symbol_names=named)
+    shown = Printer()(found.of_output) if polynomial else scalar_tex(found.of_output, symbol_names=named)
     return say("{call} has the slope {slope}, in terms of its output {shown}.", call=call, slope=slope, shown=f"${shown}$")
 
 

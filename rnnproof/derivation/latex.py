@@ -17,6 +17,11 @@ from rnnproof.errors import EquationError
 SUM, PRODUCT, FACTOR, ATOM = range(4)
 
 
+def scalar_tex(expression: Any, **options: Any) -> str:
+    """SymPy's LaTeX of a scalar expression, functions' names upright by \\mathrm: GitHub refuses \\operatorname."""
+    return str(sp.latex(expression, **options)).replace(r"\operatorname{", r"\mathrm{")
+
+
 class Printer:
     """Prints formulas; `functions` maps an open function's name to its LaTeX, `steps` is the range of a sum over steps.
 
@@ -183,5 +188,5 @@ _TABLE: tuple[tuple[Any, int | Callable[[Any], int], Write], ...] = (
     (OpenJacobian, ATOM, _open_jacobian),
     ((StepSum, ScalarStepSum), PRODUCT, _step_sum),
     (sp.Function, ATOM, _applied),
-    (sp.Expr, ATOM, lambda printer, node: sp.latex(node)),
+    (sp.Expr, ATOM, lambda printer, node: scalar_tex(node)),
 )

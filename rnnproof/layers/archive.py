@@ -15,11 +15,15 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 _HEADER = "header"
+_FOREIGN = {".h5", ".hdf5", ".keras", ".tf", ".pb", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".safetensors", ".pkl", ".pickle"}
 
 
 def write(path: str | PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-    """Write a file that `read` reads. Raises ValueError for a header that JSON can't hold or a folder that is not there."""
+    """Write a file that `read` reads. Raises ValueError for a header that JSON can't hold, a folder
+    that is not there, or the ending of another program's format."""
     target = Path(path)
+    if target.suffix.lower() in _FOREIGN:
+        raise ValueError(f"{target}: {target.suffix} is another program's format, and this file is a .npz; name it so")
     try:
         text = json.dumps(header)
     except TypeError as error:

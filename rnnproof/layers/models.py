@@ -137,7 +137,7 @@ class Sequential:
         y: Any,
         *,
         loss: Any,
-        optimizer: Any,
+        optimizer: Any = None,
         batch_size: int = 32,
         epochs: int = 1,
         seed: int | None = None,
@@ -148,11 +148,14 @@ class Sequential:
     ) -> History:
         """Train on x (n, T, input) and y for some epochs; the order of the batches follows from `seed`.
 
+        Without `optimizer` the model's own goes on with its learning state, a loaded one's too; with one, it starts anew, and
+        where that discards a learning state, a line on stderr says so (not with `verbose=0`).
         `validation_data` is (x, y) or (x, y, mask); `verbose=0` is silent. States of stateful layers are carried from batch to
         batch as in Keras: use shuffle=False and reset_states(). When interrupted, the model is as after the last whole batch.
         Raises ValueError for data that does not fit.
         """
-        of, self.optimizer = loss_functions.get(loss), optimizers.get(optimizer)
+        of = loss_functions.get(loss)
+        self._optimise_with(optimizer, verbose)
         arguments.whole("batch_size", batch_size)
         arguments.whole("epochs", epochs, least=0)
         x = arguments.floating("x", x, None)
@@ -189,6 +192,18 @@ class Sequential:
             if verbose:
                 click.echo("  ".join([label, *(f"{name} {value:.4f}" for name, value in means.items())]), err=True)
         return result
+
+    def _optimise_with(self, optimizer: Any, verbose: int) -> None:
+        if optimizer is None:
+            if self.optimizer is None:
+                raise ValueError(f"{self.name} has no optimizer to go on with; give one, such as optimizer='adam'")
+            return
+        before, self.optimizer = self.optimizer, optimizers.get(optimizer)
+        if verbose and before is not None and before is not self.optimizer and before.iterations:
+            told = (
+                f"{self.name}: the optimizer starts anew; fit() without optimizer goes on after its {before.iterations} steps"
+            )
+            click.echo(told, err=True)
 
     def train_on_batch(self, x: Any, y: Any, loss: Loss, mask: Any = None) -> dict[str, float]:
         """One step: forward, loss and penalties, backward, the optimiser's step, constraints. Gives what it measured before."""

@@ -253,8 +253,10 @@ class _Recurrent(Layer):
     # states
 
     def compute_mask(self, mask: Any) -> Any:
-        """A mask goes on with sequences; a last output has none."""
-        return mask if self.return_sequences else None
+        """A mask goes on with sequences, turned round where they are (Keras hands it on as it is); a last output has none."""
+        if mask is None or not self.return_sequences:
+            return None
+        return np.asarray(mask)[:, ::-1] if self.go_backwards else mask
 
     def reset_states(self, states: Any = None) -> None:
         """Start the next batch of a stateful layer from zero or from these states. Raises ValueError if it is not stateful."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ def write(
     with Store(folder / STORE) as store:
         done = sweep(name, trials, store, jobs=jobs or os.cpu_count() or 1, cluster=cluster, progress=progress)
     findings = module.findings(list(zip(done.trials, done.results, strict=True)))
+    if scale == "quick":  # too few trials for a verdict
+        findings = replace(findings, statements=())
     drawings = figures.draw(name, findings)
     command = " ".join(["rnnproof experiment", name, *([] if scale == "default" else [f"--{scale}"]), f"--seed {seed}"])
     figures_ = tuple(Shown(drawing.name, drawing.says, drawing.alt) for drawing in drawings)
@@ -84,7 +86,9 @@ def document(found: Record) -> Document:
     """The page of an experiment."""
     rows = [(statement.claim, statement.verdict, statement.evidence) for statement in found.findings.statements]
     made = say("Made by `{command}` ({trials} trials). The verdicts are computed from the numbers.", **_made(found))
-    blocks: list[Block] = [Paragraph(made), BlockTable((say("claim"), say("result"), say("measured")), rows)]
+    quick = say("Made by `{command}` ({trials} trials): too few for a verdict.", **_made(found))
+    verdicts = BlockTable((say("claim"), say("result"), say("measured")), rows)
+    blocks: list[Block] = [Paragraph(made), verdicts] if rows else [Paragraph(quick)]
     blocks += [Figure(one.name, one.says, one.alt) for one in found.figures]
     blocks += [Heading(say("Setting"), anchor="setting"), *map(Paragraph, found.findings.setting)]
     blocks.append(Heading(say("Tables"), anchor="tables"))

@@ -17,6 +17,14 @@ EPSILON = 1e-7  # Keras's backend.epsilon(), the meaning of epsilon=None
 SHARED = ("clipnorm", "clipvalue", "global_clipnorm", "clip_semantics", "recurrent")
 
 
+class LearningState(list[Array]):
+    """A list of arrays that knows which optimiser's they are."""
+
+    def __init__(self, of: str, arrays: Sequence[Array]) -> None:
+        super().__init__(arrays)
+        self.of = of
+
+
 class Optimizer:
     """Base of the optimisers of Keras 2.2.4.
 
@@ -118,10 +126,14 @@ class Optimizer:
     def get_weights(self) -> list[Array]:
         """The learning state: iterations, further numbers, then the arrays of each slot."""
         numbers = [np.asarray(self.iterations), *map(np.asarray, self._scalars().values())]
-        return [*numbers, *(array.copy() for arrays in self._slots.values() for array in arrays), *self._restored]
+        arrays = [array.copy() for arrays in self._slots.values() for array in arrays]
+        return LearningState(type(self).__name__, [*numbers, *arrays, *self._restored])
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Restore what `get_weights` gave. Raises ValueError for what does not fit."""
+        of = getattr(weights, "of", type(self).__name__)
+        if of != type(self).__name__:
+            raise ValueError(f"{type(self).__name__}: this is a learning state of {of}; give one of the same optimiser")
         names = list(self._scalars())
         arrays = [np.asarray(w) for w in weights]
         if len(arrays) < 1 + len(names) or any(a.ndim for a in arrays[: 1 + len(names)]):

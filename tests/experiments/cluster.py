@@ -101,13 +101,16 @@ def wait(ready: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
 
 def wait_for_results(out: Path, run: Process) -> int:
     """Wait until some results are kept by a sweep that is running; how many there are."""
-    journal = out / "trials.sqlite-wal"
-    wait(lambda: run.poll() is not None or (journal.exists() and journal.stat().st_size > 100_000), "the first results")
+
+    def kept_some() -> bool:
+        return any(journal.stat().st_size > 100_000 for journal in out.rglob("trials.sqlite-wal"))
+
+    wait(lambda: run.poll() is not None or kept_some(), "the first results")
     if run.poll() is not None:
         raise AssertionError(f"it ended too early: {run.communicate()}")
     with tempfile.TemporaryDirectory() as copy:  # the store itself is the sweep's alone
-        for part in ("trials.sqlite", "trials.sqlite-wal"):
-            shutil.copy(out / part, Path(copy) / part)
+        for part in out.rglob("trials.sqlite*"):
+            shutil.copy(part, Path(copy) / part.name)
         return len(kept(Path(copy)))
 
 

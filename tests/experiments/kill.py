@@ -45,7 +45,7 @@ def command(experiment: str, out: Path, *options: str) -> list[str]:
 
 def kept(out: Path) -> Rows:
     """The results in a store: key -> (row, result)."""
-    path = out / "trials.sqlite"
+    path = next(out.rglob("trials.sqlite"), out / "trials.sqlite")
     if not path.exists():
         return {}
     with closing(sqlite3.connect(path)) as database:
@@ -103,7 +103,7 @@ def killed(experiment: str, kills: int, *options: str, seed: int = 0) -> Outcome
 def _journal(out: Path) -> bool:
     """Whether a sweep that runs has kept a result since it began (its journal starts empty)."""
     try:
-        return (out / "trials.sqlite-wal").stat().st_size > 0
+        return next(out.rglob("trials.sqlite-wal"), out / "none").stat().st_size > 0
     except FileNotFoundError:
         return False
 

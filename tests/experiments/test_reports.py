@@ -37,10 +37,12 @@ def test_an_experiment_from_the_command_line(
     line = ["experiment", name, "--quick", "--out", str(tmp_path)]
     assert main(line) == 0
     told = capsys.readouterr()
+    assert [p.name for p in tmp_path.iterdir()] == ["quick"], "a quick run has a folder of its own"
+    outer, tmp_path = tmp_path, tmp_path / "quick"
     page = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
     assert re.search(rf"{name}: \d+ trials run, 0 found done", told.out) and not told.err
     verdicts = re.findall(rf"\| ({HOLDS}|{CONDITION}|{NOT}) +\|", page)
-    assert verdicts and all(verdict.upper() + ":" in told.out for verdict in verdicts)
+    assert not verdicts and "too few for a verdict" in page
     # every figure and table of the page is there, with a caption; every axis has its label
     shown = re.findall(r"!\[[^\]]{40,}\]\((figures/[\w-]+\.svg)\)\n\n\*(.+)\*\n", page)
     assert shown and len(shown) == page.count("![") and all(len(caption) > 60 for _, caption in shown)
@@ -60,9 +62,6 @@ def test_an_experiment_from_the_command_line(
     assert record.load(record.dump(found)) == found
     assert markdown(pages.document(found), link=pages.link) == page
     translated = markdown(pages.document(found), "ja", pages.link)
-    assert all(
-        one.claim.text("ja") in translated and one.claim.text("ja") != str(one.claim) for one in found.findings.statements
-    )
     assert not english(translated)
     # again: nothing is run, and every byte is the same
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and "sqlite" not in p.name}
@@ -70,8 +69,8 @@ def test_an_experiment_from_the_command_line(
     assert re.search(rf"{name}: 0 trials run, \d+ found done", capsys.readouterr().out)
     assert {p: p.read_bytes() for p in before} == before
     if name not in TIMED:
-        other = tmp_path / "other"
-        assert main(["experiment", name, "--quick", "--out", str(other), "--jobs", "1"]) == 0
+        assert main(["experiment", name, "--quick", "--out", str(outer / "other"), "--jobs", "1"]) == 0
+        other = outer / "other" / "quick"
         capsys.readouterr()
         assert {p.relative_to(tmp_path): data for p, data in before.items()} == {
             p.relative_to(other): p.read_bytes() for p in other.rglob("*") if p.is_file() and "sqlite" not in p.name

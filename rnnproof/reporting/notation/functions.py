@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
-from rnnproof.derivation.latex import Printer
+from rnnproof.derivation.latex import Printer, scalar_tex
 from rnnproof.documents.blocks import Block, Code, Paragraph, Table
 from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.equations import activations
@@ -84,7 +84,7 @@ def _tex(expression: Any) -> str:
     if isinstance(short, sp.Expr) and short.is_polynomial(Y) and not short.has(X, sp.Float):
         return Printer()(short)
     short = short.replace(activations.named("sigmoid"), sp.Function(r"\sigma"))
-    return str(sp.latex(short, symbol_names={X: "x", Y: "y"}))
+    return scalar_tex(short, symbol_names={X: "x", Y: "y"})
 
 
 def _short(number: Any) -> Any:
