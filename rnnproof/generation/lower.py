@@ -1,11 +1,11 @@
 """Mathematics -> NumPy's vocabulary: sums become binary, functions and slopes become sequences of ufuncs.
 
 Lowered operations: `ufunc` (attr: NumPy name, operands: an argument's position, or a number as text), `select` (attr:
-relation, threshold, the two operands; the first argument is tested), `fill` (attr: a number), `repeat` (a scalar times attr in
-every row), `spread` (what is the same for every sample, as an array of all of them), `erf`, `sum` (over a value's own axes),
-`rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples), `batch_total` (a b^T
-summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`, `total`, `constant` of
-the mathematical Program.
+relation, threshold, the two operands; the first argument is tested), `fill` (attr: a number), `repeat` (a scalar times attr
+in every row), `spread` (what is the same for every sample, as an array of all of them), `erf`, `normal`, `sum` (over a
+value's own axes), `rows` and `columns` (a sequence as one matrix, so that one product sums a b^T over steps and samples),
+`batch_total` (a b^T summed over samples, for each step), `copy`, beside `matmul`, `transpose`, `concat`, `slice`, `place`,
+`total`, `constant` of the mathematical Program.
 """
 
 from __future__ import annotations
@@ -296,6 +296,29 @@ def _expm1(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, targe
     return lowering.ufunc("expm1", lowering.scalar(exponent.args[0], env, like), like=like, target=target)
 
 
+class _Normal(sp.Function):
+    """1 + erf(x / sqrt(2)), which keeps its digits where erf is near -1."""
+
+    nargs = 1
+
+
+def _without_erf(node: Any) -> Any:
+    """A sum with k + k erf(x / sqrt(2)) in it written k Normal(x), or None."""
+    for term in node.args if node.is_Add else ():
+        factor, function = term.as_coeff_Mul()
+        if isinstance(function, sp.erf) and factor in node.args:
+            rest = [other for other in node.args if other not in (term, factor)]
+            return sp.Add(*rest, factor * _Normal(sp.expand(function.args[0] * sp.sqrt(2))))
+    return None
+
+
+def _normal(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target: Var | None) -> Operand:
+    value = lowering.scalar(node.args[0], env, like)
+    if not isinstance(value, Var):
+        raise AssertionError("a function of a number is a number")
+    return lowering.emit("normal", (value,), None, like, target)
+
+
 def _erf(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target: Var | None) -> Operand:
     value = lowering.scalar(node.args[0], env, like)
     if not isinstance(value, Var):
@@ -365,6 +388,8 @@ _PATTERNS: tuple[tuple[Callable[[Any], bool], Callable[..., Operand]], ...] = (
     (lambda node: isinstance(node, sp.sin), _call("sin")),
     (lambda node: isinstance(node, sp.cos), _call("cos")),
     (lambda node: isinstance(node, sp.erf), _erf),
+    (lambda node: isinstance(node, _Normal), _normal),
+    (lambda node: _without_erf(node) is not None, lambda lowering, node, *rest: lowering.scalar(_without_erf(node), *rest)),
     (lambda node: node.is_Add, _fold("add")),
     (lambda node: node.is_Mul, _fold("multiply")),
     (lambda node: node.is_Pow, _power),

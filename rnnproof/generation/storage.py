@@ -15,7 +15,7 @@ import sympy as sp
 from rnnproof.derivation.program import Step, Var
 from rnnproof.generation.schedule import Schedule
 
-IN_PLACE = {"ufunc", "select", "erf", "copy", "fill"}
+IN_PLACE = {"ufunc", "select", "erf", "normal", "copy", "fill"}
 VIEWS = {"rows", "columns"}  # NumPy may hand out the argument's own memory: it must hold its value as long as they are read
 
 

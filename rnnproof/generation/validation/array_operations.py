@@ -73,8 +73,8 @@ def matmul(terms: Terms, left: Operand, right: Operand) -> Operand:
 
 def helper(terms: Terms, name: str, operand: Operand) -> Operand:
     """A helper of the template, of one array."""
-    if name == "_erf" and operand.axes in ("rb", "trb", "p", "tp"):
-        return Operand(terms.value(None, "erf", operand.value), operand.axes)
+    if name in ("_erf", "_normal") and operand.axes in ("rb", "trb", "p", "tp"):
+        return Operand(terms.value(None, name[1:], operand.value), operand.axes)
     if name == "_total" and operand.axes in ("trb", "tp"):
         return Operand(terms.value(None, "total", "all", operand.value), "p")
     if name in ("_rows", "_columns") and operand.axes == "trb":

@@ -117,6 +117,7 @@ _MEANINGS: dict[str, Callable[..., Value]] = {
     "ufunc": _ufunc,
     "select": _select,
     "erf": lambda s, argument: s.new("erf", argument),
+    "normal": lambda s, argument: s.new("normal", argument),
     "fill": lambda s, _: s.terms.uniform(s.shape[0], "fill", float(s.attr)),
     "repeat": _repeat,
     "copy": lambda s, argument: argument,
