@@ -61,10 +61,12 @@ class Drawing:
 
 
 def caption(says: Text, findings: Findings, *names: str) -> Text:
-    """What a figure shows, what is said of it, and what was measured of that."""
+    """What a figure shows, what is said of it, and what was measured of that; of a quick run, which has no verdicts, the first."""
     chosen = {statement.name: statement for statement in findings.statements}
     claims = (
-        say("Claim: {claim} Result: {verdict}.", claim=chosen[name].claim, verdict=chosen[name].verdict) for name in names
+        say("Claim: {claim} Result: {verdict}.", claim=chosen[name].claim, verdict=chosen[name].verdict)
+        for name in names
+        if name in chosen
     )
     return listed([says, *claims], SPACE)
 
