@@ -10,7 +10,7 @@ import click
 
 from rnnproof import __version__
 from rnnproof.cli_input import Selection, select
-from rnnproof.cli_output import WRONG, Bar, Progress, emit, status
+from rnnproof.cli_output import EVERY, WRONG, Bar, Progress, emit, status
 from rnnproof.documents.message import LANGUAGES
 from rnnproof.errors import UsageError
 
@@ -308,11 +308,15 @@ def claims_(names: tuple[str, ...], findings: Path, language: str) -> None:
     "--lang", "languages", multiple=True, type=click.Choice(["en", "ja"]), help="English (default), Japanese; repeatable."
 )
 @_reports
-def report(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], languages: tuple[str, ...], output: Path) -> int:
+@click.option("--verbose", is_flag=True, help="The table of all comparisons, and every file written.")
+def report(
+    cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], languages: tuple[str, ...], output: Path, verbose: bool
+) -> int:
     """Write the pages a person reads, as HTML and Markdown: each cell from its equations to its evidence.
 
     Without an argument: every cell of the catalogue, the checks, the claims, the experiments whose results are in DIR, how to
-    write equations, and an overview, index.html. With one: the pages of these cells alone.
+    write equations, and an overview, index.html. With one: the pages of these cells alone. What every oracle found is kept in
+    DIR/findings/evidence.json; of an oracle that is not installed, what it found before on the same code stays.
 
     \b
     Example: rnnproof report
@@ -327,8 +331,10 @@ def report(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], lan
         selection = select(cells, binds, only)
         _report_passed_over(selection)
         asked = [Asked(found.cell, found.word, bool(found.catalogue)) for found in selection.cells]
-    with Progress() as progress:
+    with Progress(EVERY) as progress:
         written = write(output, asked, languages or ("en",), progress)
+    if verbose:
+        click.echo(written.details + "\n\n" + "\n".join(f"wrote {path}" for path in written.paths))
     click.echo("\n".join(written.lines))
     return 0 if written.ok else WRONG
 

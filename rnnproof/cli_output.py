@@ -23,21 +23,34 @@ WRONG, FAULT, INTERNAL, INTERRUPTED, PIPE = 1, 2, 70, 130, 141
 # A line that comes and goes within a second only flickers.
 PATIENCE = 1.0
 
+# Seconds between two lines of progress where they stay, in a file or a log.
+EVERY = 10.0
+
 
 class Progress:
-    """One line on a terminal's stderr that says how far a long command is; silent elsewhere and for the first second."""
+    """One line on a terminal's stderr that says how far a long command is; silent elsewhere and for the first second.
 
-    def __init__(self) -> None:
-        self._shown = sys.stderr is not None and sys.stderr.isatty()
-        self._started = time.monotonic()
+    With `every`, in seconds, the line is there at once, and elsewhere than on a terminal a new one comes so often.
+    """
+
+    def __init__(self, every: float | None = None) -> None:
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._every = every
+        self._next = time.monotonic() + (PATIENCE if every is None else 0.0)
         self._drawn = False
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        if self._shown and time.monotonic() - self._started > PATIENCE:
+        if sys.stderr is None or time.monotonic() < self._next:
+            return
+        told = f"{done}/{total} {what}"
+        if self._terminal:
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r\x1b[K" + f"{done}/{total} {what}"[:width])
-            sys.stderr.flush()
+            sys.stderr.write("\r\x1b[K" + told[:width])
             self._drawn = True
+        elif self._every is not None:
+            sys.stderr.write(told + "\n")
+            self._next = time.monotonic() + self._every
+        sys.stderr.flush()
 
     def __enter__(self) -> Progress:
         return self

@@ -13,6 +13,7 @@ from rnnproof.equations import catalogue
 from rnnproof.proofs import ProofReport
 from rnnproof.reporting import tables
 from rnnproof.verification import Evidence
+from rnnproof.verification.recorded import Record
 
 _STEPS = (derived.FORWARD, derived.BACKWARD, derived.RECURSION, derived.GRADIENTS)
 
@@ -21,7 +22,8 @@ _STEPS = (derived.FORWARD, derived.BACKWARD, derived.RECURSION, derived.GRADIENT
 class Study:
     """A cell and what was found out about it; `word` is what it is called by on the command line.
 
-    `code` and `evidence` are missing where a function is left open. `listed` says that it is in the catalogue.
+    `code`, `evidence` and `fresh`, what of the evidence was found just now, are missing where a function is left open. `listed`
+    says that it is in the catalogue.
     """
 
     word: str
@@ -32,6 +34,8 @@ class Study:
     code: Code | None
     evidence: Evidence | None
     svg: str
+    record: Record
+    fresh: Evidence | None
 
     @property
     def name(self) -> str:
@@ -135,12 +139,13 @@ def _evidence(study: Study) -> list[Block]:
             say(
                 "Compared: {passed} of {all} comparisons of the module's gradients with independent ones hold. For each "
                 "oracle the comparison nearest to its tolerance, the error being the largest difference in an array over the "
-                "largest entry:",
+                "largest entry. A row is what was found on this very code, with the versions and on the day it names; a run "
+                "that finds the same leaves it.",
                 passed=compared,
                 all=sum(row.verdict not in ("not installed", "does not apply") for row in study.evidence),
             )
         ),
-        tables.summary(study.evidence),
+        tables.summary(study.evidence, study.record),
         Fold(say("Every gradient"), (tables.gradients(study.evidence),)),
     ]
 

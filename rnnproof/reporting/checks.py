@@ -9,15 +9,17 @@ from rnnproof.documents.message import say
 from rnnproof.proofs import ProofReport
 from rnnproof.reporting import tables
 from rnnproof.verification import Evidence
+from rnnproof.verification.recorded import Record
 
 
-def document(proofs: Sequence[ProofReport], evidence: Evidence) -> Document:
-    """The proofs, the comparisons in short, every gradient."""
+def document(proofs: Sequence[ProofReport], evidence: Evidence, record: Record) -> Document:
+    """The proofs, the comparisons in short with when and with what they were made, every gradient."""
     blocks: list[Block] = [
         Paragraph(
             say(
-                "Made by `rnnproof report`. The proofs are the same everywhere; the errors below are those of the machine "
-                "that made this."
+                "Made by `rnnproof report`. The proofs are made anew each time and are the same everywhere; a comparison stays "
+                "as it was first made on this very code, with the versions and on the day its row names, until a run finds "
+                "something else."
             )
         ),
         Heading(say("Proofs"), anchor="proofs"),
@@ -37,7 +39,7 @@ def document(proofs: Sequence[ProofReport], evidence: Evidence) -> Document:
                 "entry."
             )
         ),
-        tables.summary(evidence),
+        tables.summary(evidence, record),
         Heading(say("Every gradient"), anchor="gradients"),
         Fold(
             say("{count} gradients, oracles and dtypes", count=len(tables.gradients(evidence).rows)),

@@ -22,7 +22,8 @@ from rnnproof.reporting import cell, checks, dataflow, files, index, notation, t
 from rnnproof.reporting import claims as ledger
 from rnnproof.reporting import experiments as measured
 from rnnproof.reporting.site import Book, without_clash
-from rnnproof.verification import Evidence, check
+from rnnproof.verification import Evidence, check, recorded
+from rnnproof.verification.evidence import SILENT
 
 Progress = Callable[[int, int, str], None]
 
@@ -65,11 +66,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Written:
-    """What a report consists of and whether every check and proof in it holds."""
+    """What a report consists of and whether every check and proof in it holds.
+
+    `lines` are the summary for a terminal, what does not hold ahead of it; `details` the table of all comparisons.
+    """
 
     paths: tuple[Path, ...]
     ok: bool
     lines: tuple[str, ...]
+    details: str
 
 
 def write(
@@ -77,30 +82,41 @@ def write(
 ) -> Written:
     """Write the pages of these cells, or of everything, as HTML and Markdown in every language.
 
-    The pages are the same bytes every time on one machine. The experiments' results are those in FOLDER/findings. Raises
-    UsageError for a folder that cannot be written or read.
+    The evidence is that of FOLDER/findings/evidence.json with what this run adds to it, so the pages are the same bytes
+    wherever a run says nothing new. The experiments' results are those in FOLDER/findings. Raises UsageError for a folder that
+    cannot be written or read.
     """
     if asked:
-        reserved = (*experiments.NAMES, *_ENTRIES, *catalogue.names()) if (folder / "index.html").exists() else ()
+        site = any((folder / f"index{suffix}.html").exists() for suffix in ("", ".ja"))
+        reserved = (*_ENTRIES, "README", *experiments.NAMES, *(catalogue.names() if site else ()))
         without_clash([one.cell.name for one in asked if not one.listed], reserved)
     records = [found for name in experiments.NAMES if (found := _record(folder, name))]
+    before = recorded.read(folder)
     if asked:
-        studies = [study(one, progress) for one in asked]
+        studies = _studies(asked, before, progress)
         return _written(folder, studies, _cell_pages(studies, records), languages)
+    if progress is not None:
+        progress(0, len(catalogue.names()), "the rules")
     rules = prove_rules()
-    names = catalogue.names()
-    studies = [study(Asked(catalogue.load(name), name, True), progress) for name in names]
+    studies = _studies([Asked(catalogue.load(name), name, True) for name in catalogue.names()], before, progress)
     outcomes = claims.ledger(claims.Sources(folder), progress=progress)
-    evidence = Evidence(tuple(row for one in studies for row in one.evidence or ()))
     documents = [
         index.document(studies, rules, outcomes, records),
         *_cell_pages(studies, records),
         ledger.document(outcomes),
-        checks.document([rules, *(one.proof for one in studies)], evidence),
+        checks.document([rules, *(one.proof for one in studies)], _evidence(studies), studies[-1].record),
         *(measured.document(one) for one in records),
         notation.document(),
     ]
     return _written(folder, studies, documents, languages)
+
+
+def _studies(asked: Sequence[Asked], record: recorded.Record, progress: Progress | None) -> list[cell.Study]:
+    """The study of each; the last one's record has what all of them add."""
+    studies: list[cell.Study] = []
+    for one in asked:
+        studies.append(study(one, studies[-1].record if studies else record, progress))
+    return studies
 
 
 _ENTRIES: dict[str, Text] = {
@@ -112,18 +128,20 @@ _ENTRIES: dict[str, Text] = {
 }
 
 
-def study(asked: Asked, progress: Progress | None = None) -> cell.Study:
-    """Derive, draw, prove, and where no function is open generate and check one cell."""
+def study(asked: Asked, record: recorded.Record, progress: Progress | None = None) -> cell.Study:
+    """Derive, draw, prove, and where no function is open generate and check one cell, adding to the record."""
     found = asked.cell
     d = derive(found)
     picture = dataflow.picture(found)
     figure = Figure(f"dataflow-{found.name}", picture.says, picture.alt)
-    code, evidence = None, None
+    code, fresh, evidence = None, None, None
     if not found.open_functions:
         made = annotate(d)
         code = Code(made.text, "python", made.marks)
-        evidence = check(found.name if asked.listed else found, progress=progress)
-    return cell.Study(asked.word, asked.listed, d, figure, prove(found, progress=progress), code, evidence, picture.svg)
+        fresh = check(found.name if asked.listed else found, progress=progress)
+        record, evidence = record.merged(found.name, made.text, fresh)
+    proof = prove(found, progress=progress)
+    return cell.Study(asked.word, asked.listed, d, figure, proof, code, evidence, picture.svg, record, fresh)
 
 
 def _cell_pages(studies: Sequence[cell.Study], records: Sequence[record.Record]) -> list[Document]:
@@ -144,22 +162,39 @@ def _written(folder: Path, studies: Sequence[cell.Study], documents: Sequence[Do
     names = dict.fromkeys((*catalogue.names(), *(one.name for one in studies)))
     entries = [*_ENTRIES.items(), *((name, name) for name in names)]
     book = Book(folder, documents, frozenset(names), {**plotted, **drawn}, frozenset(drawn), entries, _TONES, languages)
-    made = book.files()
-    files.write(made)
-    evidence = Evidence(tuple(row for one in studies for row in one.evidence or ()))
-    ok = all(one.ok for one in studies)
-    compared = f"{len(evidence)} comparisons" if len(evidence) else "a function is open, so no code to compare; the proofs"
-    told = f"{compared}; {'all hold' if ok else 'NOT all hold'}"
+    made: dict[Path, str | bytes] = {**book.files()}
     pages = [path for path in made if path.suffix == ".html"]
-    first = pages[0] if len(pages) > 1 else None
+    record = studies[-1].record
+    if record.groups:
+        made[recorded.path(folder)] = record.dump()
+    files.write(made)
+    evidence = _evidence(studies)
     lines = (
-        table(tables.summary(evidence)),
-        "",
         *(str(row) for row in evidence.failures),
-        *(f"wrote {path}" for path in pages),
-        f"open {first or pages[0]} in a browser ({told})",
+        *_summary(studies),
+        f"wrote {pages[0] if len(pages) == 1 else f'{len(made)} files'}; open {pages[0]} in a browser",
     )
-    return Written(tuple(made), ok, lines)
+    return Written(tuple(made), all(one.ok for one in studies), lines, table(tables.summary(evidence, record)))
+
+
+def _evidence(studies: Sequence[cell.Study]) -> Evidence:
+    return Evidence(tuple(row for one in studies for row in one.evidence or ()))
+
+
+def _summary(studies: Sequence[cell.Study]) -> list[str]:
+    """What was proved and compared, now and before; what holds."""
+    rows = [row for row in _evidence(studies) if row.verdict not in SILENT]
+    entries = sum(one.proof.entries for one in studies)
+    held = "all hold" if all(one.ok for one in studies) else "NOT all hold"
+    if not rows:
+        return [f"{entries} entries proved; a function is open, so no code to compare; {held}"]
+    first = f"{entries} entries proved; {len(rows)} comparisons by {len({row.oracle for row in rows})} oracles; {held}"
+    fresh = [row for one in studies for row in one.fresh or ()]
+    absent = sorted({row.oracle for row in fresh if row.verdict == "not installed"})
+    second = f"{sum(row.verdict not in SILENT for row in fresh)} of them made now"
+    if absent:
+        second += f"; not installed here: {', '.join(absent)}, of which what is on record for the same code stays"
+    return [first, second]
 
 
 def _figures(blocks: Sequence[Block]) -> list[str]:

@@ -84,9 +84,9 @@ def _suffix(language: str) -> str:
 
 
 def without_clash(cells: Iterable[str], reserved: Iterable[str]) -> None:
-    """Raise UsageError for two pages of one name."""
-    taken = set(reserved)
+    """Raise UsageError for two pages of one name, whatever its capitals: some file systems do not tell them apart."""
+    taken = {name.casefold() for name in reserved}
     for name in cells:
-        if name in taken:
+        if name.casefold() in taken:
             raise UsageError(f"cell {name}: there is another page of that name; give the document, or the cell, another name")
-        taken.add(name)
+        taken.add(name.casefold())

@@ -9,6 +9,7 @@ from rnnproof.documents.message import Text, listed, say
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs import ProofReport, ProofRow
 from rnnproof.verification.evidence import CONTRACT, SILENT, Evidence, Row
+from rnnproof.verification.recorded import Measured, Record
 
 PASS, FAIL, KINK = say("pass"), say("FAIL"), say("kink")
 NOT_INSTALLED, DOES_NOT_APPLY = say("not installed"), say("does not apply")
@@ -33,8 +34,11 @@ def cells(found: Iterable[Cell]) -> Table:
     return Table((say("cell"), say("states"), say("input"), say("parameters"), say("open functions")), rows)
 
 
-def summary(evidence: Evidence) -> Table:
-    """One row for each cell, oracle and dtype: how much was compared, and the comparison nearest to (or over) its tolerance."""
+def summary(evidence: Evidence, record: Record | None = None) -> Table:
+    """One row for each cell, oracle and dtype: how much was compared, and the comparison nearest to (or over) its tolerance.
+
+    With the record that the evidence is of, also when each was made, and with which versions.
+    """
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in evidence:
         groups.setdefault((row.cell, row.oracle, row.dtype), []).append(row)
@@ -53,20 +57,27 @@ def summary(evidence: Evidence) -> Table:
         gradients = len({row.gradient for row in rows})
         numbers = (f"{worst.error:.1e}", f"{worst.tolerance:.1e}")
         shown.append((cell, oracle, dtype, gradients, len(rows), worst.gradient, *numbers, verdict))
-    return Table(
-        (
-            say("cell"),
-            say("oracle"),
-            say("dtype"),
-            say("gradients"),
-            say("comparisons"),
-            say("worst"),
-            say("error"),
-            say("tolerance"),
-            say("verdict"),
-        ),
-        shown,
-    )
+    headers: list[Text] = [
+        say("cell"),
+        say("oracle"),
+        say("dtype"),
+        say("gradients"),
+        say("comparisons"),
+        say("worst"),
+        say("error"),
+        say("tolerance"),
+        say("verdict"),
+    ]
+    if record is None:
+        return Table(headers, shown)
+    made = [_made(record.groups.get((cell, oracle))) for cell, oracle, _ in groups]
+    return Table([*headers, say("measured with")], [(*row, when) for row, when in zip(shown, made, strict=True)])
+
+
+def _made(group: Measured | None) -> str:
+    if group is None or group.silent:
+        return ""
+    return f"{group.date}, {', '.join(f'{name} {version}' for name, version in group.versions.items())}"
 
 
 def gradients(evidence: Evidence) -> Table:

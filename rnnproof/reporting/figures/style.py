@@ -61,7 +61,7 @@ class Drawing:
 
 
 def caption(says: Text, findings: Findings, *names: str) -> Text:
-    """What a figure shows, what is said of it, and what was measured of that; of a quick run, which has no verdicts, the first."""
+    """What a figure shows, what is said of it, and what was measured of that; a quick run has no verdicts, and so the first."""
     chosen = {statement.name: statement for statement in findings.statements}
     claims = (
         say("Claim: {claim} Result: {verdict}.", claim=chosen[name].claim, verdict=chosen[name].verdict)
