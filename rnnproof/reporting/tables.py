@@ -17,6 +17,9 @@ PROVED, REFUTED, TOO_LARGE = say("proved"), say("REFUTED"), say("not proved (too
 LEFT_OUT = say("left out")
 _VERDICTS = {str(verdict): verdict for verdict in (PASS, FAIL, KINK, NOT_INSTALLED, DOES_NOT_APPLY, LEFT_OUT)}
 
+_NO_LAYER = (say("the cell names no keras layer it equals"), say("the cell names no torch layer it equals"))
+_REASONS = {str(reason): reason for reason in _NO_LAYER}
+
 
 def cells(found: Iterable[Cell]) -> Table:
     """One row for each cell: its states, input, parameters and functions left open."""
@@ -46,7 +49,7 @@ def summary(evidence: Evidence, record: Record | None = None) -> Table:
     for (cell, oracle, dtype), rows in groups.items():
         worst = Evidence(tuple(rows)).worst("cell")[0]
         if worst.verdict in SILENT:
-            silent = say("{verdict}: {reason}", verdict=_VERDICTS[worst.verdict], reason=worst.note)
+            silent = say("{verdict}: {reason}", verdict=_VERDICTS[worst.verdict], reason=_REASONS.get(worst.note, worst.note))
             shown.append((cell, oracle, dtype, "", "", "", "", "", silent))
             continue
         if worst.basis == CONTRACT:  # nothing was measured: a promise does not hold
@@ -77,7 +80,7 @@ def summary(evidence: Evidence, record: Record | None = None) -> Table:
 def _made(group: Measured | None) -> str:
     if group is None or group.silent:
         return ""
-    return f"{group.date}, {', '.join(f'{name} {version}' for name, version in group.versions.items())}"
+    return f"{group.date}, {', '.join(f'{name} {version}' for name, version in group.versions.items() if name != 'rnnproof')}"
 
 
 def gradients(evidence: Evidence) -> Table:

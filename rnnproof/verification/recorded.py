@@ -67,25 +67,24 @@ class Record:
     def merged(self, cell: str, code: str, evidence: Evidence) -> tuple[Record, Evidence]:
         """The record with a check of this cell's generated code, and the evidence for that code.
 
-        Of an oracle that is not installed, what it found on this very code before is evidence still.
+        Of an oracle that is not installed, or was not asked, what it found on this very code before is evidence still.
         """
-        fresh: dict[str, list[Row]] = {}
+        digest = hashlib.sha256(code.encode()).hexdigest()
+        same = {oracle: group for (of, oracle), group in self.groups.items() if of == cell and group.code == digest}
+        fresh: dict[str, list[Row]] = {oracle: [] for oracle in same if oracle in ORACLES}
         for row in evidence:
             fresh.setdefault(row.oracle, []).append(row)
-        digest = hashlib.sha256(code.encode()).hexdigest()
         groups = {key: group for key, group in self.groups.items() if key[0] != cell}
         rows: list[Row] = []
         for oracle in sorted(fresh, key=_place):
-            before = self.groups.get((cell, oracle))
-            if before is not None and before.code != digest:
-                before = None
-            absent = all(row.verdict == "not installed" for row in fresh[oracle])
-            if before is None and absent:
+            now = [row for row in fresh[oracle] if row.verdict != "not installed"]
+            before = same.get(oracle)
+            if before is None and not now:
                 rows += fresh[oracle]
                 continue
-            if before is None or not (absent or before.confirmed(fresh[oracle])):
+            if before is None or not before.confirmed(now):
                 today = datetime.datetime.now(datetime.UTC).date().isoformat()
-                before = Measured(cell, oracle, digest, _versions(oracle), today, tuple(fresh[oracle]))
+                before = Measured(cell, oracle, digest, _versions(oracle), today, tuple(now))
             groups[cell, oracle] = before
             rows += before.rows
         return Record(groups), Evidence(tuple(rows))
@@ -97,7 +96,7 @@ class Record:
             group = self.groups[key]
             head = {name: value for name, value in vars(group).items() if name != "rows"}
             lines = ",\n".join(json.dumps([_plain(getattr(row, name)) for name in _STORED]) for row in group.rows)
-            parts.append(f'{json.dumps(head, sort_keys=True)[:-1]}, "rows": [\n{lines}\n]}}')
+            parts.append(f'{json.dumps(head)[:-1]}, "rows": [\n{lines}\n]}}')
         start = f'{{"format": {FORMAT}, "columns": {json.dumps(_STORED)}, "groups": ['
         return start + "\n" + ",\n".join(parts) + "\n]}\n"
 
