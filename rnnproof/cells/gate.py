@@ -128,10 +128,7 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
         # c^(l) = sigmoid(W_c^(l) o^(l-1) + b_c^(l))
         # o^(l) = t^(l) * f^(l)(o^(l-1)) + c^(l) * o^(l-1)
         work_1 += b_all
-        a_t_c *= 0.5
-        np.tanh(a_t_c, out=a_t_c)
-        a_t_c *= 0.5
-        np.add(a_t_c, 0.5, out=t_c)
+        _sigmoid(a_t_c, out=t_c)
         np.tanh(a_f, out=f)
         np.multiply(t, f, out=work_2)
         np.multiply(c, o_prev, out=work_3)
@@ -362,3 +359,14 @@ def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
     sizes = [int(np.prod(shape)) for shape in shapes]
     parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _sigmoid(x: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-x)), to the last digits in both tails; `out` may be x itself."""
+    out = np.negative(x, out=np.empty_like(x) if out is None else out)
+    if np.iscomplexobj(out):
+        np.minimum(out, 709.0, out=out)  # 1 / (inf + inf j) is no number
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1.0
+    return np.divide(1.0, out, out=out)

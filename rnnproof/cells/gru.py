@@ -153,10 +153,7 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
         # z_t = sigmoid(W_z x_t + R_z h_{t-1} + b_z)
         # r_t = sigmoid(W_r x_t + R_r h_{t-1} + b_r)
         z_r += work_1
-        z_r *= 0.5
-        np.tanh(z_r, out=z_r)
-        z_r *= 0.5
-        z_r += 0.5
+        _sigmoid(z_r, out=z_r)
         # hbar_t = tanh(W_hbar x_t + R_hbar (r_t * h_{t-1}) + b_hbar)
         np.multiply(r, h_prev, out=r_h_prev)
         np.matmul(R_hbar, r_h_prev, out=work_2)
@@ -445,3 +442,14 @@ def _total(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
     total: Array = a.sum(axis=(0, 2))
     return total[:, np.newaxis]
+
+
+def _sigmoid(x: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-x)), to the last digits in both tails; `out` may be x itself."""
+    out = np.negative(x, out=np.empty_like(x) if out is None else out)
+    if np.iscomplexobj(out):
+        np.minimum(out, 709.0, out=out)  # 1 / (inf + inf j) is no number
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1.0
+    return np.divide(1.0, out, out=out)

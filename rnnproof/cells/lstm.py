@@ -159,10 +159,7 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
         # f_t = sigmoid(W_f x_t + R_f h_{t-1} + b_f)
         # o_t = sigmoid(W_o x_t + R_o h_{t-1} + b_o)
         a_hbar_i_f_o += work_1
-        i_f_o *= 0.5
-        np.tanh(i_f_o, out=i_f_o)
-        i_f_o *= 0.5
-        i_f_o += 0.5
+        _sigmoid(i_f_o, out=i_f_o)
         np.tanh(hbar, out=hbar)
         # c_t = i_t * hbar_t + f_t * c_{t-1}
         np.multiply(i, hbar, out=work_2)
@@ -468,3 +465,14 @@ def _total(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
     total: Array = a.sum(axis=(0, 2))
     return total[:, np.newaxis]
+
+
+def _sigmoid(x: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-x)), to the last digits in both tails; `out` may be x itself."""
+    out = np.negative(x, out=np.empty_like(x) if out is None else out)
+    if np.iscomplexobj(out):
+        np.minimum(out, 709.0, out=out)  # 1 / (inf + inf j) is no number
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1.0
+    return np.divide(1.0, out, out=out)

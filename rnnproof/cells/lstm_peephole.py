@@ -183,18 +183,12 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
         np.multiply(p_i, c_prev, out=work_2)
         i += R_i_h_prev
         i += work_2
-        i *= 0.5
-        np.tanh(i, out=i)
-        i *= 0.5
-        i += 0.5
+        _sigmoid(i, out=i)
         # f_t = sigmoid(W_f x_t + R_f h_{t-1} + p_f * c_{t-1} + b_f)
         np.multiply(p_f, c_prev, out=work_2)
         f += R_f_h_prev
         f += work_2
-        f *= 0.5
-        np.tanh(f, out=f)
-        f *= 0.5
-        f += 0.5
+        _sigmoid(f, out=f)
         # hbar_t = tanh(W_hbar x_t + R_hbar h_{t-1} + b_hbar)
         hbar += R_hbar_h_prev
         np.tanh(hbar, out=hbar)
@@ -206,10 +200,7 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
         np.multiply(p_o, c, out=work_2)
         o += R_o_h_prev
         o += work_2
-        o *= 0.5
-        np.tanh(o, out=o)
-        o *= 0.5
-        o += 0.5
+        _sigmoid(o, out=o)
         # h_t = o_t * tanh(c_t)
         np.tanh(c, out=tanh_c)
         np.multiply(o, tanh_c, out=h)
@@ -533,3 +524,14 @@ def _total(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
     total: Array = a.sum(axis=(0, 2))
     return total[:, np.newaxis]
+
+
+def _sigmoid(x: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-x)), to the last digits in both tails; `out` may be x itself."""
+    out = np.negative(x, out=np.empty_like(x) if out is None else out)
+    if np.iscomplexobj(out):
+        np.minimum(out, 709.0, out=out)  # 1 / (inf + inf j) is no number
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1.0
+    return np.divide(1.0, out, out=out)

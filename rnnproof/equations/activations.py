@@ -47,8 +47,9 @@ def activation(
 ) -> Activation:
     """Register an activation given by a SymPy expression in one symbol; returns it.
 
-    `definition` may use any one symbol. A non-decreasing function written as `Piecewise` with its constant branches closed
-    (`x <= a`) keeps a derivative in terms of its output. Raises EquationError for a bad name or expression.
+    `definition` may use any one symbol. A non-decreasing function written as `Piecewise` keeps a derivative in terms of its
+    output where the outputs tell its branches apart, as with constant branches that are closed (`x <= a`). Raises
+    EquationError for a bad name or expression.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise EquationError(f"activation {name!r}: a name is letters, digits and underscores; choose such a name")
@@ -133,6 +134,8 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
         if condition != sp.true:
             if not isinstance(condition, sp.core.relational.Relational) or condition.lhs != X:
                 return None
+            if not _told_apart(definition, condition):
+                return None
             condition = condition.func(Y, expression.subs(X, condition.rhs))
         rewritten.append((slope, condition))
     found = sp.Piecewise(*rewritten) if len(rewritten) > 1 else rewritten[0][0]
@@ -165,6 +168,13 @@ def _quadratic(f: sp.Expr) -> sp.Expr | None:
     if any(abs(sp.N(apart.subs(X, sp.Rational(tried, 7)), 30)) > 1e-20 for tried in (-9, 2, 15)):
         return None
     return sp.factor(candidate) if sp.simplify(apart) == 0 else None
+
+
+def _told_apart(definition: sp.Expr, condition: Any) -> bool:
+    """Whether outputs at the threshold and just past it differ, so that a condition on x says the same of y there."""
+    past = 1 if condition.rel_op in ("<=", ">") else -1
+    outputs = [definition.subs(X, condition.rhs + step) for step in (0, past * sp.Rational(1, 2**40))]
+    return bool(outputs[0] != outputs[1])
 
 
 def _non_decreasing(definition: sp.Expr) -> bool:
@@ -203,7 +213,8 @@ activation("sigmoid", 1 / (1 + sp.exp(-X)), aliases=("sigma", "logistic", "sigm"
 activation("exponential", sp.exp(X), aliases=("exp",), function=sp.exp, tex=r"\exp")
 activation(
     "hard_sigmoid",
-    sp.Piecewise((0, X <= sp.Rational(-5, 2)), (1, X >= sp.Rational(5, 2)), (X / 5 + sp.Rational(1, 2), True)),
+    # open branches: TensorFlow's clip hands the gradient on at its limits
+    sp.Piecewise((0, X < sp.Rational(-5, 2)), (1, X > sp.Rational(5, 2)), (X / 5 + sp.Rational(1, 2), True)),
     aliases=("hardsigmoid", "hardsigm"),
 )
 activation("hard_sigmoid_keras3", sp.Piecewise((0, X <= -3), (1, X >= 3), (X / 6 + sp.Rational(1, 2), True)))
@@ -213,7 +224,12 @@ activation("leaky_relu", sp.Piecewise((X, X > 0), (X / 5, True)))
 activation("softplus", sp.log(1 + sp.exp(X)))
 activation("softsign", _positive(X / (1 + X), X / (1 - X)))
 activation("elu", _positive(X, sp.exp(X) - 1), aliases=("ELU",))
-activation("selu", _positive(_SELU_SCALE * X, _SELU_SCALE * _SELU_ALPHA * (sp.exp(X) - 1)), aliases=("SELU",))
+# at 0 the slope is that from above in TensorFlow, from below in torch and JAX
+activation(
+    "selu",
+    sp.Piecewise((_SELU_SCALE * X, X >= 0), (_SELU_SCALE * _SELU_ALPHA * (sp.exp(X) - 1), True)),
+    aliases=("SELU",),
+)
 activation("gelu", X * (1 + sp.erf(X / sp.sqrt(2))) / 2, aliases=("GELU",))
 activation("swish", X * named("sigmoid")(X), aliases=("silu", "SiLU", "Swish"))
 activation("mish", X * sp.tanh(sp.log(1 + sp.exp(X))))

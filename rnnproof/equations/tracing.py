@@ -132,11 +132,12 @@ def _minimum(left: Any, right: Any) -> Any:
 
 
 def _clip(value: Any, low: Any, high: Any) -> Any:
+    """At its limits the slope is the argument's, as TensorFlow and torch have it."""
     bottom, rising = _threshold(value - low)
     top, _ = _threshold(value - high)
     if not rising:
-        return sp.Piecewise((low, X >= bottom), (high, X <= top), (value, True))
-    return sp.Piecewise((low, X <= bottom), (high, X >= top), (value, True))
+        return sp.Piecewise((low, X > bottom), (high, X < top), (value, True))
+    return sp.Piecewise((low, X < bottom), (high, X > top), (value, True))
 
 
 def _absolute(value: Any) -> Any:

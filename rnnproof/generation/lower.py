@@ -243,9 +243,9 @@ def _fold(name: str) -> Callable[..., Operand]:
         flip = name == "multiply" and total == -1 and len(operands) > 0
         result: Operand = float(total) if total != neutral and not flip else operands.pop(0)[1]
         if operands and isinstance(result, float) and operands[0][0] == name:
-            # a number goes second, so that the step can be done in place
+            # a number goes second, so that the step can be done in place, and no product overflows that it makes smaller
             number, (_, result) = result, operands.pop(0)
-            operands.append((name, number) if number >= 0 or name != "add" else ("subtract", -number))
+            operands.insert(0, (name, number) if number >= 0 or name != "add" else ("subtract", -number))
         for position, (operator, operand) in enumerate(operands):
             into = target if position == len(operands) - 1 and not flip else None
             result = lowering.ufunc(operator, result, operand, like=like, target=into)
@@ -276,10 +276,8 @@ def _call(name: str) -> Callable[..., Operand]:
 
 
 def _sigmoid(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target: Var | None) -> Operand:
-    """sigma(x) = (1 + tanh(x/2))/2 never overflows."""
-    half = lowering.ufunc("multiply", lowering.scalar(node.args[0], env, like), 0.5, like=like)
-    scaled = lowering.ufunc("multiply", lowering.ufunc("tanh", half, like=like), 0.5, like=like)
-    return lowering.ufunc("add", scaled, 0.5, like=like, target=target)
+    """One function, the module's own: (1 + tanh(x/2))/2 would have no digits left far below 0."""
+    return lowering.ufunc("sigmoid", lowering.scalar(node.args[0], env, like), like=like, target=target)
 
 
 def _softplus(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target: Var | None) -> Operand:
@@ -292,8 +290,11 @@ def _softplus(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, ta
 
 
 def _expm1(lowering: _Lowering, node: Any, env: dict[Any, Var], like: Var, target: Var | None) -> Operand:
-    exponent = next(arg for arg in node.args if isinstance(arg, sp.exp))
-    return lowering.ufunc("expm1", lowering.scalar(exponent.args[0], env, like), like=like, target=target)
+    factor, exponential = next(arg for arg in node.args if not arg.is_number).as_coeff_Mul()
+    less_one = lowering.ufunc(
+        "expm1", lowering.scalar(exponential.args[0], env, like), like=like, target=target if factor == 1 else None
+    )
+    return less_one if factor == 1 else lowering.ufunc("multiply", less_one, float(factor), like=like, target=target)
 
 
 class _Normal(sp.Function):
@@ -375,12 +376,21 @@ def _is_exp_plus(node: Any, number: int) -> bool:
     return node.is_Add and len(node.args) == 2 and number in node.args and any(isinstance(a, sp.exp) for a in node.args)
 
 
+def _is_less_one(node: Any) -> bool:
+    """Whether it is k exp(u) - k, which has no digits left near 0 where exp is taken first."""
+    numbers = [arg for arg in node.args if arg.is_number] if node.is_Add and len(node.args) == 2 else []
+    if len(numbers) != 1:
+        return False
+    factor, rest = next(arg for arg in node.args if not arg.is_number).as_coeff_Mul()
+    return isinstance(rest, sp.exp) and factor == -numbers[0]
+
+
 _STABLE = {"sigmoid", "tanh", "exponential"}
 _SIGMOID = activations.named("sigmoid")
 _PATTERNS: tuple[tuple[Callable[[Any], bool], Callable[..., Operand]], ...] = (
     (lambda node: isinstance(node, _SIGMOID), _sigmoid),
     (_is_softplus, _softplus),
-    (lambda node: _is_exp_plus(node, -1), _expm1),
+    (lambda node: _is_less_one(node), _expm1),
     (lambda node: isinstance(node, sp.Piecewise), _piecewise),
     (lambda node: isinstance(node, sp.exp), _call("exp")),
     (lambda node: isinstance(node, sp.log), _call("log")),

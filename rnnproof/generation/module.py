@@ -107,7 +107,9 @@ class Module:
             **self._constants(),
             "CHECKS": "".join(f"    {line}\n" for line in self._checks(packed, steps)),
             "STEP_X": "x[np.newaxis]" if name else "1",
-            "ERF": "".join(text for name, text in _ERFS.items() if f"{name}(" in "\n".join(packed + forward + backward)),
+            "FUNCTIONS": "".join(
+                text for name, text in _FUNCTIONS.items() if f"{name}(" in "\n".join(packed + forward + backward)
+            ),
         }
         text = TEMPLATE
         for key, value in values.items():
@@ -318,6 +320,18 @@ def _erf(x: Array) -> Array:
         result += float(weight) * np.exp(-np.square(float(node) * inner))
     return np.where(far, np.sign(np.real(x)), result * inner).astype(x.dtype)
 '''
+_SIGMOID = '''
+
+def _sigmoid(x: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-x)), to the last digits in both tails; `out` may be x itself."""
+    out = np.negative(x, out=np.empty_like(x) if out is None else out)
+    if np.iscomplexobj(out):
+        np.minimum(out, 709.0, out=out)  # 1 / (inf + inf j) is no number
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1.0
+    return np.divide(1.0, out, out=out)
+'''
 _NORMAL = '''
 
 _NORMAL_SERIES = (
@@ -347,7 +361,7 @@ def _normal(x: Array) -> Array:
     tail = (t * first - second + head) / (1 + u) * np.exp(-near * near / 2) * np.exp(-(u - near) * (u + near) / 2)
     return np.where(below, tail, 2 - tail).astype(x.dtype)
 '''
-_ERFS = {"_erf": _ERF, "_normal": _NORMAL}
+_FUNCTIONS = {"_erf": _ERF, "_normal": _NORMAL, "_sigmoid": _SIGMOID}
 
 
 def _arguments(*arguments: str) -> str:

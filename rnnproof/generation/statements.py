@@ -10,7 +10,15 @@ from rnnproof.derivation.program import Step, Var
 from rnnproof.generation.storage import Layout, rows_of
 from rnnproof.generation.words import bounds, number, size_text
 
+# Functions of one array, entry by entry and with `out`, that NumPy lacks; each has its text in the template.
+OWN = ("sigmoid",)
+
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+
+
+def _function(name: str) -> str:
+    """NumPy's function of that name, or the module's own."""
+    return f"_{name}" if name in OWN else f"np.{name}"
 
 
 def _operands(step: Step, args: list[str]) -> list[str]:
@@ -40,7 +48,7 @@ def _ufunc(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
         return [f"{out} {_OPERATORS[name]}= {operands[1]}"]
     if name in ("add", "multiply") and _same(step, layout, 1):
         return [f"{out} {_OPERATORS[name]}= {operands[0]}"]
-    return [f"np.{name}({', '.join(operands)}, out={out})"]
+    return [f"{_function(name)}({', '.join(operands)}, out={out})"]
 
 
 def _stack(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
@@ -88,7 +96,7 @@ def _ufunc_text(step: Step, args: list[str]) -> str:
     name, operands = step.attr[0], _operands(step, args)
     if name in _OPERATORS:
         return f"{operands[0]} {_OPERATORS[name]} {operands[1]}"
-    return f"np.{name}({', '.join(operands)})"
+    return f"{_function(name)}({', '.join(operands)})"
 
 
 def _slice_text(step: Step, args: list[str]) -> str:

@@ -261,7 +261,7 @@ def _total(a: Array) -> Array:
     """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
     total: Array = a.sum(axis=(0, 2))
     return total[:, np.newaxis]
-@ERF@'''
+@FUNCTIONS@'''
 
 PREPARE = '''def prepare(params: Mapping[str, Any]) -> Packed:
     """Check and pack the parameters once, for many calls. Raises ValueError naming what is missing, unknown or misshapen."""

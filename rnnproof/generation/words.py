@@ -21,7 +21,7 @@ RESERVED = frozenset(
     "states fixed constants first seeds parameters gradients arrays "
     "READ_STATES Array Mapping values "
     "_checked _entered _seeded _constants _shapes _solve _agree _closed _is_known _length "
-    "_known _array _text _arrays _rows _sequence _columns _total _erf _normal _NORMAL_SERIES _pack".split()
+    "_known _array _text _arrays _rows _sequence _columns _total _erf _normal _sigmoid _NORMAL_SERIES _pack".split()
 ) | frozenset(dir(builtins))
 _OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
 

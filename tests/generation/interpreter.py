@@ -68,7 +68,8 @@ def _place(step: Step, x: Any) -> Any:
 
 def _ufunc(step: Step, *args: Any) -> Any:
     name, spec = step.attr
-    return getattr(np, name)(*(args[item] if isinstance(item, int) else float(item) for item in spec))
+    function = getattr(np, name) if name != "sigmoid" else lambda x: 1 / (1 + np.exp(-x))
+    return function(*(args[item] if isinstance(item, int) else float(item) for item in spec))
 
 
 def _select(step: Step, *args: Any) -> Any:

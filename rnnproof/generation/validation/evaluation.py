@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import EllipsisType
 from typing import Any
 
+from rnnproof.generation.statements import OWN
 from rnnproof.generation.validation import array_operations
 from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Operand, View
 from rnnproof.generation.validation.scope import Scope
@@ -72,7 +73,7 @@ class Expressions(Scope):
                 return array_operations.matmul(self.terms, self.operand(left), self.operand(right))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
                 return self.ufunc(OPERATORS[type(op)], [left, right])
-            case ast.Call(func=ast.Name(id=helper), args=args):
+            case ast.Call(func=ast.Name(id=helper), args=args, keywords=[]):
                 return self._helper(helper, args)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=name), args=args, keywords=keywords):
                 return self.numpy(name, args, {str(k.arg): k.value for k in keywords})
@@ -148,6 +149,8 @@ class Expressions(Scope):
         return call(self, args, keywords) if call else self.ufunc(name, args)
 
     def _helper(self, name: str, args: Arguments) -> Operand:
+        if name.removeprefix("_") in OWN and name not in self.names and len(args) == 1:
+            return self.ufunc(name.removeprefix("_"), args)
         if name in self.names or [ast.unparse(arg) for arg in args[1:]] != (["steps", "batch"] if name == "_sequence" else []):
             raise ValidationError(f"{name} with other arguments than it takes")
         return array_operations.helper(self.terms, name, self.operand(args[0]))

@@ -92,6 +92,8 @@ class Execution:
                     raise ValidationError("computes what nothing holds")
                 target = self.scope.expression(options.pop("out"))
                 self.write(target, self.scope.numpy(name, args, options))
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=args, keywords=[ast.keyword(arg="out", value=out)])):
+                self.write(self.scope.expression(out), self.scope.expression(ast.Call(ast.Name(name), args, [])))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr="fill"), args=[number])):
                 view = self._array(target)
                 self.write(view, Operand(self.terms.uniform(view.rows, "fill", self.scope.number(number)), view.axes))
