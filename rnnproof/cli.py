@@ -35,6 +35,7 @@ _reports = click.option(
     metavar="DIR",
     help="The folder that pages, figures and results are written to.",
 )
+_PLACES = 12  # of what a document passes over for one reason, so many are told
 _SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex"}
 
 
@@ -340,9 +341,10 @@ def report(
 
 
 def _report_passed_over(selection: Selection) -> None:
-    """One paragraph on stderr for each reason."""
+    """One paragraph on stderr for each reason, with the first few places."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for document, line, tex, reason in selection.passed_over:
         reasons.setdefault((document, reason), []).append(f"{tex} (line {line})")
     for (document, reason), places in reasons.items():
-        click.echo(f"{document}: passed over, {reason}: {', '.join(places)}", err=True)
+        more = f", and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
+        click.echo(f"{document}: passed over, {reason}: {', '.join(places[:_PLACES])}{more}", err=True)

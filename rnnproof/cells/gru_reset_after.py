@@ -444,10 +444,11 @@ def _total(a: Array) -> Array:
 
 def _sigmoid(x: Array, out: Array | None = None) -> Array:
     """1 / (1 + exp(-x)), to the last digits in both tails; `out` may be x itself."""
-    out = np.negative(x, out=np.empty_like(x) if out is None else out)
-    if np.iscomplexobj(out):
-        np.minimum(out, 709.0, out=out)  # 1 / (inf + inf j) is no number
+    y: Array = np.negative(x, out=np.empty_like(x) if out is None else out)
+    if np.iscomplexobj(y):
+        np.minimum(y, 709.0, out=y)  # 1 / (inf + inf j) is no number
     with np.errstate(over="ignore"):
-        np.exp(out, out=out)
-    out += 1.0
-    return np.divide(1.0, out, out=out)
+        np.exp(y, out=y)
+    y += 1.0
+    np.divide(1.0, y, out=y)
+    return y

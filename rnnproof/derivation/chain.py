@@ -7,8 +7,9 @@ large it can get, so a bound comes with the formula.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -52,7 +53,7 @@ class Frame:
         self.located = frozenset(functions - indexed)
         named = {tex for var, tex in self.names.items() if var.per_step} | indexed
         self._from: dict[Var, _Reached] = {}
-        self._needed: dict[Var, set[Var]] = {}
+        self._needed: dict[Var, Sequence[Step]] = {}
         self._reads = Counter(arg for step in program.steps for arg in step.args)
         self._varying = frozenset(named | {_norm_name(tex) for tex in named} | {_jacobian_norm(tex) for tex in indexed})
 
@@ -67,15 +68,18 @@ class Frame:
 
     def find(self, name: str) -> Var:
         """The value of that printed or plain name."""
+        if bare(name) not in self._known:
+            listed = ", ".join(dict.fromkeys(plain(tex) for tex in self.names.values()))
+            raise UsageError(f"cell {self.cell.name} has no value named {name!r}; its values are {listed}")
+        return self._known[bare(name)]
+
+    @cached_property
+    def _known(self) -> Mapping[str, Var]:
         known: dict[str, Var] = {}
         for role, suffixes in (("old", ("_prev", "_old")), ("new", ("",))):
             for port in self.program.ports(role, out=role == "new"):
                 known.update({f"{port.key}{suffix}": port.var for suffix in suffixes})
-        known = {bare(var.name): var for var in self.names} | {bare(tex): var for var, tex in self.names.items()} | known
-        if bare(name) not in known:
-            listed = ", ".join(dict.fromkeys(plain(tex) for tex in self.names.values()))
-            raise UsageError(f"cell {self.cell.name} has no value named {name!r}; its values are {listed}")
-        return known[bare(name)]
+        return {bare(var.name): var for var in self.names} | {bare(tex): var for var, tex in self.names.items()} | known
 
     def shape(self, target: Var, source: Var) -> tuple[Any, Any]:
         for var in (target, source):
@@ -89,12 +93,13 @@ class Frame:
         if source not in self._from:
             self._from[source] = _Reached({source: (Term(),)})
         reached = self._from[source]
-        for step in self._before(target):
-            if step.target not in reached.terms:
-                self._reach(step, source, reached)
+        if target not in reached.terms:
+            for step in self._before(target):
+                if step.target not in reached.terms:
+                    self._reach(step, source, reached)
         return reached.terms.get(target, ())
 
-    def _before(self, target: Var) -> Iterator[Step]:
+    def _before(self, target: Var) -> Sequence[Step]:
         """The steps up to the one that makes `target`, of which it is made."""
         if target not in self._needed:
             needed, waiting = {target}, [target]
@@ -103,8 +108,8 @@ class Frame:
                 fresh = [arg for arg in step.args if arg not in needed] if step is not None else []
                 needed.update(fresh)
                 waiting += fresh
-            self._needed[target] = needed
-        return (step for step in self.program.steps if step.target in self._needed[target])
+            self._needed[target] = [step for step in self.program.steps if step.target in needed]
+        return self._needed[target]
 
     def _reach(self, step: Step, source: Var, reached: _Reached) -> None:
         """The chain rule through one step; what is long and read more than once gets a name and is written once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -231,6 +231,20 @@ class Derivation:
         A sum over the steps stands for one sequence; a batch adds its samples up. Raises UsageError, listing the names, for
         any other name.
         """
+        if bare(of) not in self._gradients:
+            listed = ", ".join(port.key if port.role != "carry" else f"{port.key}_0" for port in self.backward.outputs)
+            raise UsageError(f"no gradient of {of!r} in cell {self.cell.name}; there is one of each of {listed}")
+        var, start = self._gradients[bare(of)]
+        if start:
+            left = rf"\frac{{\partial \mathcal{{L}}}}{{\partial {start}}}"
+            first = rf"\quad \text{{handed back by the step }} {self.index.letter} = {0 if self.index.ahead else 1}"
+            return Gradient(of, left, rf"\delta^{{+}}_{{{start}}} {first}", self._reader.definition(var), ())
+        expression = self._reader.definition(var)
+        return Gradient(of, self.symbols[var], self.printer(expression), expression, self._reader.rules(var))
+
+    @cached_property
+    def _gradients(self) -> Mapping[str, tuple[Var, str]]:
+        """The gradient that each name stands for, and of an initial state how that is printed."""
         known: dict[str, tuple[Var, str]] = {}
         for port in self.backward.outputs:
             if port.role == "carry":
@@ -240,16 +254,7 @@ class Derivation:
                 tex = self._tex(port.role, port.key)
                 for name in (port.key, tex, *(("inputs", "input") if port.role == "input" else ())):
                     known[bare(name)] = (port.var, "")
-        if bare(of) not in known:
-            listed = ", ".join(port.key if port.role != "carry" else f"{port.key}_0" for port in self.backward.outputs)
-            raise UsageError(f"no gradient of {of!r} in cell {self.cell.name}; there is one of each of {listed}")
-        var, start = known[bare(of)]
-        if start:
-            left = rf"\frac{{\partial \mathcal{{L}}}}{{\partial {start}}}"
-            first = rf"\quad \text{{handed back by the step }} {self.index.letter} = {0 if self.index.ahead else 1}"
-            return Gradient(of, left, rf"\delta^{{+}}_{{{start}}} {first}", self._reader.definition(var), ())
-        expression = self._reader.definition(var)
-        return Gradient(of, self.symbols[var], self.printer(expression), expression, self._reader.rules(var))
+        return known
 
     def _old(self, state: str) -> Var:
         return next(port.var for port in self.forward.ports("old") if port.key == state)

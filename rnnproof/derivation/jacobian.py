@@ -255,9 +255,10 @@ def within(frame: Frame, target: str, source: str) -> Jacobian:
     paths = []
     for key, var in old.items():
         if state is not None and key != state:
-            inner = tuple(term.mapped(frame.earlier) for term in frame.terms(new[key], new[state]))
-            outer = frame.terms(to, var)
+            inner = frame.terms(new[key], new[state])
+            outer = frame.terms(to, var) if inner else ()
             if inner and outer:
+                inner = tuple(term.mapped(frame.earlier) for term in inner)
                 paths.append(Path(var.tex, outer, inner, var.shape[0] if var.shape else sp.S.One))
     shown = [formula(terms, frame.shape(to, start)), *(path.expression for path in paths)]
     used = set().union(*map(symbol_names, shown))

@@ -6,8 +6,9 @@ A variable has a mathematical shape (() scalar, (n,) column, (m, n) matrix) and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -79,12 +80,12 @@ class Program:
             _bind(bound, port.var, f"input {port.key}")
         for step in self.steps:
             for arg in step.args:
-                _require(bound, arg, str(step))
+                _require(bound, arg, step)
             if step.op in SHAPES:
                 shape = SHAPES[step.op](tuple(arg.shape for arg in step.args), step.attr)
                 if tuple(map(sp.expand, shape)) != tuple(map(sp.expand, step.target.shape)):
                     raise AssertionError(f"{self.name}: {step}: shape {step.target.shape} should be {shape}")
-            _bind(bound, step.target, str(step))
+            _bind(bound, step.target, step)
         for port in self.outputs:
             _require(bound, port.var, f"output {port.key}")
 
@@ -97,10 +98,22 @@ class Program:
 
     def ports(self, role: str, *, out: bool = False) -> tuple[Port, ...]:
         """The input (or output) ports of a role."""
-        return tuple(port for port in (self.outputs if out else self.inputs) if port.role == role)
+        return self._ports.get((role, out), ())
+
+    @cached_property
+    def _ports(self) -> Mapping[tuple[str, bool], tuple[Port, ...]]:
+        roles: dict[tuple[str, bool], tuple[Port, ...]] = {}
+        for out, ports in ((False, self.inputs), (True, self.outputs)):
+            for role in dict.fromkeys(port.role for port in ports):
+                roles[role, out] = tuple(port for port in ports if port.role == role)
+        return roles
 
     def producer(self) -> dict[Var, Step]:
-        """The step that makes each variable."""
+        """The step that makes each variable; the same table each time, not to be changed."""
+        return self._producer
+
+    @cached_property
+    def _producer(self) -> dict[Var, Step]:
         return {step.target: step for step in self.steps}
 
     def users(self) -> dict[Var, list[Step]]:
@@ -128,13 +141,13 @@ class Program:
         return replace(self, steps=steps, outputs=outputs)
 
 
-def _bind(bound: dict[str, Var], var: Var, where: str) -> None:
+def _bind(bound: dict[str, Var], var: Var, where: Step | str) -> None:
     if var.name in bound:
         raise AssertionError(f"{where}: {var.name} is bound twice")
     bound[var.name] = var
 
 
-def _require(bound: dict[str, Var], var: Var, where: str) -> None:
+def _require(bound: dict[str, Var], var: Var, where: Step | str) -> None:
     if bound.get(var.name) != var:
         raise AssertionError(f"{where}: {var.name} is not bound")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,11 +44,13 @@ def read_text(text: str, name: str = "cell") -> list[Cell]:
 def read_report(path: str | Path) -> Reading:
     """Like `read`, with the mathematics that was passed over."""
     path = Path(path)
+    most = 4 * document.MAX_TEXT  # no character takes more than four bytes
     try:
-        size = path.stat().st_size
-        if size > 4 * document.MAX_TEXT:  # no character takes more than four bytes
-            raise EquationError(f"{path}: {size} bytes, at most {document.MAX_TEXT} characters are read; cut the document")
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(most + 1)  # not what the file says it holds: a device has no end
+        if len(data) > most:
+            raise EquationError(f"{path}: over {most} bytes, at most {document.MAX_TEXT} characters are read; cut the document")
+        text = io.StringIO(data.decode("utf-8-sig"), newline=None).read()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); give the path of a Markdown or TeX document") from None
     except UnicodeDecodeError as error:

@@ -194,16 +194,17 @@ class Resolver:
         key, _ = notation.identify(symbol, self.letters)
         table = self.quantities if table is None else table
         if key not in table:
+            name = key.name
             for other in (*self.quantities.values(), *self.functions.values()):
-                if other.name == key.name:
+                if other.name == name:
                     if other.key.index != key.index:
                         message = (
                             f"{symbol.printed} and {other.tex} differ in the index only; print it everywhere or rename one"
                         )
                     else:
-                        message = f"{symbol.printed} and {other.tex} both have the name {key.name}; rename one of them"
+                        message = f"{symbol.printed} and {other.tex} both have the name {name}; rename one of them"
                     raise Fault(symbol.at, message)
-            table[key] = Quantity(key, key.name, symbol.printed, symbol.at, source=self.source)
+            table[key] = Quantity(key, name, symbol.printed, symbol.at, source=self.source)
         return table[key]
 
     def reference(self, symbol: Symbol, local: dict[Any, Quantity]) -> Ref:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rnnproof.errors import UsageError
 from rnnproof.experiments.trial import Result, Trial, code_digest
 
 # "rnpf": SQLite's mark for whose file this is; and the layout's version.
-_OWNER, _LAYOUT = 0x726E7066, 1
+_OWNER, _LAYOUT = 0x726E7066, 2
 _TABLE = """
 CREATE TABLE trials (
-    key TEXT PRIMARY KEY, experiment TEXT NOT NULL, code TEXT NOT NULL, record TEXT NOT NULL, result TEXT NOT NULL
+    key TEXT PRIMARY KEY, experiment TEXT NOT NULL, code TEXT NOT NULL, record TEXT NOT NULL, result TEXT NOT NULL,
+    digest TEXT NOT NULL
 )
 """
 _FOREIGN = "is no store of rnnproof's trials; give another --out, or move the file away"
@@ -64,16 +67,24 @@ class Store:
         run("PRAGMA synchronous = NORMAL")
 
     def found(self, trials: Iterable[Trial]) -> dict[str, Result]:
-        """The results there are of these trials, by key; those of other code are not."""
+        """The results there are of these trials, by key; those of other code are not.
+
+        Raises UsageError where some are not what was written; they are taken out, and the trials can be run again.
+        """
         wanted = {trial.key for trial in trials}
+        query = "SELECT key, experiment, code, record, result, digest FROM trials WHERE code = ?"
         try:
-            rows = self._database.execute("SELECT key, result FROM trials WHERE code = ?", (code_digest(),)).fetchall()
+            rows = [row for row in self._database.execute(query, (code_digest(),)).fetchall() if row[0] in wanted]
+            damaged = [row[:1] for row in rows if _digest(row[:-1]) != row[-1]]
+            self._database.executemany("DELETE FROM trials WHERE key = ?", damaged)
         except sqlite3.Error as error:
             raise self._fault(error) from None
-        try:
-            return {key: json.loads(result) for key, result in rows if key in wanted}
-        except ValueError:
-            raise UsageError(f"{self.path}: is damaged; move it away and run again") from None
+        if damaged:
+            raise UsageError(
+                f"{self.path}: {len(damaged)} of {len(rows)} results are damaged and were taken out; the same command runs "
+                "their trials again, and keeps the others"
+            )
+        return {row[0]: json.loads(row[4]) for row in rows}
 
     def add(self, experiment: str, trial: Trial, result: Result) -> Result:
         """Keep a result, or none of it, and give it back as it will be read.
@@ -84,7 +95,7 @@ class Store:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute("DELETE FROM trials WHERE key = ? AND code <> ?", (trial.key, code_digest()))
-            self._database.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?)", row)
+            self._database.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?)", (*row, _digest(row)))
             self._database.execute("COMMIT")
             kept: Result = json.loads(row[-1])
             return kept
@@ -116,6 +127,10 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self.close()
+
+
+def _digest(row: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps([str(text) for text in row]).encode()).hexdigest()
 
 
 def _said(error: Exception) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -15,6 +17,9 @@ from rnnproof.runtime import constraints, initializers
 Array = np.ndarray[Any, Any]
 Shape = tuple[int | None, ...]
 Named = str | Callable[..., Any] | None
+
+# How many numbers the file that is being loaded holds: weights that are made for it are no larger.
+_ROOM: ContextVar[int | None] = ContextVar("_ROOM", default=None)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,9 @@ class Layer:
         self.built = True
 
     def _started(self, spec: Weight, kind: np.dtype[Any]) -> Array:
+        room = _ROOM.get()
+        if room is not None and math.prod(spec.shape) > room:
+            raise ValueError(f"{self.name}: {spec.name} would be {spec.shape}, and the file holds {room} numbers in all")
         value = np.array(spec.start(spec.shape, kind, self._starting), dtype=kind)
         return arguments.shaped(f"{self.name}: what the initializer of {spec.name} made", value, spec.shape)
 
@@ -178,9 +186,9 @@ class Layer:
     def restore(self, path: Any, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """Take the weights as they stand in a file. Raises ValueError where they do not belong to this layer."""
         weights = [arrays[str(place)] for place in range(len(arrays)) if str(place) in arrays]
-        shape = header.get("input_shape")
-        if not isinstance(shape, list) or len(weights) != len(arrays):
-            raise ValueError(f"{path}: the file's arrays are not those of a layer; give one that save() wrote")
+        shape = stored_shape(header)
+        if len(weights) != len(arrays):
+            raise ValueError("the file's arrays are not those of a layer; give one that save() wrote")
         self.build(shape, weights[0].dtype if weights else None)
         self.set_weights(weights)
 
@@ -205,7 +213,9 @@ def made(description: Mapping[str, Any]) -> Layer:
     name, config = description.get("class_name"), description.get("config")
     if name not in Layer.registry or not isinstance(config, Mapping):
         known = ", ".join(sorted(Layer.registry))
-        raise ValueError(f"{dict(description)!r} describes no layer; class_name should be one of {known}, config its arguments")
+        raise ValueError(
+            f"{dict(description)!r:.200} describes no layer; class_name should be one of {known}, config its arguments"
+        )
     return Layer.registry[str(name)].from_config(dict(config))
 
 
@@ -219,6 +229,18 @@ def treatment(config: Mapping[str, Any], roles: tuple[str, ...]) -> dict[str, tu
         )
         for role in roles
     }
+
+
+def stored_shape(header: Mapping[str, Any]) -> list[int | None]:
+    """The input's shape in a file's header. Raises ValueError for one that the file's weights cannot have been made for."""
+    shape, room = header.get("input_shape"), _ROOM.get() or 0
+    if not isinstance(shape, list) or not 2 <= len(shape) <= 8 or any(length is not None for length in shape[:-1]):
+        raise ValueError(f"input_shape is {shape!r:.60}; give a file that save() wrote")
+    if type(shape[-1]) is not int or not 0 < shape[-1] <= room:
+        raise ValueError(
+            f"input_shape is {shape!r:.60}, and the file holds {room} numbers in all; give a file that save() wrote"
+        )
+    return shape
 
 
 def described(thing: Any) -> dict[str, Any]:
@@ -244,9 +266,13 @@ def _plain(what: str, value: Any) -> Any:
 def load(path: str | PathLike[str]) -> Any:
     """The layer or model that `save` wrote, with its weights. Raises ValueError for any other file; nothing is unpickled."""
     header, arrays = archive.read(path)
+    room = _ROOM.set(sum(array.size for array in arrays.values()))
     try:
         layer = made(header)
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}") from None
-    layer.restore(path, header, arrays)
+        layer.restore(path, header, arrays)
+    except Exception as error:  # a header may say anything, and go wrong anywhere
+        why = str(error) or type(error).__name__
+        raise ValueError(why if str(path) in why else f"{path}: {why}") from error
+    finally:
+        _ROOM.reset(room)
     return layer

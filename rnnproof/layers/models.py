@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnproof.layers import archive, arguments
 from rnnproof.layers import losses as loss_functions
-from rnnproof.layers.base import Array, Layer, described, made
+from rnnproof.layers.base import Array, Layer, described, made, stored_shape
 from rnnproof.layers.losses import Loss
 from rnnproof.runtime import optimizers
 from rnnproof.runtime.optimizer_base import Optimizer
@@ -244,9 +244,7 @@ class Sequential:
     def restore(self, path: Any, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """Take weights and optimiser as they stand in a file. Raises ValueError where they do not belong to this model."""
         weights = [arrays[name] for name in sorted((n for n in arrays if n.isdecimal()), key=int)]
-        shape = header.get("input_shape")
-        if not isinstance(shape, list) or not shape:
-            raise ValueError(f"{path}: the file's arrays are not those of a model; give one that save() wrote")
+        shape = stored_shape(header)
         self.build(shape, weights[0].dtype if weights else None)
         self.set_weights(weights)
         if "optimizer" in header:

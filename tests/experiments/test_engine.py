@@ -141,17 +141,24 @@ def test_a_foreign_database_is_not_even_tidied_up(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
-def test_a_damaged_result_is_told(store: Store) -> None:
-    (trial,) = toys(1)
-    store.add("toy", trial, {"number": 0})
-    store._database.execute("UPDATE trials SET result = '{'")
-    with pytest.raises(UsageError, match="is damaged"):
-        store.found([trial])
+@pytest.mark.parametrize("column", ["experiment", "record", "result", "digest"])
+@pytest.mark.parametrize("damage", ["substr(was, 2)", "replace(was, substr(was, 3, 1), '~')", "'{'", "'[]'", "3"])
+def test_a_damaged_result_is_told_taken_out_and_run_again(store: Store, column: str, damage: str) -> None:
+    one, other = toys(2)
+    for trial in (one, other):
+        store.add("toy", trial, {"number": 0.1})
+    text = damage.replace("was", column)
+    store._database.execute(f"UPDATE trials SET {column} = {text} WHERE key = ?", (one.key,))
+    with pytest.raises(UsageError, match="1 of 2 results are damaged and were taken out; the same command"):
+        store.found([one, other])
+    assert store.found([one, other]) == {other.key: {"number": 0.1}}
+    store.add("toy", one, {"number": 0.1})
+    assert len(store.found([one, other])) == 2
 
 
 def test_another_layout_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path / "s").close()
-    monkeypatch.setattr(stores, "_LAYOUT", 2)
+    monkeypatch.setattr(stores, "_LAYOUT", 3)
     with pytest.raises(UsageError, match="another version"):
         Store(tmp_path / "s")
 
