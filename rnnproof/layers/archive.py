@@ -84,7 +84,8 @@ def _members(file: zipfile.ZipFile, size: int) -> Iterator[tuple[str, bytes]]:
 def _array(data: bytes) -> Array:
     """The array of an .npy file, which has to hold just the bytes that its header says. Raises ValueError for others."""
     stream = io.BytesIO(data)
-    major, _ = np.lib.format.read_magic(stream)
+    magic: Any = np.lib.format.read_magic
+    major, _ = magic(stream)
     reads: dict[int, Any] = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     shape, by_columns, dtype = reads[major](stream)
     if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data) - stream.tell() or min(shape, default=0) < 0:

@@ -89,6 +89,10 @@ def activation(name: str, value: str | Callable[..., Any] | None, *, rows: bool 
 
 def floating(what: str, value: Any, wanted: Dtype | None) -> np.ndarray[Any, Any]:
     """An array of real or complex numbers, in `wanted` where that is set."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(
+            f"{what} is a masked array, and its mask is not read; give its .data, and mask=... where a layer takes it"
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:
