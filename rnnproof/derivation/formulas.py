@@ -72,7 +72,22 @@ class _Prime(sp.Function):
 @cache
 def prime(function: Any) -> Any:
     """The derivative of an activation as a function of its own."""
-    return type(f"{activations.of(function).name}_prime", (_Prime,), {"base": function, "nargs": 1})
+    name = activations.of(function).name
+    place = {"__module__": __name__, "__qualname__": f"primes.{name}"}
+    return type(f"{name}_prime", (_Prime,), {"base": function, "nargs": 1, **place})
+
+
+class _Primes:
+    """The derivatives by their activations' names as attributes, where pickle looks for them."""
+
+    def __getattr__(self, name: str) -> Any:
+        entry = activations.find(name)
+        if entry is None:
+            raise AttributeError(f"activation {name!r} is not registered; call rnnproof.activation(name, expression) first")
+        return prime(entry.function)
+
+
+primes = _Primes()
 
 
 def slope(function: Any, before: Any, after: Any) -> Any:

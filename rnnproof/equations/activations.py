@@ -62,10 +62,28 @@ def activation(
         if _REGISTRY[name].definition == expression:
             return _REGISTRY[name]
         raise EquationError(f"activation {name!r} exists with another definition; choose another name")
-    made = function if function is not None else type(name, (sp.Function,), {"nargs": 1, "fdiff": _fdiff})
+    made = function if function is not None else _function(name)
     entry = Activation(name, made, expression, aliases, tex or rf"\mathrm{{{name}}}".replace("_", r"\_"))
     _REGISTRY[name] = entry
     return entry
+
+
+class _Registered:
+    """The functions by their names as attributes, where pickle looks for them."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _REGISTRY:
+            return _REGISTRY[name].function
+        raise AttributeError(f"activation {name!r} is not registered; call rnnproof.activation(name, expression) first")
+
+
+registered = _Registered()
+
+
+def _function(name: str) -> Any:
+    """A new SymPy Function class, which pickle finds by its name."""
+    place = {"__module__": __name__, "__qualname__": f"registered.{name}"}
+    return type(name, (sp.Function,), {"nargs": 1, "fdiff": _fdiff, **place})
 
 
 def _fdiff(self: Any, argindex: int = 1) -> sp.Expr:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import linecache
+import weakref
+from functools import partialmethod
 from importlib.abc import SourceLoader
 from types import ModuleType
+from typing import Any
 
 from rnnproof.equations.cell import Cell
 from rnnproof.generation.module import generate
 
 _numbers = itertools.count(1)
+_LOADED: weakref.WeakValueDictionary[tuple[str, str], ModuleType] = weakref.WeakValueDictionary()
 
 
 class _TextLoader(SourceLoader):
@@ -33,7 +37,10 @@ def build(cell: Cell, *, fuse: bool = True, steps: int | None = None) -> ModuleT
 
 
 def load_text(name: str, text: str) -> ModuleType:
-    """Import the text of a generated module; tracebacks show its lines. It is not entered in sys.modules."""
+    """Import the text of a generated module; tracebacks show its lines. It is not entered in sys.modules.
+
+    What it returns can be pickled, and takes the text along.
+    """
     filename = f"<generated {name} {next(_numbers)}>"
     spec = importlib.util.spec_from_loader(name, _TextLoader(filename, text))
     if spec is None or spec.loader is None:
@@ -41,4 +48,19 @@ def load_text(name: str, text: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     spec.loader.exec_module(module)
+    # whichever of its functions lives on, this one does
+    weakref.finalize(module.forward, linecache.cache.pop, filename, None).atexit = False
+    _LOADED.setdefault((name, text), module)
+    for kind in ("Packed", "Trace", "Gradients"):
+        getattr(module, kind).__reduce__ = partialmethod(_reduced, name, text, kind)
     return module
+
+
+def _reduced(value: tuple[Any, ...], name: str, text: str, kind: str) -> tuple[Any, ...]:
+    return _remade, (name, text, kind, tuple(value))
+
+
+def _remade(name: str, text: str, kind: str, values: tuple[Any, ...]) -> Any:
+    """A pickled Packed, Trace or Gradients of the module with this text, which is loaded if it is not there."""
+    module = _LOADED.get((name, text)) or load_text(name, text)
+    return getattr(module, kind)(*values)
