@@ -5,10 +5,14 @@ ours transposed; ONNX's arrays begin with an axis of one direction. Where a fram
 (torch's b_ih and b_hh of a plain gate), our equations have one, their sum, and zeros go back; with `merge=False` the second one
 is kept apart under its name in the tables, such as "+b_f". `convert` keeps it, so that round trips are exact in every direction
 between frameworks that have both; only towards one bias (Keras's LSTM, a cell of ours) they are added.
+
+Gradients go with `gradients=True`: both of two biases that are added have the gradient of their sum.
 """
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,19 +24,41 @@ from rnnproof.layouts import FrameworkLayer, is_summand, rows_of
 Array = np.ndarray[Any, Any]
 FRAMEWORKS = ("rnnproof", "keras", "torch", "onnx")
 
+# torch's names of a recurrent layer's arrays; those of LSTMCell and its like have no suffix
+_TORCH = re.compile(r"(?P<prefix>.*?)(?:weight|bias)_[ih]h(?P<suffix>_l\d+(?:_reverse)?|)")
 
-def to_framework(cell: str, params: Mapping[str, Any], framework: str, *, suffix: str = "_l0") -> dict[str, Array]:
-    """A framework's arrays from our parameters (named as in the cell's PARAMETERS).
 
-    `suffix` ends torch's names: "_l0", "_l1_reverse". Parameters without any bias give arrays without biases; a second bias
-    kept apart ("+b_f") goes to its place, or where there is none, into the first. Raises ValueError naming the array for what
-    is missing, unknown or misshapen, and for a cell that the framework has not.
+def to_framework(
+    cell: str,
+    params: Mapping[str, Any],
+    framework: str,
+    *,
+    suffix: str = "_l0",
+    prefix: str = "",
+    gradients: bool = False,
+) -> dict[str, Array]:
+    """A framework's arrays from our parameters (named as in the cell's PARAMETERS), or with `gradients` from their gradients.
+
+    `suffix` ends torch's names: "_l0", "_l1_reverse", "" for an LSTMCell; `prefix` begins them: "encoder.". Parameters without
+    any bias give arrays without biases; a second bias kept apart ("+b_f") goes to its place, or where there is none, into the
+    first. A second bias that is not given is zero, its gradient that of the first. Warns where an ONNX node needs an attribute
+    to compute this cell. Raises ValueError naming the array for what is missing, unknown or misshapen, and for a cell that the
+    framework has not.
     """
     layer = _layer(cell, framework)
+    needs = [f"{name}={value}" for name, value in layer.options if framework == "onnx" and value != "0"]
+    if needs:
+        warnings.warn(f"the ONNX node {layer.layer} computes {cell} with {', '.join(needs)} only; set it", stacklevel=2)
     known = [name for _, parts in layer.weights for name in named(parts)]
     places = [part for _, parts in layer.weights for part in parts if is_summand(part)]
     given = {name: np.asarray(value) for name, value in params.items()}
-    arrays = _merged(given, [name for name in given if name not in places and name.removeprefix("+") in known])
+    seconds = [name for name in given if name not in places and name.removeprefix("+") in known]
+    if gradients:
+        arrays = {name: value for name, value in given.items() if not (is_summand(name) and name in seconds)}
+    else:
+        arrays = _merged(given, seconds)
+    if gradients:
+        arrays = {**{part: arrays[part[1:]] for part in places if part[1:] in arrays}, **arrays}
     plain = {name: array for name, array in arrays.items() if name not in places}
     _complete(f"{cell}: parameter", plain, known, _without_biases(layer, arrays))
     hidden = _hidden(cell, arrays)
@@ -40,21 +66,35 @@ def to_framework(cell: str, params: Mapping[str, Any], framework: str, *, suffix
     for name, parts in layer.weights:
         if all(part in arrays for part in named(parts)) and (named(parts) or _biased(layer, arrays)):
             stacked = stack(parts, arrays, hidden)
-            made[_spelt(framework, name, suffix)] = _oriented(framework, parts, stacked)
+            made[_spelt(framework, name, suffix, prefix)] = _oriented(framework, parts, stacked)
     return made
 
 
 def from_framework(
-    cell: str, arrays: Mapping[str, Any], framework: str, *, suffix: str = "_l0", direction: int = 0, merge: bool = True
+    cell: str,
+    arrays: Mapping[str, Any],
+    framework: str,
+    *,
+    suffix: str | None = None,
+    prefix: str | None = None,
+    direction: int = 0,
+    merge: bool = True,
+    gradients: bool = False,
 ) -> dict[str, Array]:
-    """Our parameters from a framework's arrays: views where nothing has to be added.
+    """Our parameters from a framework's arrays, views where nothing has to be added; with `gradients` ours from theirs.
 
-    `direction` picks one of ONNX's directions. Arrays without any bias give zero biases. `merge=False` keeps second biases
-    apart, as "+b_f". Raises ValueError naming the array for what is missing, unknown or misshapen, and for a cell that the
-    framework has not.
+    `suffix` ("_l0" where not given) and `prefix` (none) pick one layer among torch's arrays, such as a whole state_dict;
+    `direction` one of ONNX's directions. Arrays without any bias give zero biases. `merge=False` keeps second biases apart, as
+    "+b_f". Raises ValueError naming the array for what is missing, unknown or misshapen, for a cell that the framework has not,
+    and for two gradients of one sum that differ.
     """
     layer = _layer(cell, framework)
-    spelt = {_spelt(framework, name, suffix): (name, parts) for name, parts in layer.weights}
+    spelt = {
+        _spelt(framework, name, "_l0" if suffix is None else suffix, prefix or ""): (name, parts)
+        for name, parts in layer.weights
+    }
+    if framework == "torch":
+        arrays = _picked(cell, arrays, list(spelt), suffix, prefix)
     given = {name: np.asarray(value) for name, value in arrays.items()}
     biases = [name for name, (_, parts) in spelt.items() if _is_bias(parts)]
     absent = [] if any(name in given for name in biases) else biases
@@ -70,7 +110,32 @@ def from_framework(
         hidden = array.shape[-1 if len(rows_of(parts)) > 1 else 0] // len(rows_of(parts)[0]) if hidden < 0 else hidden
         _check(f"{cell} in {framework}: {name}", framework, parts, array, hidden, given[name].shape)
         found.update(unstack(parts, array))
+    if gradients and merge:
+        return {name: _of_the_sum(name, value, found) for name, value in found.items() if not is_summand(name)}
     return _merged(found, list(found)) if merge else found
+
+
+def _of_the_sum(name: str, gradient: Array, found: Mapping[str, Array]) -> Array:
+    """The gradient of a sum of two biases, which is that of each. Raises ValueError where they are not the same."""
+    second = found.get(f"+{name}", gradient)
+    apart, largest = np.max(np.abs(second - gradient), initial=0.0), np.max(np.abs(gradient), initial=0.0)
+    if not apart <= 1e-3 * largest:  # sums of the same numbers, in float32 at worst
+        raise ValueError(f"the gradients of the two biases that make {name} differ by {apart:.1e}; they are those of one sum")
+    return gradient
+
+
+def _picked(cell: str, arrays: Mapping[str, Any], names: list[str], suffix: str | None, prefix: str | None) -> dict[str, Any]:
+    """The arrays of one layer of torch. Raises ValueError, naming what there is, where that has to be said."""
+    there = {name: match for name in arrays if (match := _TORCH.fullmatch(name))}
+    own = {name: value for name, value in arrays.items() if name.startswith(prefix or "")}
+    if suffix is not None:
+        own = {name: value for name, value in own.items() if name not in there or name in names}
+    others = [name for name in there if name not in names]
+    if others and (set(own) & set(others) or not set(own) & set(names)):
+        kinds = dict.fromkeys((match["prefix"], match["suffix"]) for match in there.values())
+        listed = "; ".join(f"prefix={first!r}, suffix={last!r}" for first, last in kinds)
+        raise ValueError(f"{cell} in torch: {others[0]!r} is of another layer; say which one is meant, of {listed}")
+    return own
 
 
 def _merged(params: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
@@ -132,8 +197,8 @@ def _layer(cell: str, framework: str) -> FrameworkLayer:
     return layer
 
 
-def _spelt(framework: str, name: str, suffix: str) -> str:
-    return name.removesuffix("_l0") + suffix if framework == "torch" else name
+def _spelt(framework: str, name: str, suffix: str, prefix: str) -> str:
+    return prefix + name.removesuffix("_l0") + suffix if framework == "torch" else name
 
 
 def _is_bias(parts: tuple[str, ...]) -> bool:

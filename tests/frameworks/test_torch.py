@@ -63,10 +63,13 @@ def test_cells(cell: str, kind: str) -> None:
     assert error(gradients.inputs, theirs["inputs"]) <= TOLERANCE
     for place, state in enumerate(module.STATES):
         assert error(gradients.initial[state], theirs[f"initial {place}"]) <= TOLERANCE
-    ours = converters.to_framework(cell, gradients.params, "torch")
+    ours = converters.to_framework(cell, gradients.params, "torch", gradients=True)
+    assert ours.keys() >= {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"}
     for name, gradient in ours.items():
-        if name.startswith("weight") or name.startswith("bias_ih"):
-            assert error(gradient, theirs[name]) <= TOLERANCE, name
+        assert error(gradient, theirs[name]) <= TOLERANCE, name
+    back = converters.from_framework(cell, {name: theirs[name] for name in ours}, "torch", gradients=True)
+    for name, gradient in gradients.params.items():
+        assert error(gradient, back[name]) <= TOLERANCE, name
     wrong = {**params, "W" if cell == "simple_rnn" else "W_hbar": params["W" if cell == "simple_rnn" else "W_hbar"] * 1.01}
     assert error(module.forward(wrong, x).states["h"], theirs["output"]) > 1e-4
 
@@ -89,9 +92,7 @@ def layer_errors(cell: str, kind: str) -> dict[str, float]:
     ours["inputs"] = layer.backward(d_output.swapaxes(0, 1)).swapaxes(0, 1)
     ours |= {f"initial {place}": gradient for place, gradient in enumerate(layer.initial_state_gradients)}
     gradients = dict(zip(layer.weight_names, layer.gradients, strict=True))
-    ours |= converters.convert(gradients, cell=cell, source="keras", target="torch")
-    if layer.gradients[-1].ndim == 1:
-        ours["bias_hh_l0"] = ours["bias_ih_l0"]  # one bias here: torch's two have the same gradient
+    ours |= converters.convert(gradients, cell=cell, source="keras", target="torch", gradients=True)
     return {name: error(ours[name], value) for name, value in theirs.items()}
 
 

@@ -180,3 +180,45 @@ def test_what_can_not_be_carried_is_an_error() -> None:
         converters.to_framework("mgu", {}, "keras")
     with pytest.raises(ValueError, match="first axis should hold direction 1"):
         converters.from_framework("lstm", _changed("onnx", "lstm"), "onnx", direction=1)
+
+
+def test_gradients_of_two_biases_are_those_of_their_sum() -> None:
+    ours = params("lstm")
+    arrays = converters.to_framework("lstm", ours, "torch", gradients=True)
+    np.testing.assert_array_equal(arrays["bias_hh_l0"], arrays["bias_ih_l0"])
+    same(converters.from_framework("lstm", arrays, "torch", gradients=True), ours)
+    keras = converters.convert(arrays, cell="lstm", source="torch", target="keras", gradients=True)
+    same(keras, converters.to_framework("lstm", ours, "keras"))
+    arrays["bias_hh_l0"] = arrays["bias_hh_l0"] * 2
+    with pytest.raises(ValueError, match="the gradients of the two biases that make b_i differ"):
+        converters.from_framework("lstm", arrays, "torch", gradients=True)
+
+
+def test_a_state_dict_of_more_than_one_layer() -> None:
+    first, second = params("lstm"), {name: 2 * value for name, value in params("lstm").items()}
+    stacked = converters.to_framework("lstm", first, "torch") | converters.to_framework("lstm", second, "torch", suffix="_l1")
+    named = {f"encoder.{name}": value for name, value in stacked.items()} | {"head.weight": np.zeros((2, 5))}
+    cell = converters.to_framework("lstm", second, "torch", suffix="")
+    assert set(cell) == {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
+    for arrays, words in (
+        (stacked, "say which one is meant, of prefix='', suffix='_l0'; prefix='', suffix='_l1'"),
+        (named, "'encoder.weight_ih_l0' is of another layer.*prefix='encoder.', suffix='_l1'"),
+        (cell, "prefix='', suffix=''"),
+        ({name: value for name, value in stacked.items() if name.endswith("_l1")}, "prefix='', suffix='_l1'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            converters.from_framework("lstm", arrays, "torch")
+    with pytest.raises(ValueError, match="say which one is meant"):
+        converters.from_framework("lstm", named, "torch", prefix="encoder.")
+    same(converters.from_framework("lstm", stacked, "torch", suffix="_l1"), second)
+    same(converters.from_framework("lstm", named, "torch", prefix="encoder.", suffix="_l0"), first)
+    same(converters.from_framework("lstm", cell, "torch", suffix=""), second)
+    with pytest.raises(ValueError, match="of another layer"):
+        converters.from_framework("lstm", stacked, "torch", suffix="_l7")
+
+
+def test_an_onnx_node_that_needs_an_attribute_says_so() -> None:
+    arrays = converters.to_framework("gru_reset_after", params("gru_reset_after"), "torch")
+    with pytest.warns(UserWarning, match="GRU computes gru_reset_after with linear_before_reset=1 only"):
+        converters.convert(arrays, cell="gru_reset_after", source="torch", target="onnx")
+    converters.to_framework("gru", params("gru"), "onnx")  # the node's default: no word
