@@ -11,6 +11,7 @@ from typing import Any
 
 from rnnproof.equations import document, notation, system
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.convolution import convolution
 from rnnproof.equations.document import Page, Printed
 from rnnproof.equations.elaborate import elaborate
 from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, parse
@@ -149,6 +150,12 @@ class _Reader:
         return [_renamed(cell, label) for cell, label in zip(made, _labels(name, made), strict=True)]
 
     def cell(self, name: str, group: list[Definition]) -> Cell:
+        for one in group:
+            if (found := convolution(one.printed.tex, self.page.text)) is not None:
+                at, why = found
+                self.page.fault(
+                    one.printed.offset + at, f"{why}; cells are made of products: write a product, or say that it is one"
+                )
         letters = system.movers(group)
         keys = {notation.identify(s, letters)[0] for one in group for s in notation.symbols(one.relation)}
         mine = []
