@@ -7,58 +7,76 @@ import unicodedata
 from collections.abc import Iterator
 
 _GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
-_SIGNS = {
-    "odot": "⊙",
-    "circ": "⊙",
-    "cdot": "·",
-    "cdots": "⋯",
-    "dots": "…",
-    "ldots": "…",
-    "times": "×",
-    "top": "ᵀ",
-    "partial": "∂",
-    "nabla": "∇",
-    "sum": "Σ",
-    "prod": "Π",
-    "ell": "ℓ",
-    "le": "≤",
-    "leq": "≤",
-    "ge": "≥",
-    "geq": "≥",
-    "cup": "∪",
-    "infty": "∞",
-    "lVert": "‖",
-    "rVert": "‖",
-    "|": "‖",
-    "langle": "⟨",
-    "rangle": "⟩",
-    "mathcal": "",
-    "operatorname": "",
-    "mathrm": "",
-    "mathbf": "",
-    "mathbb": "",
-    "boldsymbol": "",
-    "text": "",
-    "textrm": "",
-    "left": "",
-    "right": "",
-    "big": "",
-    "Big": "",
-    "quad": "  ",
-    ";": " ",
-    ",": " ",
-    ":": " ",
-    "!": "",
-    " ": " ",
-    "_": "_",
-    "varepsilon": "ε",
-    "varphi": "φ",
-} | {
-    name: unicodedata.lookup(f"GREEK {case} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
-    for case, names in (("SMALL", _GREEK.split()), ("CAPITAL", [word.capitalize() for word in _GREEK.split()]))
-    for name in names
+_FONTS = (
+    "mathcal mathrm mathbf mathbb mathit mathsf mathtt mathfrak mathscr boldsymbol operatorname "
+    "text textrm textbf textit textsf texttt"
+).split()
+_SIGNS = (
+    {
+        "odot": "⊙",
+        "circ": "⊙",
+        "cdot": "·",
+        "cdots": "⋯",
+        "dots": "…",
+        "ldots": "…",
+        "times": "×",
+        "top": "ᵀ",
+        "partial": "∂",
+        "nabla": "∇",
+        "sum": "Σ",
+        "prod": "Π",
+        "ell": "ℓ",
+        "le": "≤",
+        "leq": "≤",
+        "ge": "≥",
+        "geq": "≥",
+        "cup": "∪",
+        "infty": "∞",
+        "lVert": "‖",
+        "rVert": "‖",
+        "|": "‖",
+        "langle": "⟨",
+        "rangle": "⟩",
+        "gets": "←",
+        "leftarrow": "←",
+        "equiv": "≡",
+        "triangleq": "≜",
+        "left": "",
+        "right": "",
+        "big": "",
+        "Big": "",
+        "quad": "  ",
+        ";": " ",
+        ",": " ",
+        ":": " ",
+        "!": "",
+        " ": " ",
+        "_": "_",
+        "varepsilon": "ε",
+        "varphi": "φ",
+    }
+    | dict.fromkeys(_FONTS, "")
+    | {
+        name: unicodedata.lookup(f"GREEK {case} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
+        for case, names in (("SMALL", _GREEK.split()), ("CAPITAL", [word.capitalize() for word in _GREEK.split()]))
+        for name in names
+    }
+)
+_MARKS = {
+    "bar": "\u0304",
+    "overline": "\u0304",
+    "tilde": "\u0303",
+    "widetilde": "\u0303",
+    "hat": "\u0302",
+    "widehat": "\u0302",
+    "dot": "\u0307",
+    "ddot": "\u0308",
+    "vec": "\u20d7",
+    "overrightarrow": "\u20d7",
+    "overleftarrow": "\u20d6",
+    "check": "\u030c",
+    "breve": "\u0306",
 }
-_MARKS = {"bar": "\u0304", "tilde": "\u0303", "hat": "\u0302", "dot": "\u0307", "overline": "\u0304", "widetilde": "\u0303"}
 _RAISED = {"ᵀ": "ᵀ", "2": "²", "3": "³", "+": "⁺", "-1": "⁻¹"}
 _TOKEN = re.compile(r"\\(?:partial|nabla)\s*|\\[A-Za-z]+|\\.|[{}_^]|\s+|[^\\{}_^\s]", re.DOTALL)
 

@@ -14,7 +14,7 @@ from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_o
 from rnnproof.equations.document import Page, Printed
 from rnnproof.equations.kinds import MATRIX, NUMBER, SCALAR, VECTOR
 from rnnproof.equations.shapes import ONE, Size, Sizes, Typed
-from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, blame
+from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, blame, portable
 from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
 
 _RESERVED = {"steps"}
@@ -220,7 +220,7 @@ def _evaluation(page: Page, statements: Sequence[Statement]) -> list[Quantity]:
         now = [r.quantity for r in _references(s.right) if r.quantity.defined and r.shift == r.quantity.defined_at]
         expression = sp.Add(*(targets[q] for q in dict.fromkeys(now)))
         printed = s.source.printed
-        reads.append(Equation(targets[s.target], expression, printed.shown, page.where(printed.offset)))
+        reads.append(Equation(targets[s.target], expression, portable(printed.shown), page.where(printed.offset)))
     back = {symbol: quantity for quantity, symbol in targets.items()}
     return [back[equation.symbol] for equation in in_order(tuple(reads))]
 
@@ -317,11 +317,13 @@ def _cell(
     for statement, expression in zip(statements, built, strict=True):
         printed = statement.source.printed
         if statement.argument is None:
-            equations.append(Equation(build.symbol(statement.target), expression, printed.shown, page.where(printed.offset)))
+            equations.append(
+                Equation(build.symbol(statement.target), expression, portable(printed.shown), page.where(printed.offset))
+            )
             continue
         argument = build.symbol(statement.argument)
         tex[argument.name] = statement.argument.tex
-        bodies.append(Body(statement.target.name, argument, expression, printed.shown))
+        bodies.append(Body(statement.target.name, argument, expression, portable(printed.shown)))
     read = {q for s in statements for q in (r.quantity for r in _references(s.right))}
     states = []
     for quantity in reversed(_evaluation(page, statements)):

@@ -275,18 +275,18 @@ class _Builder(lark.Transformer[Any, Any]):
         base = _spelt(token)
         if token.type == "WORD" and keyword.iskeyword(base):
             raise Fault(token.start_pos, f"{base!r} is a word of Python and no name for a symbol; choose another word")
-        return Symbol(token.start_pos, base, str(token), word=token.type in ("WORD", "FUNCTION") and len(base) > 1)
+        return Symbol(token.start_pos, base, portable(token), word=token.type in ("WORD", "FUNCTION") and len(base) > 1)
 
     def decorated(self, parts: list[Any]) -> Any:
         mark, nucleus = parts
         inner = nucleus.inner if isinstance(nucleus, Group) and nucleus.bracket == "{" else nucleus
         if mark.type == "FONT":
             if isinstance(inner, Symbol):
-                return replace(inner, at=mark.start_pos, tex=f"{mark}{{{inner.tex}}}")
+                return replace(inner, at=mark.start_pos, tex=f"{portable(mark)}{{{inner.tex}}}")
             return nucleus if not isinstance(inner, Number) else inner
         if not isinstance(inner, Symbol):
             raise Fault(mark.start_pos, f"{mark} stands over one symbol; give the expression a name of its own")
-        return replace(inner, at=mark.start_pos, base=inner.base + _accent(mark), tex=f"{mark}{{{inner.tex}}}")
+        return replace(inner, at=mark.start_pos, base=inner.base + _accent(mark), tex=f"{portable(mark)}{{{inner.tex}}}")
 
     def group(self, parts: list[Any]) -> Node:
         bracket, items, closing = parts[0], parts[1::2], parts[-1]
@@ -334,12 +334,32 @@ class _Builder(lark.Transformer[Any, Any]):
         fixed = {"TOP": "top", "LESS": "<", "GREATER": ">", "NUMBER": str(token), "STAR": "*", "PRIME": "prime"}
         if token.type == "SIGN":
             return [("+" if token == "+" else "-", str(token))]
-        return [(fixed.get(token.type) or _spelt(token), str(token))]
+        return [(fixed.get(token.type) or _spelt(token), portable(token))]
 
     def accented(self, parts: list[Any]) -> list[tuple[str, str]]:
         mark, atoms = parts
         name = "".join(atom for atom, _ in atoms) + ("" if mark.type == "FONT" else _accent(mark))
-        return [(name, f"{mark}{{{joined([tex for _, tex in atoms])}}}")]
+        return [(name, f"{portable(mark)}{{{joined([tex for _, tex in atoms])}}}")]
+
+
+# What GitHub refuses, or MathJax or KaTeX has not, in a way that all of them have.
+_PORTABLE = {
+    r"\\operatorname\*?": r"\mathrm",
+    r"\\(mbox|textnormal)": r"\text",
+    r"\\(bm|pmb)": r"\boldsymbol",
+    r"\\mathnormal": r"\mathit",
+    r"\\(coloneqq|coloneq)": ":=",
+    r"\\lbrack": "[",
+    r"\\rbrack": "]",
+}
+
+
+def portable(token: Any) -> str:
+    """A token, or any mathematics, as it is printed again."""
+    text = str(token)
+    for macro, known in _PORTABLE.items():
+        text = re.sub(rf"{macro}(?![A-Za-z])", known.replace("\\", r"\\"), text)
+    return text
 
 
 def _product(sign: str, factors: list[Any]) -> Any:
