@@ -2,10 +2,10 @@
 
     python -m tests.fuzzing [--count 20000] [--seed 0] [--jobs 2]
 
-Documents are those of the catalogue and of the page on notation, cut, spliced, doubled and sprinkled with signs; equations made of
-random tokens; and noise. Each is read, and what is read is derived, proved and generated. Everything but a cell or one message
-of at most a screen is a failure and is printed with the document; so is whatever takes over two seconds. Ends with status 1
-where there is one.
+Documents are those of the catalogue and of the page on notation, cut, spliced, doubled and sprinkled with signs; equations made
+of random tokens; cells of up to 30 equations that read one another in every way; and noise. Each is read, and what is read is
+derived, proved and generated. Everything but a cell or one message of at most a screen is a failure and is printed with the
+document; so is whatever takes over two seconds. Ends with status 1 where there is one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ from rnnproof.reporting import notation
 SECONDS, STOP = 2.0, 30
 SCREEN = 24 * 120
 TOKENS = (
-    r"h_t h_{t-1} h_{t+1} x_t c_t c_{t-1} W R b \alpha \lambda λ \sigma \tanh \exp \mathrm{relu} f g o^{(l)} o^{(l-1)} W_t I 0 1 2 "
-    r"+ - * / = := \odot \circ \cdot \times ( ) [ ] { } \{ \} _ ^ ^\top ^2 ' , ; & \\ \frac \sqrt \bar \tilde{h} \hat \mathbf "
-    r"\text{np} \text{first} \operatorname{x} \begin{pmatrix} \end{pmatrix} \in \mathbb{R}^{n} \left( \right) \label{a} \tag{1} "
-    r"\quad \, ~ ; | \| \sum_t \int \infty \partial $ $$ \[ \] \( \) 1e999 0.5 -1 99999999999999999999 ½ ∞ ΢ é 家 ‮ \x00 \ud800 %"
+    r"h_t h_{t-1} h_{t+1} x_t c_t c_{t-1} W R b \alpha \lambda λ \sigma \tanh \exp \mathrm{relu} f g o^{(l)} o^{(l-1)} W_t "
+    r"I 0 1 2 + - * / = := \odot \circ \cdot \times ( ) [ ] { } \{ \} _ ^ ^\top ^2 ' , ; & \\ \frac \sqrt \bar \tilde{h} \hat "
+    r"\mathbf \text{np} \text{first} \operatorname{x} \begin{pmatrix} \end{pmatrix} \in \mathbb{R}^{n} \left( \right) "
+    r"\label{a} \tag{1} \quad \, ~ ; | \| \sum_t \int \infty $ $$ \[ \] \( \) 1e999 0.5 -1 99999999999999999999 ½ ∞ ΢ é 家 "
+    "\u202e \x00 \ud800 %"
 ).split(" ")
 
 
@@ -82,6 +83,25 @@ def _random(rng: random.Random, text: str, _: str) -> str:
     return f"$$ h_t = {words} + R h_{{t-1}} $$" if rng.random() < 0.7 else words
 
 
+def _grown(rng: random.Random, text: str, _: str) -> str:
+    """Equations of which each reads earlier ones, by products, functions, sums, quotients and stacks."""
+    count = rng.randint(2, 30)
+    names = ["x_t", "h_{t-1}", *(f"a_{{{place},t}}" for place in range(count))]
+    shapes = (
+        lambda read: rf"\tanh({' + '.join(f'R_{{{rng.randrange(99)}}} {one}' for one in read)})",
+        lambda read: r" \odot ".join(read),
+        lambda read: rf"V_{{{len(read)}}} [{'; '.join(read)}]",
+        lambda read: rf"\frac{{{read[0]}}}{{2 + \alpha}} + R_{{{rng.randrange(9)}}}^\top {read[-1]}",
+        lambda read: rf"(1 - {read[0]}) \odot {read[-1]} + {read[0]} \odot \sigma({read[-1]})",
+    )
+    lines = [
+        f"{names[place + 2]} = {rng.choice(shapes)([rng.choice(names[1 : place + 2]) for _ in range(rng.randint(1, 6))])}"
+        for place in range(count)
+    ]
+    last = " + ".join(rng.sample(names[1:], rng.randint(1, min(5, count))))
+    return "$$" + r" \\ ".join([*lines, rf"h_t = {last} + \tanh(W x_t + R h_{{t-1}})"]) + "$$"
+
+
 def _noise(rng: random.Random, text: str, _: str) -> str:
     return "".join(chr(rng.choice((rng.randrange(128), rng.randrange(0x3000), rng.randrange(0x110000)))) for _ in range(200))
 
@@ -95,6 +115,7 @@ SPOIL: tuple[Callable[[random.Random, str, str], str], ...] = (
     _nested,
     _random,
     _random,
+    _grown,
     _noise,
 )
 
@@ -152,9 +173,8 @@ def main() -> int:
             if sum(tally.values()) % 1000 == 0 and sys.stderr.isatty():
                 print(f"{sum(tally.values())}/{options.count} {dict(tally)}", file=sys.stderr)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(
-        f"{options.count} documents, seed {options.seed}: {dict(tally)}; the longest {longest:.2f} s, at most {peak:.0f} MB a process"
-    )
+    print(f"{options.count} documents, seed {options.seed}: {dict(tally)}")
+    print(f"the longest {longest:.2f} s; at most {peak:.0f} MB a process")
     return 0 if set(tally) <= {"read", "refused"} else 1
 
 

@@ -297,8 +297,9 @@ class _Builder(lark.Transformer[Any, Any]):
         if len(marks) > 1:
             raise Fault(marks["SEPARATOR"].start_pos, "a comma and a ; in one bracket; stack all parts alike, as [a; b]")
         items = [part for part in items if isinstance(part, Node)]
-        if len(items) > 1:
-            return Column(bracket.start_pos, str(bracket), tuple(items))
+        if len(items) > 1:  # a column in a column is more of its parts
+            rows = [part for item in items for part in (item.items if isinstance(item, Column) else (item,))]
+            return Column(bracket.start_pos, str(bracket), tuple(rows))
         return Group(bracket.start_pos, str(bracket), items[0])
 
     def column(self, parts: list[Any]) -> Node:
