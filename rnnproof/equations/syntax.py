@@ -343,6 +343,9 @@ class _Builder(lark.Transformer[Any, Any]):
         return [(name, f"{portable(mark)}{{{joined([tex for _, tex in atoms])}}}")]
 
 
+# A product is worked on factor in factor, and Python's stack has an end.
+_MOST_FACTORS = 100
+
 # What GitHub refuses, or MathJax or KaTeX has not, in a way that all of them have.
 _PORTABLE = {
     r"\\operatorname\*?": r"\mathrm",
@@ -364,6 +367,9 @@ def portable(token: Any) -> str:
 
 
 def _product(sign: str, factors: list[Any]) -> Any:
+    if len(factors) > _MOST_FACTORS:
+        message = f"a product of {len(factors)} factors, at most {_MOST_FACTORS} are read; write the equation in steps"
+        raise Fault(factors[_MOST_FACTORS].at, message)
     return Product(factors[0].at, sign, tuple(factors)) if len(factors) > 1 else factors[0]
 
 
