@@ -3,7 +3,7 @@
     python -m tests.fuzzing [--count 20000] [--seed 0] [--jobs 2]
 
 Documents are those of the catalogue and of the page on notation, cut, spliced, doubled and sprinkled with signs; equations made
-of random tokens; cells of up to 30 equations that read one another in every way; and noise. Each is read, and what is read is
+of random tokens; cells of up to 20 equations that read one another in every way; and noise. Each is read, and what is read is
 derived, proved and generated. Everything but a cell or one message of at most a screen is a failure and is printed with the
 document; so is whatever takes over two seconds. Ends with status 1 where there is one.
 """
@@ -85,7 +85,7 @@ def _random(rng: random.Random, text: str, _: str) -> str:
 
 def _grown(rng: random.Random, text: str, _: str) -> str:
     """Equations of which each reads earlier ones, by products, functions, sums, quotients and stacks."""
-    count = rng.randint(2, 30)
+    count = rng.randint(2, 20)
     names = ["x_t", "h_{t-1}", *(f"a_{{{place},t}}" for place in range(count))]
     shapes = (
         lambda read: rf"\tanh({' + '.join(f'R_{{{rng.randrange(99)}}} {one}' for one in read)})",

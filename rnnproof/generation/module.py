@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 import sympy as sp
@@ -153,8 +154,8 @@ class Module:
 
     def _packs_late(self, packed: list[str]) -> bool:
         """Whether packing needs a size that the parameters alone do not show."""
-        text = "\n".join(packed)
-        return any(_uses(text, f"n_{size}") for size in self._sizes() if size not in self._sizes_shown())
+        text, shown = "\n".join(packed), self._sizes_shown()
+        return any(_uses(text, f"n_{size}") for size in self._sizes() if size not in shown)
 
     def _checks(self, packed: list[str], steps: int | None) -> list[str]:
         """What forward does ahead of its equations, beside checking the arguments that every cell has."""
@@ -397,10 +398,16 @@ def _array(var: Var) -> str:
 
 
 def _uses(text: str, name: str) -> bool:
-    text = re.sub(r"#.*", "", text)
-    return re.search(rf"(?<![\w\".]){re.escape(name)}(?![\w\"])", text) is not None
+    return name in _names(text)
 
 
+@lru_cache(maxsize=16)
+def _names(text: str) -> frozenset[str]:
+    """The names in the code that are no attributes."""
+    return frozenset(re.findall(r'(?<![\w".])[^\W\d]\w*(?![\w"])', re.sub(r"#.*", "", text)))
+
+
+@cache
 def _size(size: Any) -> str:
     """hidden; hidden+input; hidden+hidden for twice the size."""
     parts = [symbol for term in sp.Add.make_args(sp.expand(size)) for symbol in _repeated(term)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -34,6 +35,22 @@ class Buffer:
     by_rows: bool = False
 
 
+@cache
+def _ahead(stop: Any, start: Any) -> bool:
+    """Whether rows that end at `stop` surely lie ahead of those that begin at `start`."""
+    return bool(sp.expand(start - stop).is_nonnegative)
+
+
+@cache
+def _expanded(rows: Any) -> Any:
+    return sp.expand(rows)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two numbers of rows, sums of sizes, are the same."""
+    return bool(_expanded(one) == _expanded(other))
+
+
 @dataclass(frozen=True)
 class Region:
     """Rows start..stop of a buffer."""
@@ -46,8 +63,7 @@ class Region:
         """False only where the rows are surely disjoint."""
         if self.buffer != other.buffer:
             return False
-        gaps = (other.start - self.stop, self.start - other.stop)
-        return not any(sp.expand(gap).is_nonnegative for gap in gaps)
+        return not (_ahead(self.stop, other.start) or _ahead(other.stop, self.start))
 
     def part(self, start: Any, stop: Any) -> Region:
         """Rows start..stop of this region."""
@@ -55,7 +71,7 @@ class Region:
 
     @property
     def whole(self) -> bool:
-        return bool(self.start == 0 and sp.expand(self.stop - self.buffer.rows) == 0)
+        return bool(self.start == 0 and _alike(self.stop, self.buffer.rows))
 
 
 @dataclass
@@ -213,7 +229,7 @@ class _Assigner:
         return Region(self.pool[-1], sp.S.Zero, rows_of(var))
 
     def _idle(self, region: Region, var: Var) -> bool:
-        if var not in self.position or sp.expand(region.buffer.rows - rows_of(var)) != 0:
+        if var not in self.position or not _alike(region.buffer.rows, rows_of(var)):
             return False
         now = self.position[var]
         return all(self.last[other] < now for other, used in self.layout.regions.items() if region.overlaps(used))
