@@ -62,7 +62,7 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def load(text: str) -> Record:
-    """What `dump` made. Raises ValueError, LookupError, TypeError or AttributeError for anything else."""
+    """What `dump` made. Raises ValueError, LookupError, TypeError, AttributeError or RecursionError for anything else."""
     data = json.loads(text)
     if data["format"] != FORMAT:
         raise ValueError(f"format {data['format']}")
@@ -117,5 +117,5 @@ def read(folder: Path, name: str) -> Record:
         return load(place.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{place}: cannot be read ({error.strerror}); {again}") from None
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{place}: is no record of this version ({error!r}); {again}") from None

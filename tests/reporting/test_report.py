@@ -126,6 +126,31 @@ def test_a_page_of_its_own_keeps_its_place_among_the_others(short: pytest.Monkey
     assert main(["report", str(tmp_path / "simple_rnn.md"), "--output", str(tmp_path / "elsewhere")]) == 0
 
 
+@pytest.mark.parametrize("name", ["index", "README", "claims", "Checks", "notation", "cliff"])
+def test_a_document_of_a_pages_name_is_refused_anywhere(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(f"{name}.md").write_text(r"$h_t = \tanh(W x_t + R h_{t-1} + b)$")
+    assert main(["report", f"{name}.md", "--output", "out"]) == 2
+    assert "there is another page of that name; give the document" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.md"]
+
+
+@pytest.mark.parametrize("there", ["index.html", "index.ja.html"])
+def test_a_document_does_not_take_a_catalogue_cells_place(
+    there: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where a file system takes LSTM.html and lstm.html for one."""
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    Path("out", there).write_text("a site")
+    Path("LSTM.md").write_text(r"$h_t = \tanh(W x_t + R h_{t-1} + b)$")
+    assert main(["report", "LSTM.md", "--output", "out"]) == 2
+    assert "cell LSTM: there is another page of that name" in capsys.readouterr().err
+    assert [path.name for path in Path("out").iterdir()] == [there]
+
+
 def test_results_that_were_damaged_are_told(short: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "findings").mkdir()
     (tmp_path / "findings" / "cliff.json").write_text("{}")
