@@ -277,15 +277,17 @@ def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str], monkeypat
         ["check", "simple_rnn", "--oracle", "autograd"],
         ["prove", "simple_rnn"],
         ["claims", "--lang", "ja"],
+        ["experiment", "cliff", "--quick"],
+        ["report", "shortcut", "--lang", "ja"],
         ["derive", "nothing.md"],
         ["--help"],
     ],
     ids=" ".join,
 )
-def test_output_on_a_windows_console_s_encoding(line: list[str], encoding: str) -> None:
+def test_output_on_a_windows_console_s_encoding(line: list[str], encoding: str, tmp_path: Path) -> None:
     """Into a pipe it is UTF-8 whatever the system's encoding is: nothing is lost, nothing is a traceback."""
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
-    run = subprocess.run([sys.executable, "-m", "rnnproof", *line], capture_output=True, env=environment)
+    run = subprocess.run([sys.executable, "-m", "rnnproof", *line], capture_output=True, env=environment, cwd=tmp_path)
     out, told = run.stdout.decode("utf-8"), run.stderr.decode("utf-8")
     assert run.returncode == (2 if "nothing.md" in line else 0), told
     assert "Traceback" not in told and (out or told)
