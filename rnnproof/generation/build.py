@@ -49,10 +49,11 @@ def load_text(name: str, text: str) -> ModuleType:
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     spec.loader.exec_module(module)
     # whichever of its functions lives on, this one does
-    weakref.finalize(module.forward, linecache.cache.pop, filename, None).atexit = False
+    weakref.finalize(getattr(module, "forward", module), linecache.cache.pop, filename, None).atexit = False
     _LOADED.setdefault((name, text), module)
     for kind in ("Packed", "Trace", "Gradients"):
-        getattr(module, kind).__reduce__ = partialmethod(_reduced, name, text, kind)
+        if hasattr(module, kind):
+            getattr(module, kind).__reduce__ = partialmethod(_reduced, name, text, kind)
     return module
 
 

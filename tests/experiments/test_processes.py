@@ -85,7 +85,10 @@ def test_ctrl_c_in_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
     """The bar, the message, the status; no traceback of any process; then the rest is run and nothing again."""
     ours, theirs = pty.openpty()
     line = command("flow", tmp_path, "--quick", "--jobs", "2")
-    run = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_heeds_ctrl_c)
+    # a shell lets what it starts in the background ignore the signal, and its children inherit that
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    run = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, close_fds=True)
+    signal.signal(signal.SIGINT, before)
     os.close(theirs)
     said, end = b"", time.monotonic() + 300
     while max(map(int, re.findall(rf" (\d+)/{TRIALS}".encode(), said)), default=0) < 5 and time.monotonic() < end:
@@ -103,11 +106,6 @@ def test_ctrl_c_in_a_terminal_says_how_to_go_on(tmp_path: Path) -> None:
     assert 5 <= done < TRIALS and f"{done} of {TRIALS} trials are done and kept" in text
     again = subprocess.run(line, capture_output=True, text=True, check=True)
     assert f"{TRIALS - done} trials run, {done} found done" in again.stdout
-
-
-def _heeds_ctrl_c() -> None:
-    """A shell lets what it starts in the background ignore the signal, and its children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ CAPPED = sp.Piecewise((X, X <= 1), (1, True))
     [
         ("clipped_open", CLIPPED, [0, 0.5, 0.5, 0.5, 0]),
         ("clipped_shut", SHUT, [0, 0, 0.5, 0, 0]),
-        ("capped", CAPPED, [1, 1, 1, 1, 0]),
+        ("level_above", CAPPED, [1, 1, 1, 1, 0]),
     ],
 )
 def test_branches_that_the_output_does_not_tell_apart(name: str, definition: Any, slopes: list[float]) -> None:

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "recurrent_dropout": "as dropout",
     "seed": "the same numbers again, others from another seed: tests/layers/test_layers.py",
     "dtype": "float32 in, float32 out and back: tests/layers/test_against_tf_keras.py",
+    "mask": "past go_backwards Sequential turns it round, Keras does not: tests/layers/test_going_on.py",
     "name": "in messages and get_config: tests/layers/test_layers.py",
 }
 CALL = ("mask", "initial_state", "training")
