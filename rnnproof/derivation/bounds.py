@@ -121,7 +121,8 @@ def intervals(steps: Iterable[Step]) -> dict[Var, Interval]:
 
 
 def _sum(step: Step, parts: list[Interval]) -> Interval:
-    ends = [sorted((k * low, k * high)) for k, (low, high) in zip(step.attr, parts, strict=True)]
+    scaled = ((k, interval) for k, interval in zip(step.attr, parts, strict=True) if k != 0)
+    ends = [sorted((k * low, k * high)) for k, (low, high) in scaled]
     return (sum(low for low, _ in ends), sum(high for _, high in ends))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -80,10 +81,12 @@ def collect(terms: Terms) -> Terms:
 def _joined(old: Term, new: Term) -> Term | None:
     if (old.scalars, old.rest) != (new.scalars, new.rest):
         return None
-    if sorted(map(repr, old.diag)) == sorted(map(repr, new.diag)):
+    if len(old.diag) != len(new.diag):
+        return None
+    if Counter(old.diag) == Counter(new.diag):
         return replace(old, number=old.number + new.number)
     alone = [factor for factor in old.diag if factor not in new.diag], [factor for factor in new.diag if factor not in old.diag]
-    if len(old.diag) != len(new.diag) or len(alone[0]) != 1 or len(alone[1]) != 1:
+    if len(alone[0]) != 1 or len(alone[1]) != 1:
         return None
     (first,), (second,) = alone
     total = formulas.add(formulas.scaled(old.number, first.value), formulas.scaled(new.number, second.value))

@@ -344,7 +344,7 @@ class _Builder(lark.Transformer[Any, Any]):
 
 
 # A product is worked on factor in factor, and Python's stack has an end.
-_MOST_FACTORS = 100
+_MOST_FACTORS = 50
 
 # What GitHub refuses, or MathJax or KaTeX has not, in a way that all of them have.
 _PORTABLE = {
