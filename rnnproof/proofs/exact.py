@@ -19,7 +19,7 @@ from rnnproof.proofs.polynomial import TooLarge, Work
 from rnnproof.proofs.report import ProofReport, ProofRow
 
 STEPS = 2
-_WORK = 400_000  # terms of polynomials made in one proof, a second or so: twice what fifty gates or forty dense equations need
+_WORK = 600_000  # terms of polynomials made in one proof, two seconds or so: three times what fifty gates need
 Progress = Callable[[int, int, str], None]
 
 
@@ -28,7 +28,7 @@ def prove(cell: Cell, progress: Progress | None = None, *, backward: Program | N
 
     The loss is the sum of seed times state, with seeds of its own for every entry, so it stands for every loss. Activations
     and functions left open are opaque: the proof holds for all of them. `backward` is the adjoint Program to prove, by
-    default the derived one. Sizes are 1 to 3, see `choices`. A row that would take the proof beyond 400,000 terms of
+    default the derived one. Sizes are 1 to 3, see `choices`. A row that would take the proof beyond 600,000 terms of
     polynomials says "not proved (too large)".
     """
     forward = flatten(cell)
