@@ -69,7 +69,7 @@ class Polynomial:
     def __mul__(self, other: Polynomial) -> Polynomial:
         # a term of a high power is longer to make
         length = sum(len(next(iter(one.terms), ())) for one in (self, other))
-        self.work.spend(len(self.terms) * len(other.terms) * (1 + length // 8))
+        self.work.spend(len(self.terms) * len(other.terms) * (1 + length // 128))
         terms: dict[Monomial, int | Fraction] = {}
         for left, number in self.terms.items():
             for right, factor in other.terms.items():
