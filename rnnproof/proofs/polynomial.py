@@ -10,6 +10,9 @@ from typing import Any
 Monomial = tuple[int, ...]  # the generators' numbers, ascending, each as often as its power
 
 
+_FEW = 16
+
+
 class TooLarge(Exception):
     """The polynomials asked for more work than the bound."""
 
@@ -67,9 +70,9 @@ class Polynomial:
         return self + -other
 
     def __mul__(self, other: Polynomial) -> Polynomial:
-        # a term of a high power is longer to make
+        made = len(self.terms) * len(other.terms)
         length = sum(len(next(iter(one.terms), ())) for one in (self, other))
-        self.work.spend(len(self.terms) * len(other.terms) * (1 + length // 128))
+        self.work.spend(made if made <= _FEW else made * (1 + length // 8))  # many terms of a high power take long to make
         terms: dict[Monomial, int | Fraction] = {}
         for left, number in self.terms.items():
             for right, factor in other.terms.items():
