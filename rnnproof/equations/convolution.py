@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SIGN = r"\\(?:ast|circ|cdot|star|odot|otimes|circledast)(?![A-Za-z])|[*∗⊛∘·⊙⊗]"
 _AROUND = r"[\s$'\"`´‘’“”()]*"
@@ -27,16 +28,23 @@ def convolution(tex: str, text: str) -> tuple[int, str] | None:
 
     A star is taken for one wherever the text speaks of convolutions and does not say that it is a product.
     """
-    said = {sign for found in (*_SAID.finditer(text), *_SAID_BEFORE.finditer(text)) for sign in _signs(found["signs"])}
+    said, products, spoken_of = _said(text)
     for match in re.finditer(_SIGN, tex):
         sign = _plain(match.group())
         if sign in said and (sign != "*" or _STAR.match(tex, match.start())):
             return match.start(), f"the text says that {match.group()} is a convolution"
     star = _STAR.search(tex)
-    products = {sign for found in _A_PRODUCT.finditer(text) for sign in _signs(found["signs"])}
-    if star and _SPOKEN_OF.search(text) and "*" not in products:
+    if star and spoken_of and "*" not in products:
         return star.start(), f"the text speaks of convolutions, and does not say that {star.group()} is a product"
     return None
+
+
+@lru_cache(maxsize=1)  # a page's text is asked about once for each of its equations
+def _said(text: str) -> tuple[frozenset[str], frozenset[str], bool]:
+    """The signs that the text calls convolutions, those it calls products, and whether it speaks of convolutions."""
+    convolutions = {sign for found in (*_SAID.finditer(text), *_SAID_BEFORE.finditer(text)) for sign in _signs(found["signs"])}
+    products = {sign for found in _A_PRODUCT.finditer(text) for sign in _signs(found["signs"])}
+    return frozenset(convolutions), frozenset(products), _SPOKEN_OF.search(text) is not None
 
 
 def _signs(text: str) -> set[str]:
