@@ -290,3 +290,66 @@ def _pack(given: dict[str, Array], sizes: dict[str, int]) -> dict[str, Array]:
 
 # Left out of a module that does not call them.
 HELPERS = ("_constants", "_closed", "_arrays", "_rows", "_sequence", "_columns", "_total")
+
+# The dictionaries that the filled functions make of what they return.
+TABLES = ("states", "tape", "arrays", "parameters", "initial")
+
+# The functions that hold a cell's variables.
+FILLED = ("prepare", "_pack", "forward", "backward")
+
+_ERF = '''
+
+def _erf(x: Array) -> Array:
+    """The error function by 40-point Gauss-Legendre quadrature of its integral; NumPy has none."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    far = np.abs(np.real(x)) >= 6.0  # there erf is +-1 to the last digit
+    inner = np.where(far, 0.0, x)
+    result = np.zeros_like(x)
+    for node, weight in zip((nodes + 1) / 2, weights / np.sqrt(np.pi), strict=True):
+        result += float(weight) * np.exp(-np.square(float(node) * inner))
+    return np.where(far, np.sign(np.real(x)), result * inner).astype(x.dtype)
+'''
+_SIGMOID = '''
+
+def _sigmoid(x: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-x)), to the last digits in both tails; `out` may be x itself."""
+    y: Array = np.negative(x, out=np.empty_like(x) if out is None else out)
+    if np.iscomplexobj(y):
+        np.minimum(y, 709.0, out=y)  # 1 / (inf + inf j) is no number
+    with np.errstate(over="ignore"):
+        np.exp(y, out=y)
+    y += 1.0
+    np.divide(1.0, y, out=y)
+    return y
+'''
+_NORMAL = '''
+
+_NORMAL_SERIES = (
+    "9.402725045264776478e-1 -1.2421767937524186286e-1 -3.672280219826597426e-2 2.309294385773895424e-2 "
+    "-4.74048598622102256e-3 7.563892563624215e-5 1.3791523067121488e-4 -8.90306865275583e-6 "
+    "-5.07357938448231e-6 2.7949300721942e-7 2.3327755527988e-7 1.67012658025e-9 -1.132966735631e-8 "
+    "-1.22311056373e-9 4.6957786987e-10 1.3078104422e-10 -8.38848271e-12 -9.25579102e-12 -1.0610021e-12 "
+    "4.0289004e-13 1.485507e-13 2.9024e-15 -9.76008e-15 -2.39149e-15 1.5775e-16 2.1692e-16 4.213e-17 "
+    "-6.02e-18 -4.94e-18 -8.6e-19 1.6e-19"
+).split()
+
+
+def _normal(x: Array) -> Array:
+    """1 + erf(x / sqrt(2)), twice the normal distribution function, to the last digit in both tails.
+
+    For u = |x| a Chebyshev series of (1 + u) exp(u^2 / 2) erfc(u / sqrt(2)) in (u - 3) / (u + 3), in extended precision where
+    the machine has it; u^2 / 2 in two parts, so that its rounding is not blown up by the exponential.
+    """
+    wide = x.astype(np.result_type(x, np.longdouble))
+    below = np.real(wide) < 0
+    u = np.where(np.abs(np.real(wide)) > 40, 40, np.where(below, -wide, wide))
+    t, first, second = (u - 3) / (u + 3), np.zeros_like(u), np.zeros_like(u)
+    head, *series = (np.longdouble(number) for number in _NORMAL_SERIES)
+    for number in reversed(series):
+        first, second = 2 * t * first - second + number, first
+    near = np.round(np.real(u) * 16) / 16
+    tail = (t * first - second + head) / (1 + u) * np.exp(-near * near / 2) * np.exp(-(u - near) * (u + near) / 2)
+    return np.where(below, tail, 2 - tail).astype(x.dtype)
+'''
+# What NumPy lacks; in a module that calls it.
+FUNCTIONS = {"_erf": _ERF, "_normal": _NORMAL, "_sigmoid": _SIGMOID}

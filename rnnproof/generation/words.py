@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import keyword
 import math
@@ -13,16 +14,35 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.errors import GenerationError
+from rnnproof.generation.template import FILLED, FUNCTIONS, PACKS_LATE, TABLES, TEMPLATE
 
-# What a generated module calls its own things; tests/generation/test_names.py holds this list against the modules themselves.
-RESERVED = frozenset(
-    "np xs params initial trace d_states steps batch dtype sizes packed given tape annotations NamedTuple Any "
-    "forward backward step prepare Trace Gradients Packed PARAMETERS STATES INPUT name array shape "
-    "states fixed constants first seeds parameters gradients arrays "
-    "READ_STATES Array Mapping values "
-    "_checked _entered _seeded _constants _shapes _solve _agree _closed _is_known _length "
-    "_known _array _text _arrays _rows _sequence _columns _total _erf _normal _sigmoid _NORMAL_SERIES _pack".split()
-) | frozenset(dir(builtins))
+
+def _own_names() -> frozenset[str]:
+    """What a generated module calls its own things, read off its template: at the top, and in the functions that get filled."""
+    text = TEMPLATE.replace("@PREPARE@", PACKS_LATE).replace("@CLOSED@", "")
+    text = re.sub(r"^(@\w+@)+$", "", text, flags=re.M)
+    tree = ast.parse(re.sub(r"@\w+@", "_", text.replace("@PACK@", "    pass")))
+    filled = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in FILLED]
+    used = {node.id for function in filled for node in ast.walk(function) if isinstance(node, ast.Name)}
+    given = {node.arg for function in filled for node in ast.walk(function) if isinstance(node, ast.arg)}
+    return frozenset(used | given | {name for node in tree.body for name in _defined(node)})
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    """The names that a statement at the top of a module defines."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return [alias.asname or alias.name for alias in names]
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+    return []
+
+
+# No variable of a cell gets one of these. Beside the template's there are the names in the lines between: the validation knows
+# each of these lines by heart, refuses any other, and cannot be imported where one of their names is missing here.
+RESERVED = _own_names() | {*FUNCTIONS, *TABLES, "constants", "fixed", *dir(builtins)}
 _OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
 
 
@@ -33,7 +53,7 @@ def identifier(name: str) -> str:
     a name that the module uses for something of its own.
     """
     base = name.rstrip("_")
-    taken = keyword.iskeyword(base) or keyword.issoftkeyword(base) or base in RESERVED or _OURS.fullmatch(base)
+    taken = not base or keyword.iskeyword(base) or keyword.issoftkeyword(base) or base in RESERVED or _OURS.fullmatch(base)
     return f"{name}_" if taken else name
 
 

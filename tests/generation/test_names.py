@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import keyword
+import runpy
 import token
 import tokenize
 
@@ -12,7 +13,12 @@ import numpy as np
 import pytest
 
 import rnnproof as rp
-from rnnproof.generation.words import identifier
+from rnnproof.equations import activations
+from rnnproof.generation import words
+from rnnproof.generation.module import Module
+from rnnproof.generation.template import FILLED
+from rnnproof.generation.validation import ValidationError, execution, validate
+from rnnproof.generation.words import RESERVED, identifier
 
 PAIRED = ["np", "xs", "steps", "isinstance", "first", "seeds", "work_1", "h_seq", "n_hidden"]
 
@@ -27,7 +33,7 @@ def document(parameter: str = "b", state: str = "h", entered: str = "x") -> str:
     return rf"$${new} = \tanh(W {x} + R {old} + {bias}) \odot {old} + {bias}$$"
 
 
-def words(text: str) -> set[str]:
+def names_in(text: str) -> set[str]:
     """Every identifier of a Python text."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return {one.string for one in tokens if one.type == token.NAME and not keyword.iskeyword(one.string)}
@@ -58,15 +64,16 @@ def ours() -> list[str]:
     texts = [rp.generate(rp.load(name)) for name in ("lstm", "shortcut", "gru")] + [
         rp.generate(rp.read_text(r"$h_t = \mathrm{gelu}(W x_t) + R h_{t-1}$, where $R \in \mathbb{R}^{n \times n}$")[0])
     ]
-    return sorted(set().union(*map(words, texts)))
+    return sorted(set().union(*map(names_in, texts)))
 
 
 def usable(name: str) -> bool:
     return (
         name[0].isalpha()
-        and name not in ("W", "R", "b", "h", "x", "Array")
+        and name not in ("W", "R", "b", "h", "h_prev", "x", "Array")
         and "__" not in name
         and name not in keyword.softkwlist
+        and activations.find(name) is None  # a function
     )
 
 
@@ -80,7 +87,7 @@ def test_what_modules_of_different_cells_have_in_common_is_ours() -> None:
     """A name that occurs whatever a cell's symbols are called is the module's own; a cell that has it must get another one.
 
     Only the functions in which a cell's variables live matter, and there only names, not attributes (np.empty).
-    x is the argument of `step`, which hands it to `forward`; a, tanh_a and d_a are values of either cell.
+    a, tanh_a and d_a are values of either cell.
     """
     texts = [
         rp.generate(rp.read_text(rf"$${s}_t = \tanh({a} {x}_t + {c} {s}_{{t-1}} + {b}) \odot {s}_{{t-1}}$$")[0])
@@ -88,12 +95,30 @@ def test_what_modules_of_different_cells_have_in_common_is_ours() -> None:
     ]
     common = set.intersection(*map(read_beside_the_cells_variables, texts))
     assert {"np", "params", "trace", "steps"} <= common
-    assert {name for name in common if identifier(name) == name and "a" not in name.split("_")} <= {"x"}
+    assert {name for name in common if identifier(name) == name and "a" not in name.split("_")} == set()
+
+
+def test_the_validation_refuses_a_line_that_takes_a_reserved_name() -> None:
+    """So what RESERVED keeps from cells and what the lines between may call their own are the same names."""
+    cell = rp.load("simple_rnn")
+    made = Module(cell)
+    good = rp.generate(cell)
+    for name in ("first", "fixed", "seeds", "steps", "np", "_rows"):
+        line = f"    {name} = np.empty((n_hidden, batch), dtype)\n    states = {{"
+        with pytest.raises(ValidationError, match="a meaning of its own|should not stand here"):
+            validate(good.replace("    states = {", line), made.forward.program, made.backward.program)
+
+
+def test_a_name_that_is_not_reserved_stops_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("seeds", "steps", "fixed"):
+        monkeypatch.setattr(words, "RESERVED", RESERVED - {name})
+        with pytest.raises(AssertionError, match=name):
+            runpy.run_path(execution.__file__)
 
 
 def read_beside_the_cells_variables(text: str) -> set[str]:
     functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    living = [node for node in functions if node.name in ("forward", "backward", "step", "_pack")]
+    living = [node for node in functions if node.name in FILLED]
     assert len(living) >= 3
     return {node.id for function in living for node in ast.walk(function) if isinstance(node, ast.Name)}
 

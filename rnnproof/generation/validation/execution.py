@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from rnnproof.generation.template import TABLES
 from rnnproof.generation.validation.array_operations import repeated
 from rnnproof.generation.validation.evaluation import OPERATORS, Expressions
 from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Array, Operand, View
@@ -29,10 +30,10 @@ _PROLOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-_TABLES = frozenset({"states", "tape", "arrays", "parameters", "initial"})  # what a function returns
-
-# Names that a function may not bind: what it is given, Python's and the template's.
-_TAKEN = frozenset(name for _, bound in _PROLOGUE.values() for name in bound) | RESERVED
+# What is bound by name is one of RESERVED, and no variable of a cell gets one of those.
+_BOUND = {name.partition(".")[0] for _, bound in _PROLOGUE.values() for name in bound}
+if not _BOUND <= RESERVED:
+    raise AssertionError(f"a variable of a cell could be called {', '.join(sorted(_BOUND - RESERVED))}")
 
 
 class Execution:
@@ -144,7 +145,7 @@ class Execution:
         self._set(name, bound)
 
     def _set(self, name: str, bound: Any) -> None:
-        if name in _TAKEN and name not in _TABLES:
+        if name in RESERVED and name not in TABLES:
             raise ValidationError(f"binds {name}, which has a meaning of its own")
         if name in self.ahead:
             raise ValidationError(f"binds {name} in the loop, which every step is taken to find as it was ahead of it")
