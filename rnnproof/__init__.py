@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rnnproof import errors, testing
-    from rnnproof.derivation.derivation import derive
+    from rnnproof.calculus.derivation import derive
     from rnnproof.equations.activations import activation
     from rnnproof.equations.binding import bind
     from rnnproof.equations.catalogue import load

@@ -23,7 +23,7 @@ FLOORS = {
     "runtime": 1,
     "equations": 1,
     "layers": 4,
-    "derivation": 2,
+    "calculus": 2,
     "generation": 3,
     "proofs": 3,
     "verification": 4,
@@ -46,7 +46,7 @@ LIBRARIES = {
     "layers": {"numpy", "sympy", "autograd", "click"},
     "equations": {"sympy", "lark", "numpy"},
     "documents": {"tabulate"},
-    "derivation": {"sympy"},
+    "calculus": {"sympy"},
     "generation": {"sympy", "numpy"},
 }
 
@@ -104,9 +104,9 @@ def test_a_file_imports_from_lower_floors_only(file: Path) -> None:
 @pytest.mark.parametrize(
     ("room", "text"),
     [
-        ("equations", "from rnnproof.derivation import program"),
+        ("equations", "from rnnproof.calculus import program"),
         ("equations", "from ..generation import build"),
-        ("derivation", "import rnnproof.proofs"),
+        ("calculus", "import rnnproof.proofs"),
         ("generation", "from rnnproof import verification"),
         ("proofs", "import importlib\nimportlib.import_module('rnnproof.generation')"),
         ("errors", "import sympy"),
@@ -115,7 +115,7 @@ def test_a_file_imports_from_lower_floors_only(file: Path) -> None:
         ("verification", "from rnnproof import check"),
         ("experiments", "from rnnproof.claims import ledger"),
         ("claims", "from rnnproof.reporting import tables"),
-        ("derivation", "import numpy as np"),
+        ("calculus", "import numpy as np"),
     ],
 )
 def test_the_test_sees_a_wrong_import(room: str, text: str) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from rnnproof.calculus.jacobian import jacobian
 from rnnproof.claims import equations
 from rnnproof.claims.claim import MEASUREMENT, Case, Rows
 from rnnproof.claims.probes import BATCH, FEATURES, GATED, STEPS, UNITS, Array, agree, gated, number, rng, sequences
 from rnnproof.claims.sources import Sources
-from rnnproof.derivation.jacobian import jacobian
 from rnnproof.documents.message import Text, say
 from rnnproof.equations import reader
 from rnnproof.layers import regularizers

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from rnnproof.calculus.jacobian import jacobian
 from rnnproof.cells import simple_rnn
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
 from rnnproof.claims.probes import counted, number, rng
 from rnnproof.claims.sources import Sources
-from rnnproof.derivation.jacobian import jacobian
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue
 from rnnproof.experiments import cliff

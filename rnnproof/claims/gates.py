@@ -9,15 +9,15 @@ import numpy as np
 import sympy as sp
 
 from rnnproof import optimizers
+from rnnproof.calculus import matrix_expressions
+from rnnproof.calculus.jacobian import Jacobian, jacobian
+from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.matrix_expressions import OpenJacobian
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
 from rnnproof.claims.probes import FEATURES, Array, counted, number, randomised, rng, sequences
 from rnnproof.claims.shortcuts import LECTURE as SHORTCUT
 from rnnproof.claims.shortcuts import inner_layers
 from rnnproof.claims.sources import Sources
-from rnnproof.derivation import formulas
-from rnnproof.derivation.formulas import OpenJacobian
-from rnnproof.derivation.jacobian import Jacobian, jacobian
-from rnnproof.derivation.latex import Printer
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue, expressions, reader
 from rnnproof.equations.cell import Cell
@@ -47,7 +47,7 @@ def substituted(expression: Any, values: Mapping[str, Any]) -> Any:
 
     def change(node: Any) -> Any:
         if isinstance(node, sp.HadamardProduct):
-            return formulas.hadamard(*node.args)
+            return matrix_expressions.hadamard(*node.args)
         return values.get(node.name) if isinstance(node, sp.MatrixSymbol | expressions.OpenFunction) else None
 
     return expressions.rewrite(expression, change)

@@ -9,13 +9,13 @@ import numpy as np
 import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
+from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.jacobian import jacobian
+from rnnproof.calculus.latex import Printer
 from rnnproof.claims.claim import COUNT, PROOF, Case, Rows
 from rnnproof.claims.probes import counted, gated, sequences
 from rnnproof.claims.sources import Sources
-from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.jacobian import jacobian
-from rnnproof.derivation.latex import Printer
 from rnnproof.documents.message import say
 from rnnproof.equations import activations, catalogue
 from rnnproof.equations.cell import Cell
@@ -131,8 +131,8 @@ def operations(name: str, backward: bool, hidden: int, features: int) -> dict[st
     sizes = {"hidden": hidden, "input": features}
     entries = {"hadamard": 0, "map": 0}
     for step in program.steps:
-        if step.op in entries:
-            entries[step.op] += int(np.prod([sizes[str(size)] for size in step.target.shape]))
+        if step.op.name in entries:
+            entries[step.op.name] += int(np.prod([sizes[str(size)] for size in step.target.shape]))
     return {"products": multiply_adds(program, sizes), **entries}
 
 

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from rnnproof.calculus.derivation import derive
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.intervals import intervals
+from rnnproof.calculus.jacobian import jacobian
+from rnnproof.calculus.latex import Printer
 from rnnproof.cells import lstm, simple_rnn
 from rnnproof.claims import equations
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
 from rnnproof.claims.probes import STEPS, UNITS, agree, counted, gated, number, rng, sequences
 from rnnproof.claims.sources import Sources
-from rnnproof.derivation import bounds
-from rnnproof.derivation.derivation import derive
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.jacobian import jacobian
-from rnnproof.derivation.latex import Printer
 from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.equations import catalogue, reader
 from rnnproof.equations.cell import Cell
@@ -229,8 +229,8 @@ def lstm_gates_between(_: Sources) -> list[Case]:
     """The interval that holds every value, by interval arithmetic over the step, for sigma and for the listing's default."""
     cases = []
     for says, gate in ((say("sigmoid"), r"\sigma"), (say("hard sigmoid"), r"\mathrm{hardsigmoid}")):
-        steps = flatten(equations.cell("LSTM", gate=gate)).producer()
-        ends = {var.name: ends for var, ends in bounds.intervals(steps.values()).items() if var.name in GATES}
+        program = flatten(equations.cell("LSTM", gate=gate))
+        ends = {var.name: ends for var, ends in intervals(program).items() if var.name in GATES}
         for name in GATES:
             low, high = ends[name]
             figure = say("from {low} to {high}", low=str(low), high=str(high))

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from rnnproof.calculus.jacobian import Jacobian, jacobian
+from rnnproof.calculus.matrix_expressions import OpenJacobian
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
 from rnnproof.claims.probes import FEATURES, agree, counted, number, randomised, rng, sequences
 from rnnproof.claims.sources import Sources
-from rnnproof.derivation.formulas import OpenJacobian
-from rnnproof.derivation.jacobian import Jacobian, jacobian
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue, reader
 from rnnproof.layers import GRU, LSTM, Dense, Sequential, Shortcut, SimpleRNN

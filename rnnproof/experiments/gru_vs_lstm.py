@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.program import Program
+from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.operations import Matmul, Outer
+from rnnproof.calculus.program import Program
 from rnnproof.documents.message import Text, listed, say
 from rnnproof.equations import catalogue
 from rnnproof.experiments.findings import Findings, Statement, Table, quartiles, share, spread, verdict
@@ -27,7 +28,6 @@ CELLS = ("lstm", "gru", "gru_reset_after")
 TASKS: dict[str, int | None] = {"adding": 20, "temporal-order": 30, "vowels": None}
 LAYERS = ("LSTM", "GRU")
 BATCH, LENGTH = 32, 50
-_PRODUCTS = ("matmul", "outer")
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def multiply_adds(program: Program, sizes: dict[str, int]) -> int:
     """The multiply-adds of the matrix products of one step for one sample, counted from the derivation's program."""
     total = 0
     for step in program.steps:
-        if step.op in _PRODUCTS:
-            shape = step.target.shape if step.op == "outer" else step.args[0].shape
+        if isinstance(step.op, Matmul | Outer):
+            shape = step.target.shape if isinstance(step.op, Outer) else step.args[0].shape
             total += int(np.prod([int(size.subs({s: sizes[s.name] for s in size.free_symbols})) for size in shape]))
     return total
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.jacobian import Jacobian, jacobian
-from rnnproof.derivation.program import Program
-from rnnproof.derivation.terms import formula
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.jacobian import Jacobian, jacobian
+from rnnproof.calculus.operations import Call
+from rnnproof.calculus.program import Program, Role
+from rnnproof.calculus.terms import formula
 from rnnproof.equations.cell import Cell
 from rnnproof.experiments.numbers import Numbers
 
@@ -63,14 +64,14 @@ class Formulas:
         sizes |= {size: 0 if x is None else x.size for size in self.cell.sizes if size.name == "input"}
         tex = {(port.role, port.key): port.var.tex for port in self.program.inputs}
         columns = {name: value[:, np.newaxis] if np.ndim(value) == 1 else value for name, value in params.items()}
-        given: dict[str, Any] = {tex["parameter", name]: value for name, value in columns.items()}
-        given |= {tex["old", name]: value[:, np.newaxis] for name, value in states.items() if ("old", name) in tex}
+        given: dict[str, Any] = {tex[Role.PARAMETER, name]: value for name, value in columns.items()}
+        given |= {tex[Role.OLD, name]: value[:, np.newaxis] for name, value in states.items() if (Role.OLD, name) in tex}
         if x is not None:
-            given |= {tex["input", symbol.name]: x[:, np.newaxis] for symbol in self.cell.inputs}
+            given |= {tex[Role.INPUT, symbol.name]: x[:, np.newaxis] for symbol in self.cell.inputs}
         found = Numbers(sizes, given)
         for step in self.program.steps:
-            if step.op == "apply":
-                self._give_body(found, columns, step.attr[0], given[step.args[0].tex])
+            if isinstance(step.op, Call):
+                self._give_body(found, columns, step.op.function.name, given[step.args[0].tex])
         found.forward(self.program)
         return found
 
@@ -97,7 +98,7 @@ class Formulas:
     def log_bound(self, params: Mapping[str, Array]) -> float:
         """log10 of the derivation's bound of one step of a cell with one state, from its matrices' singular values."""
         ((block,),) = self.blocks
-        tex = {port.var.tex: port.key for port in self.program.ports("parameter")}
+        tex = {port.var.tex: port.key for port in self.program.ports(Role.PARAMETER)}
         largest = {
             rf"\sigma_{{\max}}({shown})": np.linalg.norm(params[name], 2)
             for shown, name in tex.items()

@@ -13,9 +13,10 @@ import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from rnnproof.derivation.bounds import written_out
-from rnnproof.derivation.formulas import OpenJacobian, Reader, _Prime, printed_names
-from rnnproof.derivation.program import Program
+from rnnproof.calculus.bounds import written_out
+from rnnproof.calculus.formulas import Reader, printed_names
+from rnnproof.calculus.matrix_expressions import OpenJacobian, Prime
+from rnnproof.calculus.program import Program
 from rnnproof.equations import expressions
 
 
@@ -44,7 +45,7 @@ class Numbers:
 
 @cache
 def _scalar(body: Any, bound: Any) -> Any:
-    written = written_out(body.replace(lambda node: isinstance(node, _Prime), lambda node: node.definition))
+    written = written_out(body.replace(lambda node: isinstance(node, Prime), lambda node: node.definition))
     return sp.lambdify(bound, written, [{"erf": np.vectorize(math.erf, otypes=[float])}, "numpy"])
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.program import Port, Var
+from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.operations import Constant, Identity
+from rnnproof.calculus.program import Port, Role
+from rnnproof.calculus.variables import Var
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, GenerationError
 from rnnproof.generation.lower import lower
@@ -52,7 +54,7 @@ class Module:
         self.cell, self.steps = cell, steps
         self.signs: Signs = []
         forward = optimise(flatten(cell), fuse=fuse)
-        for port in forward.ports("new", out=True):
+        for port in forward.ports(Role.NEW, out=True):
             if not port.var.per_sample:
                 raise GenerationError(
                     f"cell {cell.name}: {port.key} depends on neither the input nor a state, so it is no state; "
@@ -61,11 +63,11 @@ class Module:
         backward = adjoint(forward)
         for change in BACKWARD_PASSES:
             backward = change(backward)
-        constants = tuple(step for step in forward.steps if step.op == "constant")
+        constants = tuple(step for step in forward.steps if isinstance(step.op, Constant | Identity))
         backward = lower(backward, constants)
         read = {arg for step in backward.steps for arg in step.args} | {port.var for port in backward.outputs}
-        self.tape = [port.var for port in backward.ports("tape") if port.var in read]
-        kept = tuple(Port("tape", var.name, var) for var in self.tape)
+        self.tape = [port.var for port in backward.ports(Role.TAPE) if port.var in read]
+        kept = tuple(Port(Role.TAPE, var.name, var) for var in self.tape)
         inputs = {port.var for port in forward.inputs}
         made = replace(forward, outputs=(*forward.outputs, *(port for port in kept if port.var not in inputs)))
         self.forward = schedule(lower(made))
@@ -183,10 +185,10 @@ class Module:
     def _forward(self, steps: int | None) -> list[str]:
         given, arrays = {}, {}
         lines = []
-        for port in self.forward.program.ports("input"):
+        for port in self.forward.program.ports(Role.INPUT):
             given[port.var.name] = f"{identifier(port.var.name)}_seq"
             lines.append(f"{identifier(port.var.name)}_seq = xs.swapaxes(1, 2)")
-        for port in self.forward.program.ports("constant"):
+        for port in self.forward.program.ports(Role.CONSTANT):
             given[port.var.name] = f"{identifier(port.var.name)}_seq"
             lines.append(f'{identifier(port.var.name)}_seq = fixed["{port.key}"]')
         for state in self.cell.states:
@@ -200,7 +202,7 @@ class Module:
         body = printer.run()
         lines = [*_allocation({**arrays, **body.arrays}), *lines, *self._assemble(printer, body, steps, backward=False)]
         states = []
-        for port in self.forward.program.ports("new", out=True):
+        for port in self.forward.program.ports(Role.NEW, out=True):
             recurrent = f"new {port.key}" in given
             array = given[f"new {port.key}"] if recurrent else printer.sequence(port.var)
             states.append(f'"{port.key}": {array}.swapaxes(1, 2)')
@@ -222,12 +224,12 @@ class Module:
                 lines.append(f'{identifier(var.name)}_seq = tape["{var.name}"]')
         used = {arg for step in self.backward.steps for arg in step.args} | {p.var for p in self.backward.program.outputs}
         used |= {var for var, _ in self.backward_layout.copies}
-        for port in self.backward.program.ports("seed"):
+        for port in self.backward.program.ports(Role.SEED):
             if port.var in used:
                 given[port.var.name] = f"{identifier(port.var.name)}_seq"
                 seeds = f'{identifier(port.var.name)}_seq = seeds["{port.key}"]'
                 lines += signed([seeds], self.signs, "backward", port.var.name)
-        for port in self.backward.program.ports("carry"):
+        for port in self.backward.program.ports(Role.CARRY):
             given[port.var.name] = identifier(port.var.name)
             zeros = f"{identifier(port.var.name)} = np.zeros(({size_text(rows_of(port.var))}, batch), dtype)"
             lines += signed([zeros], self.signs, "backward", port.var.name)
@@ -235,7 +237,7 @@ class Module:
         body = printer.run()
         lines += [*_allocation(body.arrays), *self._assemble(printer, body, steps, backward=True)]
         outputs = self.backward.program.outputs
-        found = {port.key: port.var for port in outputs if port.role == "gradient"}
+        found = {port.key: port.var for port in outputs if port.role is Role.GRADIENT}
         gradients = []
         for parameter in self.cell.parameters:
             rank = len(_shape(parameter))
@@ -243,10 +245,10 @@ class Module:
             shape = "".join("[..., 0]" for _ in range((3 if parameter.per_step else 2) - rank))
             zero = f'np.zeros_like(packed.given["{parameter.name}"])'
             gradients.append(f'"{parameter.name}": {value + shape if value else zero}')
-        inputs = [printer.sequence(port.var) for port in outputs if port.role == "input"]
+        inputs = [printer.sequence(port.var) for port in outputs if port.role is Role.INPUT]
         initial = []
         for state in self.cell.states:
-            carry = next((p.var for p in self.backward.program.ports("carry") if p.key == state.name), None)
+            carry = next((p.var for p in self.backward.program.ports(Role.CARRY) if p.key == state.name), None)
             value = f"{identifier(carry.name)}.T" if carry else f"np.zeros((batch, {_extent(state.new)}), dtype)"
             initial.append(f'"{state.name}": {value}')
         lines += body.after
@@ -280,7 +282,7 @@ class Module:
         return list(steps.values())
 
     def _array_names(self) -> list[str]:
-        given = [port.var for port in self.forward.program.ports("parameter")]
+        given = [port.var for port in self.forward.program.ports(Role.PARAMETER)]
         return list(dict.fromkeys(_array(var) for var in (*given, *(step.target for step in self._pack_steps()))))
 
     def _packed(self, users: list[str]) -> list[str]:
@@ -292,7 +294,7 @@ class Module:
                 kept.append(step)
                 wanted.update(_array(arg) for arg in step.args)
         lines = []
-        for port in self.forward.program.ports("parameter"):
+        for port in self.forward.program.ports(Role.PARAMETER):
             if _array(port.var) in wanted:
                 missing = 2 - len(port.var.shape)
                 column = f".reshape(*given[{port.key!r}].shape{', 1' * missing})".replace("'", '"') if missing else ""

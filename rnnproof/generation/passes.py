@@ -12,8 +12,9 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Names, Program, Step, Var, in_order, without_dead_steps
+from rnnproof.calculus.operations import Add, Concat, Hadamard, Map, Matmul, Operation, Pad, Slice, Slope
+from rnnproof.calculus.program import Names, Program, Role, Step, in_order, without_dead_steps
+from rnnproof.calculus.variables import Expression, Var
 
 Pass = Callable[[Program], Program]
 
@@ -29,11 +30,7 @@ def optimise(program: Program, *, fuse: bool = True) -> Program:
 def without_aliases(program: Program) -> Program:
     """`y = x` needs no step: read x instead (a state keeps a step of its own, because it is stored)."""
     stored = {port.var for port in program.outputs}
-    mapping = {
-        step.target: step.args[0]
-        for step in program.steps
-        if step.op == "add" and step.attr == (1,) and step.target not in stored
-    }
+    mapping = {step.target: step.args[0] for step in program.steps if step.op == Add((1,)) and step.target not in stored}
     read = program.substitute(mapping)
     computed: dict[Var, tuple[str, ...]] = {}
     for step in reversed(program.steps):
@@ -48,17 +45,17 @@ def split_concatenations(program: Program) -> Program:
     producer = program.producer()
     write = _Writer(program)
     for step in program.steps:
-        source = producer.get(step.args[1]) if step.op == "matmul" else None
-        if source is None or source.op != "concat" or step.args[0].per_sample:
+        source = producer.get(step.args[1]) if step.op == Matmul() else None
+        if source is None or not isinstance(source.op, Concat) or step.args[0].per_sample:
             write.keep(step)
             continue
         start, products, nameless = sp.S.Zero, [], replace(step, of=())
         for part in source.args:
             stop = start + part.shape[0]
-            block = write("slice", step.args[0], attr=(1, start, stop), name=f"{step.args[0].name}_{part.name}", like=nameless)
-            products.append(write("matmul", block, part, name=f"{block.name}_{part.name}", like=nameless))
+            block = write(Slice(1, start, stop), step.args[0], name=f"{step.args[0].name}_{part.name}", like=nameless)
+            products.append(write(Matmul(), block, part, name=f"{block.name}_{part.name}", like=nameless))
             start = stop
-        write.keep(replace(step, op="add", args=tuple(products), attr=(sp.S.One,) * len(products)))
+        write.keep(replace(step, op=Add((sp.S.One,) * len(products)), args=tuple(products)))
     return without_dead_steps(write.program())
 
 
@@ -68,21 +65,21 @@ def flatten_sums(program: Program) -> Program:
     stored = {port.var for port in program.outputs}
     merged: dict[Var, Step] = {}
     for step in program.steps:
-        if step.op != "add":
+        if not isinstance(step.op, Add):
             continue
         args: list[Var] = []
         factors: list[Any] = []
         computed = step.of
-        for arg, factor in zip(step.args, step.attr, strict=True):
+        for arg, factor in zip(step.args, step.op.factors, strict=True):
             inner = merged.get(arg) or producer.get(arg)
-            if inner is not None and inner.op == "add" and len(users[arg]) == 1 and arg not in stored:
+            if inner is not None and isinstance(inner.op, Add) and len(users[arg]) == 1 and arg not in stored:
                 args += inner.args
                 computed += inner.of
-                factors += [factor * inner_factor for inner_factor in inner.attr]
+                factors += [factor * inner_factor for inner_factor in inner.op.factors]
             else:
                 args.append(arg)
                 factors.append(factor)
-        merged[step.target] = replace(step, args=tuple(args), attr=tuple(factors), of=computed)
+        merged[step.target] = replace(step, args=tuple(args), op=Add(tuple(factors)), of=computed)
     return without_dead_steps(program.with_steps(merged.get(step.target, step) for step in program.steps))
 
 
@@ -90,7 +87,7 @@ def share_products(program: Program) -> Program:
     """Products with the same right operand become one: the matrices are stacked, the results are its parts."""
     groups: dict[tuple[Any, ...], list[Step]] = {}
     for step in program.steps:
-        if step.op == "matmul" and len(step.args[1].shape) == 1 and not step.args[0].per_sample:
+        if step.op == Matmul() and len(step.args[1].shape) == 1 and not step.args[0].per_sample:
             left, right = step.args
             groups.setdefault((right, left.shape, left.per_step), []).append(step)
     write = _Writer(program)
@@ -100,10 +97,8 @@ def share_products(program: Program) -> Program:
         if len(members) < 2:
             continue
         members = sorted(members, key=lambda step: rank[step.target])
-        stacked = write(
-            "concat", *(step.args[0] for step in members), attr=0, name=_common(program, (s.args[0] for s in members))
-        )
-        product = write("matmul", stacked, right, name=f"{stacked.name}_{right.name}", of=_computed(members))
+        stacked = write(Concat(0), *(step.args[0] for step in members), name=_common(program, (s.args[0] for s in members)))
+        product = write(Matmul(), stacked, right, name=f"{stacked.name}_{right.name}", of=_computed(members))
         write.parts(product, members)
         replaced.update(members)
     for step in program.steps:
@@ -121,23 +116,23 @@ def stack_elementwise(program: Program) -> Program:
 
 def hoist_sums(program: Program) -> Program:
     """In a sum, what does not wait for the state of the step before is added up first, ahead of the loop."""
-    waiting = descendants(program, {port.var for port in program.ports("old")})
+    waiting = descendants(program, {port.var for port in program.ports(Role.OLD)})
     write = _Writer(program)
     for step in program.steps:
         ahead = [position for position, arg in enumerate(step.args) if arg not in waiting]
-        if step.op != "add" or len(ahead) < 2 or len(ahead) == len(step.args):
+        if not isinstance(step.op, Add) or len(ahead) < 2 or len(ahead) == len(step.args):
             write.keep(step)
             continue
         rest = [position for position in range(len(step.args)) if position not in ahead]
+        factors = step.op.factors
         early = write(
-            "add",
+            Add(tuple(factors[p] for p in ahead)),
             *(step.args[p] for p in ahead),
-            attr=tuple(step.attr[p] for p in ahead),
             name=f"{step.target.name}_ahead",
             like=replace(step, tex=""),
         )
         args = (early, *(step.args[p] for p in rest))
-        write.keep(replace(step, args=args, attr=(sp.S.One, *(step.attr[p] for p in rest))))
+        write.keep(replace(step, args=args, op=Add((sp.S.One, *(factors[p] for p in rest)))))
     return write.program()
 
 
@@ -146,14 +141,15 @@ def gather_parts(program: Program) -> Program:
     producer = program.producer()
     write = _Writer(program)
     for step in program.steps:
-        places = [producer[arg] for arg in step.args if arg in producer and producer[arg].op == "place"]
-        if step.op != "add" or not places or any(factor != 1 for factor in step.attr):
+        makers = [(arg, producer[arg]) for arg in step.args if arg in producer]
+        pads = [(arg, maker.op, maker.args[0]) for arg, maker in makers if isinstance(maker.op, Pad)]
+        if not isinstance(step.op, Add) or not pads or any(factor != 1 for factor in step.op.factors):
             write.keep(step)
             continue
-        axis = places[0].attr[0]
-        parts: dict[Any, list[Var]] = {}
-        for place in places:
-            parts.setdefault(place.attr[1], []).append(place.args[0])
+        axis = pads[0][1].axis
+        parts: dict[Expression, list[Var]] = {}
+        for _, pad, part in pads:
+            parts.setdefault(pad.start, []).append(part)
         reached, pieces = sp.S.Zero, []
         while reached in parts:
             pieces.append(parts.pop(reached))
@@ -163,15 +159,16 @@ def gather_parts(program: Program) -> Program:
             write.keep(step)
             continue
         sums = [
-            group[0] if len(group) == 1 else write("add", *group, attr=(sp.S.One,) * len(group), name="d_part", like=step)
+            group[0] if len(group) == 1 else write(Add((sp.S.One,) * len(group)), *group, name="d_part", like=step)
             for group in pieces
         ]
-        others = [arg for arg in step.args if producer.get(arg) not in places]
+        padded = {arg for arg, _, _ in pads}
+        others = [arg for arg in step.args if arg not in padded]
         if not others:
-            write.keep(replace(step, op="concat", args=tuple(sums), attr=axis))
+            write.keep(replace(step, op=Concat(axis), args=tuple(sums)))
             continue
-        whole = write("concat", *sums, attr=axis, name=f"{step.target.name}_parts", like=step)
-        write.keep(replace(step, args=(whole, *others), attr=(sp.S.One,) * (1 + len(others))))
+        whole = write(Concat(axis), *sums, name=f"{step.target.name}_parts", like=step)
+        write.keep(replace(step, args=(whole, *others), op=Add((sp.S.One,) * (1 + len(others)))))
     return without_dead_steps(write.program())
 
 
@@ -204,15 +201,13 @@ class _Writer:
         self._names = Names([port.var.name for port in program.inputs] + [step.target.name for step in program.steps])
         self._steps: list[Step] = []
 
-    def __call__(
-        self, op: str, *args: Var, attr: Any = None, name: str, like: Step | None = None, of: tuple[str, ...] = ()
-    ) -> Var:
-        shape = OPERATIONS[op].shape(tuple(arg.shape for arg in args), attr)
+    def __call__(self, op: Operation, *args: Var, name: str, like: Step | None = None, of: tuple[str, ...] = ()) -> Var:
+        shape = op.shape(*(arg.shape for arg in args))
         varies = any(arg.per_step for arg in args), any(arg.per_sample for arg in args)
         target = Var(self._names.fresh(name), shape, *varies)
         rule, tex = (like.rule, like.tex) if like is not None else ("", "")
-        computed = of or (like.of if like is not None else self._values(args) if op == "concat" else ())
-        self._steps.append(Step(target, op, args, attr, rule, tex, computed))
+        computed = of or (like.of if like is not None else self._values(args) if isinstance(op, Concat) else ())
+        self._steps.append(Step(target, op, args, rule, tex, computed))
         return target
 
     def _values(self, args: Iterable[Var]) -> tuple[str, ...]:
@@ -228,7 +223,7 @@ class _Writer:
         start = sp.S.Zero
         for member in members:
             stop = start + member.target.shape[0]
-            self._steps.append(replace(member, op="slice", args=(whole,), attr=(0, sp.expand(start), sp.expand(stop))))
+            self._steps.append(replace(member, op=Slice(0, sp.expand(start), sp.expand(stop)), args=(whole,)))
             start = stop
 
     def program(self) -> Program:
@@ -242,10 +237,11 @@ def _gate_order(program: Program) -> dict[Var, tuple[int, int]]:
     order = {}
     for step in program.steps:
         var, place = step.target, program.steps.index(step)
-        while len(users.get(var, [])) == 1 and users[var][0].op == "add":
+        while len(users.get(var, [])) == 1 and isinstance(users[var][0].op, Add):
             var = users[var][0].target
         following = users.get(var, [])
-        kind = following[0].attr if len(following) == 1 and following[0].op == "map" else None
+        op = following[0].op if len(following) == 1 else None
+        kind = op.function if isinstance(op, Map) else None
         if kind is not None:
             place = program.steps.index(following[0])
         order[step.target] = (kinds.setdefault(kind, len(kinds)), place)
@@ -276,35 +272,35 @@ def _stack_once(program: Program) -> Program | None:
 
 def _sorted_terms(step: Step, producer: dict[Var, Step]) -> Step:
     """A sum with its terms in an order that does not depend on how the equation was printed."""
-    if step.op != "add":
+    if not isinstance(step.op, Add):
         return step
 
     def key(position: int) -> tuple[str, int]:
         source = producer.get(step.args[position])
-        return (source.args[0].name if source is not None and source.op == "slice" else "", position)
+        return (source.args[0].name if source is not None and isinstance(source.op, Slice) else "", position)
 
     order = sorted(range(len(step.args)), key=key)
-    return replace(step, args=tuple(step.args[p] for p in order), attr=tuple(step.attr[p] for p in order))
+    return replace(step, args=tuple(step.args[p] for p in order), op=Add(tuple(step.op.factors[p] for p in order)))
 
 
 def _signature(step: Step, producer: dict[Var, Step]) -> tuple[tuple[Any, ...] | None, list[Any]]:
     """What members of a stack share: operation, attribute, shape, and for each argument where it comes from."""
-    if not OPERATIONS[step.op].elementwise or len(step.target.shape) != 1:
+    if not isinstance(step.op, Add | Hadamard | Map | Slope) or len(step.target.shape) != 1:
         return None, []
     kinds: list[Any] = []
     starts: list[Any] = []
     for arg in step.args:
         source = producer.get(arg)
-        if source is not None and source.op == "slice" and source.attr[0] == 0:
+        if source is not None and isinstance(source.op, Slice) and source.op.axis == 0:
             kinds.append(("part", source.args[0]))
-            starts.append(source.attr[1])
+            starts.append(source.op.start)
         elif not arg.per_sample:
             kinds.append(("shared", arg.per_step))
         else:
             return None, []
     if not starts:
         return None, []
-    return (step.op, step.attr, step.target.shape, tuple(kinds)), starts
+    return (step.op, step.target.shape, tuple(kinds)), starts
 
 
 def _neighbours(members: list[Step], producer: dict[Var, Step]) -> Iterable[list[Step]]:
@@ -335,19 +331,17 @@ def _merge(program: Program, run: list[Step], producer: dict[Var, Step]) -> Prog
     args = []
     for column in zip(*(step.args for step in run), strict=True):
         source = producer.get(column[0])
-        if source is not None and source.op == "slice" and source.attr[0] == 0:
-            base, start, stop = source.args[0], source.attr[1], producer[column[-1]].attr[2]
+        if source is not None and isinstance(source.op, Slice) and source.op.axis == 0:
+            base, start, stop = source.args[0], source.op.start, producer[column[-1]].as_op(Slice).stop
             whole = start == 0 and sp.expand(stop - base.shape[0]) == 0
-            args.append(
-                base if whole else write("slice", base, attr=(0, start, stop), name=_joined(column), of=_made(column, producer))
-            )
+            args.append(base if whole else write(Slice(0, start, stop), base, name=_joined(column), of=_made(column, producer)))
         elif len(set(column)) == 1 and column[0].shape == ():
             args.append(column[0])
         else:
-            args.append(write("concat", *column, attr=0, name=_common(program, column)))
+            args.append(write(Concat(0), *column, name=_common(program, column)))
     tex = "\n".join(dict.fromkeys(step.tex for step in run))
     like = replace(run[0], tex=tex, of=_computed(run))
-    merged = write(run[0].op, *args, attr=run[0].attr, name=_joined(s.target for s in run), like=like)
+    merged = write(run[0].op, *args, name=_joined(s.target for s in run), like=like)
     write.parts(merged, run)
     targets = {step.target for step in run}
     for step in program.steps:

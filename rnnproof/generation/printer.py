@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from rnnproof.derivation.program import Step, Var
+from rnnproof.calculus.operations import Matmul, Slice
+from rnnproof.calculus.program import Step
+from rnnproof.calculus.variables import Var
 from rnnproof.generation.schedule import Schedule
 from rnnproof.generation.statements import IN_LOOP, expression, in_place
 from rnnproof.generation.storage import Layout, Region
@@ -167,23 +169,23 @@ class Printer:
         return lines
 
     def _step(self, step: Step) -> list[str]:
-        if step.op == "slice" and step.target.per_sample:
+        if isinstance(step.op, Slice) and step.target.per_sample:
             return []
         if not step.target.per_sample:
             return [f"{self.parameter(step.target)} = {expression(step, self.text)}"]
         region = self.layout.regions[step.target]
         if self.place == "loop":
             args = [self.here(arg) for arg in step.args]
-            return IN_LOOP[step.op](step, args, self.here(step.target), self.layout)
+            return IN_LOOP[step.op.name](step, args, self.here(step.target), self.layout)
         args = [self.sequence(arg) for arg in step.args]
         fresh = f"{self.names[region]}_seq" not in self.made and region.whole and region.buffer.kind == "sequence"
         fresh = fresh and self.base_unmade(region)
-        if fresh and step.op == "matmul" and self.place == "before":
+        if fresh and step.op == Matmul() and self.place == "before":
             return [f"np.matmul({', '.join(args)}, out={self.base(region)})"]
         if fresh:
             out = f"{self.names[region]}_seq"
             self.made.add(out)
-            if step.op == "matmul" and self._by_rows(step.args[1]) and not step.args[0].per_step:
+            if step.op == Matmul() and self._by_rows(step.args[1]) and not step.args[0].per_step:
                 return [f"{out} = _sequence({args[0]} @ _rows({args[1]}), steps, batch)"]
             return [f"{out} = {expression(step, self.sequence)}"]
         out = self.sequence(step.target)

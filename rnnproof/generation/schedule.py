@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.calculus.operations import Matmul, Slice
+from rnnproof.calculus.program import Program, Role, Step
+from rnnproof.calculus.variables import Var
+from rnnproof.generation.lowered import Spread
 from rnnproof.generation.passes import descendants
 
 PHASES = ("pack", "before", "loop", "after")
@@ -30,10 +33,10 @@ def schedule(program: Program) -> Schedule:
     In a forward Program the loop carries the states, in a backward one their adjoints. What is only handed on to the next
     step is computed last, so that it can take the place of what arrived.
     """
-    carried_in = {port.var for role in ("old", "carry") for port in program.ports(role)}
-    carried_keys = {port.key for role in ("old", "carry") for port in program.ports(role)}
-    carried_out = {port.var for port in program.outputs if port.role in ("new", "carry") and port.key in carried_keys}
-    passing = {port.var for port in program.ports("carry")}  # overwritten at each step, so read only inside the loop
+    carried_in = {port.var for role in (Role.OLD, Role.CARRY) for port in program.ports(role)}
+    carried_keys = {port.key for role in (Role.OLD, Role.CARRY) for port in program.ports(role)}
+    carried_out = {port.var for port in program.outputs if port.role in (Role.NEW, Role.CARRY) and port.key in carried_keys}
+    passing = {port.var for port in program.ports(Role.CARRY)}  # overwritten at each step, so read only inside the loop
     waiting = descendants(program, carried_in | carried_out)
     wanted = _ancestors(program, carried_out)
     data = descendants(program, {port.var for port in program.inputs if port.var.per_sample})
@@ -49,10 +52,10 @@ def schedule(program: Program) -> Schedule:
         elif target in waiting or target in carried_out:
             phase[target] = "loop" if target in wanted else "after"
         elif "loop" not in later and "before" not in later:
-            phase[target] = "after" if program.ports("carry") else "before"
-        elif step.op == "spread" and "before" not in later:
+            phase[target] = "after" if program.ports(Role.CARRY) else "before"
+        elif step.op == Spread() and "before" not in later:
             phase[target] = "loop"
-        elif "before" in later or step.op == "matmul" or not program.ports("carry"):
+        elif "before" in later or step.op == Matmul() or not program.ports(Role.CARRY):
             phase[target] = "before"
         else:
             phase[target] = "loop"
@@ -68,7 +71,7 @@ def _views_first(steps: Iterable[Step]) -> list[Step]:
     given = tuple(steps)
     made = {step.target for step in given}
     for step in given:
-        if step.op == "slice" and step.args[0] in made:
+        if isinstance(step.op, Slice) and step.args[0] in made:
             views.setdefault(step.args[0], []).append(step)
     ordered: list[Step] = []
 
@@ -78,7 +81,7 @@ def _views_first(steps: Iterable[Step]) -> list[Step]:
             place(view)
 
     for step in given:
-        if not (step.op == "slice" and step.args[0] in made):
+        if not (isinstance(step.op, Slice) and step.args[0] in made):
             place(step)
     return ordered
 

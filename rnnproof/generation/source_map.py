@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnnproof.derivation.derivation import Derivation
-from rnnproof.derivation.program import Program, Var
+from rnnproof.calculus.derivation import Derivation
+from rnnproof.calculus.operations import Slice
+from rnnproof.calculus.program import Program
+from rnnproof.calculus.variables import Var
 from rnnproof.generation.module import Module
 from rnnproof.generation.printer import SIGN
 
@@ -55,6 +57,6 @@ def owners(program: Program, named: Iterable[str]) -> dict[Var, tuple[str, ...]]
     for step in reversed(program.steps):
         own = [name for name in step.of if name in wanted]
         readers = users.get(step.target, [])
-        nameless = [user for user in readers if user.op == "slice" and wanted.isdisjoint(user.of)] if own else readers
+        nameless = [user for user in readers if isinstance(user.op, Slice) and wanted.isdisjoint(user.of)] if own else readers
         found[step.target] = tuple(dict.fromkeys([*own, *(name for user in nameless for name in found[user.target])]))
     return found

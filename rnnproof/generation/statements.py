@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from rnnproof.derivation.program import Step, Var
+from rnnproof.calculus.operations import Concat, Constant, Identity, Pad, Slice
+from rnnproof.calculus.program import Step
+from rnnproof.calculus.variables import Var
+from rnnproof.generation.lowered import Fill, Repeat, Select, Ufunc
 from rnnproof.generation.storage import Layout, rows_of
 from rnnproof.generation.words import bounds, number, size_text
 
@@ -21,29 +24,29 @@ def _function(name: str) -> str:
     return f"_{name}" if name in OWN else f"np.{name}"
 
 
-def _operands(step: Step, args: list[str]) -> list[str]:
-    return [args[item] if isinstance(item, int) else number(item) for item in step.attr[1]]
+def _operands(op: Ufunc | Select, args: list[str]) -> list[str]:
+    return [args[operand] if isinstance(operand, int) else number(operand) for operand in op.operands]
 
 
-def _select(step: Step, args: list[str]) -> str:
-    relation, threshold, spec = step.attr
-    values = ", ".join(args[item] if isinstance(item, int) else number(item) for item in spec)
-    return f"np.where({args[0]} {relation} {number(threshold)}, {values})"
+def _select(op: Select, args: list[str]) -> str:
+    return f"np.where({args[0]} {op.relation} {number(op.threshold)}, {', '.join(_operands(op, args))})"
 
 
 def _selected(step: Step, args: list[str]) -> str:
     """A new array; where both values are numbers NumPy would make it float64."""
-    numbers = not any(isinstance(item, int) for item in step.attr[2])
-    return f"{_select(step, args)}.astype({args[0]}.dtype)" if numbers else _select(step, args)
+    op = step.as_op(Select)
+    numbers = not any(isinstance(operand, int) for operand in op.operands)
+    return f"{_select(op, args)}.astype({args[0]}.dtype)" if numbers else _select(op, args)
 
 
 def _same(step: Step, layout: Layout, position: int) -> bool:
-    item = step.attr[1][position]
-    return isinstance(item, int) and layout.regions.get(step.args[item]) == layout.regions[step.target]
+    operand = step.as_op(Ufunc).operands[position]
+    return isinstance(operand, int) and layout.regions.get(step.args[operand]) == layout.regions[step.target]
 
 
 def _ufunc(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
-    name, operands = step.attr[0], _operands(step, args)
+    op = step.as_op(Ufunc)
+    name, operands = op.function, _operands(op, args)
     if name in _OPERATORS and _same(step, layout, 0):
         return [f"{out} {_OPERATORS[name]}= {operands[1]}"]
     if name in ("add", "multiply") and _same(step, layout, 1):
@@ -63,8 +66,8 @@ def _stack(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
     return lines
 
 
-def _placed(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
-    _, start, _ = step.attr
+def _padded(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
+    start = step.as_op(Pad).start
     stop = sp.expand(start + rows_of(step.args[0]))
     return [f"{out}.fill(0)", f"{out}[{bounds(start, stop, rows_of(step.target))}] = {args[0]}"]
 
@@ -72,39 +75,40 @@ def _placed(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
 IN_LOOP: dict[str, Callable[[Step, list[str], str, Layout], list[str]]] = {
     "matmul": lambda step, args, out, layout: [f"np.matmul({args[0]}, {args[1]}, out={out})"],
     "ufunc": _ufunc,
-    "select": lambda step, args, out, layout: [f"{out}[...] = {_select(step, args)}"],
+    "select": lambda step, args, out, layout: [f"{out}[...] = {_select(step.as_op(Select), args)}"],
     "erf": lambda step, args, out, layout: [f"{out}[...] = _erf({args[0]})"],
     "normal": lambda step, args, out, layout: [f"{out}[...] = _normal({args[0]})"],
-    "fill": lambda step, args, out, layout: [f"{out}.fill({number(step.attr)})"],
-    "repeat": lambda step, args, out, layout: [f"np.multiply({args[0]}, {number(step.attr)}, out={out})"],
+    "fill": lambda step, args, out, layout: [f"{out}.fill({number(step.as_op(Fill).number)})"],
+    "repeat": lambda step, args, out, layout: [f"np.multiply({args[0]}, {number(step.as_op(Repeat).number)}, out={out})"],
     "copy": lambda step, args, out, layout: [f"{out}[...] = {args[0]}"],
     "spread": lambda step, args, out, layout: [f"{out}[...] = {args[0]}"],
     "sum": lambda step, args, out, layout: [f"np.sum({args[0]}, axis=0, keepdims=True, out={out})"],
     "concat": _stack,
-    "place": _placed,
+    "pad": _padded,
 }
 
 
 def in_place(step: Step, args: list[str], out: str, layout: Layout) -> list[str]:
     """A step over all steps at once that overwrites its argument."""
-    if step.op == "ufunc" and any(_same(step, layout, p) for p in range(len(step.attr[1]))):
+    if isinstance(step.op, Ufunc) and any(_same(step, layout, p) for p in range(len(step.op.operands))):
         return _ufunc(step, args, out, layout)
     return []
 
 
 def _ufunc_text(step: Step, args: list[str]) -> str:
-    name, operands = step.attr[0], _operands(step, args)
+    op = step.as_op(Ufunc)
+    name, operands = op.function, _operands(op, args)
     if name in _OPERATORS:
         return f"{operands[0]} {_OPERATORS[name]} {operands[1]}"
     return f"{_function(name)}({', '.join(operands)})"
 
 
 def _slice_text(step: Step, args: list[str]) -> str:
-    axis, start, stop = step.attr
-    return f"{args[0]}[..., {bounds(start, stop, step.args[0].shape[axis])}{', :' if axis == 0 else ''}]"
+    op = step.as_op(Slice)
+    return f"{args[0]}[..., {bounds(op.start, op.stop, step.args[0].shape[op.axis])}{', :' if op.axis == 0 else ''}]"
 
 
-def _total_text(step: Step, args: list[str]) -> str:
+def _reduce_sum_text(step: Step, args: list[str]) -> str:
     """Sum over the batch, and over the steps unless the result has a value for each."""
     var, target = step.args[0], step.target
     if len(var.shape) == 2:
@@ -113,27 +117,28 @@ def _total_text(step: Step, args: list[str]) -> str:
 
 
 def _constant_text(step: Step, args: list[str]) -> str:
-    kind, shape = step.attr
-    if kind == "identity":
-        return f"np.eye({size_text(shape[0])}, dtype=dtype)"
-    value = {"one": 1.0, "zero": 0.0}.get(kind, kind) if isinstance(kind, str) else kind
-    rows = size_text(shape[0]) if shape else "1"
-    columns = size_text(shape[1]) if len(shape) == 2 else "1"
-    return f"np.full(({rows}, {columns}), {number(value)}, dtype)"
+    op = step.as_op(Constant)
+    rows, columns = (*map(size_text, op.extents), "1", "1")[:2]
+    return f"np.full(({rows}, {columns}), {number(op.number)}, dtype)"
 
 
 def _concat_text(step: Step, args: list[str]) -> str:
     if step.target.per_sample:
         return f"np.concatenate([{', '.join(args)}], axis=1)"
-    return f"np.concatenate([{', '.join(args)}], axis={-2 if step.attr == 0 else -1})"
+    return f"np.concatenate([{', '.join(args)}], axis={-2 if step.as_op(Concat).axis == 0 else -1})"
 
 
-def _place_text(step: Step, args: list[str]) -> str:
-    axis, start, total = step.attr
-    stop = sp.expand(start + step.args[0].shape[axis])
-    pads = f"({size_text(start)}, {size_text(sp.expand(total - stop))})"
+def _pad_text(step: Step, args: list[str]) -> str:
+    op = step.as_op(Pad)
+    axis, stop = op.axis, sp.expand(op.start + step.args[0].shape[op.axis])
+    pads = f"({size_text(op.start)}, {size_text(sp.expand(op.extent - stop))})"
     lead = "(0, 0), " if step.args[0].per_step else ""
     return f"np.pad({args[0]}, ({lead}{pads + ', (0, 0)' if axis == 0 else '(0, 0), ' + pads}))"
+
+
+def _repeat_text(step: Step, args: list[str]) -> str:
+    op = step.as_op(Repeat)
+    return f"np.repeat({args[0]} * {number(op.number)}, {size_text(op.rows)}, axis=-2)"
 
 
 _EXPRESSIONS: dict[str, Callable[[Step, list[str]], str]] = {
@@ -142,24 +147,25 @@ _EXPRESSIONS: dict[str, Callable[[Step, list[str]], str]] = {
     "select": _selected,
     "erf": lambda step, args: f"_erf({args[0]})",
     "normal": lambda step, args: f"_normal({args[0]})",
-    "fill": lambda step, args: f"np.full_like({args[0]}, {number(step.attr)})",
-    "repeat": lambda step, args: f"np.repeat({args[0]} * {number(step.attr)}, {size_text(step.target.shape[0])}, axis=-2)",
+    "fill": lambda step, args: f"np.full_like({args[0]}, {number(step.as_op(Fill).number)})",
+    "repeat": _repeat_text,
     "copy": lambda step, args: f"{args[0]}.copy()",
     "spread": lambda step, args: f"np.full((steps, {size_text(rows_of(step.target))}, batch), {args[0]}, dtype)",
     "sum": lambda step, args: f"{args[0]}.sum(axis={'(-2, -1)' if len(step.args[0].shape) == 2 else '-2'}, keepdims=True)",
     "concat": _concat_text,
     "slice": _slice_text,
-    "place": _place_text,
+    "pad": _pad_text,
     "transpose": lambda step, args: f"{args[0]}.swapaxes(-1, -2)",
-    "total": _total_text,
+    "reduce_sum": _reduce_sum_text,
     "outer": lambda step, args: f"{args[0]} @ {args[1]}.swapaxes(-1, -2)",
     "rows": lambda step, args: f"_rows({args[0]})",
     "columns": lambda step, args: f"_columns({args[0]})",
-    "batch_total": lambda step, args: f"np.matmul({args[0]}, {args[1]}.swapaxes(1, 2))",
+    "outer_sum": lambda step, args: f"np.matmul({args[0]}, {args[1]}.swapaxes(1, 2))",
     "constant": _constant_text,
+    "identity": lambda step, args: f"np.eye({size_text(step.as_op(Identity).size)}, dtype=dtype)",
 }
 
 
 def expression(step: Step, text: Callable[[Var], str]) -> str:
     """The step as an expression that makes a new array."""
-    return _EXPRESSIONS[step.op](step, [text(arg) for arg in step.args])
+    return _EXPRESSIONS[step.op.name](step, [text(arg) for arg in step.args])

@@ -13,11 +13,14 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.program import Step, Var
+from rnnproof.calculus.operations import Concat, Slice
+from rnnproof.calculus.program import Role, Step
+from rnnproof.calculus.variables import Var
+from rnnproof.generation.lowered import Columns, Copy, Erf, Fill, Normal, Rows, Select, Ufunc
 from rnnproof.generation.schedule import Schedule
 
-IN_PLACE = {"ufunc", "select", "erf", "normal", "copy", "fill"}
-VIEWS = {"rows", "columns"}  # NumPy may hand out the argument's own memory: it must hold its value as long as they are read
+IN_PLACE = Ufunc | Select | Erf | Normal | Copy | Fill
+VIEWS = Rows | Columns  # NumPy may hand out the argument's own memory: it must hold its value as long as they are read
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ class _Assigner:
         users = self.program.users()
         self.last: dict[Var, float] = {}
         self.stored: set[Var] = set()
-        self.flat = {step.args[0] for step in plan.steps if step.op == "rows"}
-        outputs = {port.var for port in self.program.outputs if port.role != "carry"}
-        handed_on = {port.var for port in self.program.ports("carry", out=True)}  # the loop ends with copying them
+        self.flat = {step.args[0] for step in plan.steps if step.op == Rows()}
+        outputs = {port.var for port in self.program.outputs if port.role is not Role.CARRY}
+        handed_on = {port.var for port in self.program.ports(Role.CARRY, out=True)}  # the loop ends with copying them
         for var in (*(port.var for port in self.program.inputs), *(step.target for step in plan.steps)):
             reads = [self.position[user.target] for user in users.get(var, [])]
             self.last[var] = inf if var in kept or var in outputs or var in handed_on else max(reads, default=-1)
@@ -112,18 +115,18 @@ class _Assigner:
             if var in kept or var in outputs or "after" in later or plan.phase.get(var) in ("before", "after"):
                 self.stored.add(var)
         for step in reversed(plan.steps):
-            if step.op in VIEWS:
+            if isinstance(step.op, VIEWS):
                 self.last[step.args[0]] = max(self.last[step.args[0]], self.last[step.target])
-            if step.op == "slice" and step.target in self.stored:
+            if isinstance(step.op, Slice) and step.target in self.stored:
                 self.stored.add(step.args[0])
 
     def run(self) -> Layout:
         for port in self.program.inputs:
-            kind = {"old": "state", "carry": "carry"}.get(port.role, "given")
+            kind = {Role.OLD: "state", Role.CARRY: "carry"}.get(port.role, "given")
             if port.var.per_sample:
                 buffer = Buffer(port.var.name, kind, rows_of(port.var))
                 self.layout.regions[port.var] = Region(buffer, sp.S.Zero, buffer.rows)
-        self.carry = {port.key: self.layout.regions[port.var] for port in self.program.ports("carry")}
+        self.carry = {port.key: self.layout.regions[port.var] for port in self.program.ports(Role.CARRY)}
         self._prefer_states()
         self._prefer_stacks()
         for step in self.plan.steps:
@@ -134,15 +137,15 @@ class _Assigner:
 
     def _prefer_states(self) -> None:
         """A state's new value is written where all its steps are stored; where that can't be, the loop ends with a copy."""
-        recurrent = {port.key for port in self.program.ports("old")}
+        recurrent = {port.key for port in self.program.ports(Role.OLD)}
         producer = self.program.producer()
-        for port in self.program.ports("new", out=True):
+        for port in self.program.ports(Role.NEW, out=True):
             if port.key not in recurrent:
                 continue
             buffer = Buffer(f"new {port.key}", "state", rows_of(port.var))
             region = Region(buffer, sp.S.Zero, buffer.rows)
             step = producer.get(port.var)
-            fits = step is not None and step.op != "slice" and self.plan.phase[port.var] == "loop"
+            fits = step is not None and not isinstance(step.op, Slice) and self.plan.phase[port.var] == "loop"
             if fits and port.var not in self.preferred:
                 self.preferred[port.var] = region
             else:
@@ -151,7 +154,7 @@ class _Assigner:
     def _prefer_stacks(self) -> None:
         producer = self.program.producer()
         for step in reversed(self.plan.steps):
-            if step.op != "concat" or not step.target.per_sample or self.plan.phase[step.target] != "loop":
+            if not isinstance(step.op, Concat) or not step.target.per_sample or self.plan.phase[step.target] != "loop":
                 continue
             buffer = Buffer(step.target.name, "scratch", rows_of(step.target))
             if step.target in self.stored:
@@ -163,24 +166,28 @@ class _Assigner:
                 stop = start + rows_of(arg)
                 made = producer.get(arg)
                 lost = arg in self.stored and region.buffer.kind == "scratch"  # read after the loop, the stack only inside
-                fits = made is not None and made.op != "slice" and self.plan.phase[arg] == "loop" and step.args.count(arg) == 1
+                fits = (
+                    made is not None
+                    and not isinstance(made.op, Slice)
+                    and self.plan.phase[arg] == "loop"
+                    and step.args.count(arg) == 1
+                )
                 if fits and not lost:
                     self.preferred.setdefault(arg, region.part(start, stop))
                 start = stop
 
     def _region(self, step: Step) -> Region:
         target, regions = step.target, self.layout.regions
-        if step.op == "slice":
-            _, start, stop = step.attr
-            return regions[step.args[0]].part(start, stop)
+        if isinstance(step.op, Slice):
+            return regions[step.args[0]].part(step.op.start, step.op.stop)
         if target in self.preferred:
             return self.preferred[target]
-        for port in self.program.ports("carry", out=True):
+        for port in self.program.ports(Role.CARRY, out=True):
             mine = port.var == target and port.key in self.carry and target not in self.stored
             if mine and self._free(self.carry[port.key], step):
-                if sum(other.var == target for other in self.program.ports("carry", out=True)) == 1:
+                if sum(other.var == target for other in self.program.ports(Role.CARRY, out=True)) == 1:
                     return self.carry[port.key]
-        if step.op in IN_PLACE:
+        if isinstance(step.op, IN_PLACE):
             for arg in sorted(step.args, key=lambda arg: self._kind(arg) != "sequence"):
                 if self._may_overwrite(arg, step):
                     return regions[arg]
@@ -200,7 +207,7 @@ class _Assigner:
         return self._free(self.layout.regions[arg], step)
 
     def _carried_out(self) -> list[Any]:
-        return [port for port in self.program.ports("carry", out=True) if port.key in self.carry]
+        return [port for port in self.program.ports(Role.CARRY, out=True) if port.key in self.carry]
 
     def _free(self, region: Region, step: Step) -> bool:
         """Nobody reads these rows after `step`, and `step` itself at most elementwise, in the same rows."""
@@ -209,7 +216,9 @@ class _Assigner:
             if region.overlaps(other):
                 if self.last[var] > now:
                     return False
-                if self.last[var] == now and (step.op not in IN_PLACE or other != region or var.shape != step.target.shape):
+                if self.last[var] == now and (
+                    not isinstance(step.op, IN_PLACE) or other != region or var.shape != step.target.shape
+                ):
                     return False
         return True
 

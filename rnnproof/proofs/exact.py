@@ -9,9 +9,9 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.program import Program
+from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.program import Program
 from rnnproof.documents.message import say
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs.induction import Differs, Induction

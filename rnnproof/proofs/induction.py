@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from rnnproof.derivation.program import Program, Var
+from rnnproof.calculus.operations import Call, Map
+from rnnproof.calculus.program import Program, Role
+from rnnproof.calculus.variables import Var
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.entries import Entries
 from rnnproof.proofs.opaque import Array, Opaque, place
 from rnnproof.proofs.polynomial import Polynomial, Work
 from rnnproof.proofs.program_side import Run
 
-_OUT = {"parameter": "gradient", "old": "carry", "input": "input"}
+_OUT = {Role.PARAMETER: Role.GRADIENT, Role.OLD: Role.CARRY, Role.INPUT: Role.INPUT}
 
 
 class Differs(Exception):
@@ -42,17 +44,17 @@ class Induction:
         self.run = Run(forward, backward, self.opaque, sizes, steps, self.given)
         self.entries = Entries(self.opaque, sizes, {body.name: body for body in cell.bodies}, {})
         self.ports = {(port.role, port.key): port.var for port in forward.inputs}
-        self.new = {port.key: port.var for port in forward.ports("new", out=True)}
+        self.new = {port.key: port.var for port in forward.ports(Role.NEW, out=True)}
         self.equations = {step.target.name: step.target for step in forward.steps if step.target.tex}
         self.adjoints = {name: step.target for step in backward.steps for name in step.of}
         self.named: dict[tuple[Var, int], Array] = {}
         self.slopes: dict[int, Polynomial] = {}
 
-    def given(self, role: str, key: str, t: int) -> Array:
+    def given(self, role: Role, key: str, t: int) -> Array:
         """The symbols of a parameter, input, initial state or seed."""
-        var = self.new[key] if role == "seed" else self.ports[(role, key)]
-        varies = var.per_step and role != "old"
-        label = {"seed": "seed of ", "old": "initial "}.get(role, "") + key
+        var = self.new[key] if role is Role.SEED else self.ports[(role, key)]
+        varies = var.per_step and role is not Role.OLD
+        label = {Role.SEED: "seed of ", Role.OLD: "initial "}.get(role, "") + key
         return self.opaque.array(f"{label} at step {t + 1}" if varies else label, self.run.shape(var))
 
     def prove(self) -> int:
@@ -75,9 +77,9 @@ class Induction:
         cell, values = self.cell, self.entries.values
         for state in cell.states:
             if state.old is not None:
-                values[state.old] = values[state.new] if t else _matrix(self.given("old", state.name, 0))
-        values.update({p.symbol: _matrix(self.given("parameter", p.name, t)) for p in cell.parameters})
-        values.update({x: _matrix(self.given("input", x.name, t)) for x in cell.inputs})
+                values[state.old] = values[state.new] if t else _matrix(self.given(Role.OLD, state.name, 0))
+        values.update({p.symbol: _matrix(self.given(Role.PARAMETER, p.name, t)) for p in cell.parameters})
+        values.update({x: _matrix(self.given(Role.INPUT, x.name, t)) for x in cell.inputs})
 
     def _equation(self, symbol: Any, value: Array, t: int) -> None:
         """Compare an equation's value on both sides and name it."""
@@ -98,13 +100,13 @@ class Induction:
     def _applications(self, t: int) -> None:
         """Functions applied inside an equation have a name already; note those that one line of the Program makes."""
         for step in self.run.forward.steps:
-            if step.op in ("map", "apply") and (step.target, t) not in self.named and (step.target.per_step or not t):
+            if isinstance(step.op, Map | Call) and (step.target, t) not in self.named and (step.target.per_step or not t):
                 self.named[step.target, t] = self.run.value(step.target, t)
 
     def _seed(self, t: int) -> None:
         """The loss is the sum of seed times state over states and steps: its derivative by each state."""
         for state in self.cell.states:
-            seeds = _matrix(self.given("seed", state.name, t))
+            seeds = _matrix(self.given(Role.SEED, state.name, t))
             for value, seed in zip(np.ravel(self.entries.values[state.new]), np.ravel(seeds), strict=True):
                 for generator, slope in value.partials():
                     self._add(generator, slope * seed)
@@ -171,12 +173,12 @@ class Induction:
         outputs = {(port.role, port.key): port.var for port in self.run.backward.outputs}
         for (role, key), var in self.ports.items():
             out = outputs.get((_OUT[role], key))
-            varies = var.per_step and role != "old"
+            varies = var.per_step and role is not Role.OLD
             for t in range(self.steps if varies else 1):
                 symbols = self.given(role, key, t)
                 derived = self.run.value(out, t) if out is not None else self.run.zeros(var)
                 where = f" at step {t + 1}" if varies else ""
-                label = f"initial {key}" if role == "old" else key
+                label = f"initial {key}" if role is Role.OLD else key
                 for at in np.ndindex(*self.run.shape(var)):
                     pair = (derived[at], symbols[at]) if at else (derived, symbols)
                     yield f"{label}{place(at)}{where}", *pair

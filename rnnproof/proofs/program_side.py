@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.calculus.operations import OPERATIONS, Add, Call, Constant, Pad, ReduceSum, Slice, Vjp
+from rnnproof.calculus.program import Program, Role, Step
+from rnnproof.calculus.variables import Var
 from rnnproof.proofs.opaque import Array, Opaque
 
 
@@ -28,15 +29,15 @@ class Run:
     opaque: Opaque
     sizes: Mapping[Any, sp.Integer]
     steps: int
-    given: Callable[[str, str, int], Array]
+    given: Callable[[Role, str, int], Array]
     _values: dict[tuple[Var, int], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._made = self.forward.producer() | self.backward.producer()
-        self._ports = {port.var: port for port in (*self.backward.ports("seed"), *self.backward.ports("carry"))}
+        self._ports = {port.var: port for port in (*self.backward.ports(Role.SEED), *self.backward.ports(Role.CARRY))}
         self._ports |= {port.var: port for port in self.forward.inputs}
-        self._new = {port.key: port.var for port in self.forward.ports("new", out=True)}
-        self._handed = {port.key: port.var for port in self.backward.ports("carry", out=True)}
+        self._new = {port.key: port.var for port in self.forward.ports(Role.NEW, out=True)}
+        self._handed = {port.key: port.var for port in self.backward.ports(Role.CARRY, out=True)}
 
     def size(self, value: Any) -> int:
         """A size as a number."""
@@ -59,9 +60,9 @@ class Run:
 
     def _entered(self, var: Var, t: int) -> Array:
         port = self._ports[var]
-        if port.role == "old" and t > 0:
+        if port.role is Role.OLD and t > 0:
             return self.value(self._new[port.key], t - 1)
-        if port.role == "carry":
+        if port.role is Role.CARRY:
             last = t == self.steps - 1 or port.key not in self._handed
             return self.zeros(var) if last else self.value(self._handed[port.key], t + 1)
         return self.given(port.role, port.key, t)
@@ -71,59 +72,73 @@ class Run:
         return self.opaque.full(self.shape(var), 0) if var.shape else self.opaque.whole(0)
 
     def _computed(self, step: Step, t: int) -> Array:
-        if step.op == "total" and not step.target.per_step and step.args[0].per_step:
+        if isinstance(step.op, ReduceSum) and step.op.over_steps:
             return reduce(add, (self.value(step.args[0], each) for each in range(self.steps)))
-        return ENTRIES[step.op](self, step, *(self.value(arg, t) for arg in step.args))
-
-
-def _scaled(factor: Array, value: Array) -> Array:
-    return value * factor
+        return ENTRIES[step.op.name](self, step, *(self.value(arg, t) for arg in step.args))
 
 
 def _constant(run: Run, step: Step) -> Array:
-    kind, shape = step.attr
-    sizes = tuple(map(run.size, shape))
-    if kind == "identity":
-        made = run.opaque.full(sizes, 0)
-        np.fill_diagonal(made, run.opaque.whole(1))
-        return made
-    return run.opaque.full(sizes, {"one": 1, "zero": 0}[kind]) if isinstance(kind, str) else run.opaque.number(kind)
+    op = step.as_op(Constant)
+    number = run.opaque.number(sp.sympify(op.number))
+    if not op.extents:
+        return number
+    array = np.empty(run.shape(step.target), dtype=object)
+    array[...] = number
+    return array
 
 
-def _slice(run: Run, step: Step, value: Array) -> Array:
-    axis, start, stop = step.attr
-    return value[(slice(None),) * axis + (slice(run.size(start), run.size(stop)),)]
+def _identity(run: Run, step: Step) -> Array:
+    array = run.opaque.full(run.shape(step.target), 0)
+    np.fill_diagonal(array, run.opaque.whole(1))
+    return array
 
 
-def _place(run: Run, step: Step, value: Array) -> Array:
-    axis, start, _ = step.attr
-    first = run.size(start)
-    made = run.opaque.full(run.shape(step.target), 0)
-    made[(slice(None),) * axis + (slice(first, first + value.shape[axis]),)] = value
-    return made
+def _slice(run: Run, step: Step, x: Array) -> Array:
+    op = step.as_op(Slice)
+    return x[(slice(None),) * op.axis + (slice(run.size(op.start), run.size(op.stop)),)]
+
+
+def _pad(run: Run, step: Step, x: Array) -> Array:
+    op = step.as_op(Pad)
+    first = run.size(op.start)
+    array = run.opaque.full(run.shape(step.target), 0)
+    array[(slice(None),) * op.axis + (slice(first, first + x.shape[op.axis]),)] = x
+    return array
 
 
 def _sum(run: Run, step: Step, *terms: Array) -> Array:
-    return reduce(add, (term * run.opaque.number(sp.sympify(k)) for k, term in zip(step.attr, terms, strict=True)))
+    factors = map(sp.sympify, step.as_op(Add).factors)
+    return reduce(add, (term * run.opaque.number(k) for k, term in zip(factors, terms, strict=True)))
+
+
+def _call(run: Run, step: Step, x: Array) -> Array:
+    function = step.as_op(Call).function
+    return run.opaque.open(function.name, x, run.size(function.rows))
+
+
+def _vjp(run: Run, step: Step, x: Array, d: Array) -> Array:
+    function = step.as_op(Vjp).function
+    return run.opaque.jacobian(function.name, x, run.size(function.rows)).T @ d
 
 
 ENTRIES: dict[str, Callable[..., Array]] = {
-    "matmul": lambda run, step, left, right: left @ right,
-    "transpose": lambda run, step, value: value.T,
+    "matmul": lambda run, step, a, b: a @ b,
+    "transpose": lambda run, step, a: a.T,
     "add": _sum,
-    "scale": lambda run, step, factor, value: value * factor,
-    "hadamard": lambda run, step, left, right: left * right,
-    "map": lambda run, step, value: run.opaque.apply(step.attr, value),
-    "concat": lambda run, step, *parts: np.concatenate(parts, axis=step.attr),
+    "scale": lambda run, step, s, x: x * s,
+    "hadamard": lambda run, step, a, b: a * b,
+    "dot": lambda run, step, a, b: (a * b).sum(),
+    "map": lambda run, step, x: run.opaque.apply(step.op.function, x),
+    "call": _call,
+    "concat": lambda run, step, *parts: np.concatenate(parts, axis=step.op.axis),
     "slice": _slice,
-    "dot": lambda run, step, left, right: (left * right).sum(),
-    "apply": lambda run, step, value: run.opaque.open(step.attr[0], value, run.size(step.attr[1][0])),
     "constant": _constant,
-    "slope": lambda run, step, before, after: run.opaque.slope(step.attr, before),
-    "outer": lambda run, step, left, right: left[:, None] * right[None, :],
-    "place": _place,
-    "pull": lambda run, step, value, d: run.opaque.jacobian(step.attr[0], value, run.size(step.attr[1][0])).T @ d,
-    "total": lambda run, step, value: value,
+    "identity": _identity,
+    "slope": lambda run, step, x, y: run.opaque.slope(step.op.function, x),
+    "outer": lambda run, step, a, b: a[:, None] * b[None, :],
+    "pad": _pad,
+    "vjp": _vjp,
+    "reduce_sum": lambda run, step, x: x,
 }
 if set(ENTRIES) != set(OPERATIONS):
     raise AssertionError(f"operations without an entrywise meaning: {set(ENTRIES) ^ set(OPERATIONS)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.bounds import written_out
+from rnnproof.calculus.bounds import written_out
 from rnnproof.documents.message import say
 from rnnproof.equations import activations
 from rnnproof.equations.activations import Activation, X, Y

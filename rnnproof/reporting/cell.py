@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnproof.derivation import document as derived
-from rnnproof.derivation.derivation import Derivation
+from rnnproof.calculus import document as derived
+from rnnproof.calculus.derivation import Derivation
 from rnnproof.documents.blocks import Beside, Block, Code, Document, Figure, Fold, Heading, Paragraph
 from rnnproof.documents.message import Message, Text, say
 from rnnproof.equations import catalogue

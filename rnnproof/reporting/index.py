@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rnnproof.calculus.jacobian import Jacobian
+from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.terms import formula
 from rnnproof.claims import Outcome
-from rnnproof.derivation.jacobian import Jacobian
-from rnnproof.derivation.latex import Printer
-from rnnproof.derivation.terms import formula
 from rnnproof.documents.blocks import Block, Card, Cards, Code, Document, Figure, Heading, Paragraph, Table
 from rnnproof.documents.message import Text, say
 from rnnproof.experiments import NAMES

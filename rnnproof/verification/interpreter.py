@@ -1,6 +1,6 @@
 """A Cell's equations evaluated as they stand, over any NumPy-like namespace: the oracles' own reading of the mathematics.
 
-It shares nothing with `rnnproof.derivation` or the generated code: an activation is evaluated from its SymPy definition, a
+It shares nothing with `rnnproof.calculus` or the generated code: an activation is evaluated from its SymPy definition, a
 matrix product by the namespace's `matmul`. Every value is a stack of matrices (batch, rows, columns), batch 1 where it does
 not depend on the data, so one set of rules serves parameters and data alike.
 """

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from rnnproof.calculus.operations import Add
 from rnnproof.claims import Outcome, equations, explosion, gates, ledger, listings, lstm, sequences, shortcuts
 from rnnproof.claims import clipping as claims_of_clipping
 from rnnproof.claims.claim import CONDITION, CONFIRMED, NOT, PROVED
@@ -162,9 +163,9 @@ def a_wrong_adjoint(patch: Patch) -> None:
     def change(adjoint: Any) -> Any:
         def made(forward: Any) -> Any:
             program = adjoint(forward)
-            at = next(place for place, step in enumerate(program.steps) if step.op == "add" and len(step.args) > 1)
+            at = next(place for place, step in enumerate(program.steps) if isinstance(step.op, Add) and len(step.args) > 1)
             step = program.steps[at]
-            wrong = replace(step, attr=(-step.attr[0], *step.attr[1:]))
+            wrong = replace(step, op=Add((-step.op.factors[0], *step.op.factors[1:])))
             return program.with_steps([*program.steps[:at], wrong, *program.steps[at + 1 :]])
 
         return made

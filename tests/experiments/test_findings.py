@@ -151,8 +151,8 @@ def test_gru_and_lstm() -> None:
 def test_multiply_adds_are_counted_as_on_paper() -> None:
     """An LSTM step: four gates, each n x (m + n); backward twice that, for the states and for the weights; a GRU's: three."""
     sizes = {"hidden": 7, "input": 5}
-    from rnnproof.derivation.adjoint import adjoint
-    from rnnproof.derivation.flatten import flatten
+    from rnnproof.calculus.adjoint import adjoint
+    from rnnproof.calculus.flatten import flatten
     from rnnproof.equations import catalogue
 
     for name, gates in (("simple_rnn", 1), ("lstm", 4), ("gru", 3), ("gru_reset_after", 3)):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.calculus.program import Program, Step
+from rnnproof.calculus.variables import Var
 from rnnproof.equations import activations
 from rnnproof.equations.activations import X
 
@@ -22,7 +23,7 @@ def evaluate(program: Program, env: dict[Var, Any]) -> dict[Var, Any]:
     """All values of a Program, from its inputs' values."""
     values = dict(env)
     for step in program.steps:
-        values[step.target] = MEANING[step.op](step, *(values[arg] for arg in step.args))
+        values[step.target] = MEANING[step.op.name](step, *(values[arg] for arg in step.args))
     return values
 
 
@@ -45,64 +46,58 @@ def _slope(function: Any, x: Any) -> Any:
     return np.vectorize(lambda value: float(slope.subs(X, value).evalf()), otypes=[float])(x)
 
 
-def _constant(step: Step) -> Any:
-    kind, shape = step.attr
-    if kind == "identity":
-        return np.eye(size(shape[0]))
-    return np.full([size(s) for s in shape], {"one": 1.0, "zero": 0.0}[kind] if isinstance(kind, str) else float(kind))
-
-
 def _slice(step: Step, x: Any) -> Any:
-    axis, start, stop = step.attr
-    return np.take(x, range(size(start), size(stop)), axis=axis)
+    return np.take(x, range(size(step.op.start), size(step.op.stop)), axis=step.op.axis)
 
 
-def _place(step: Step, x: Any) -> Any:
-    axis, start, total = step.attr
+def _pad(step: Step, x: Any) -> Any:
+    axis, start = step.op.axis, size(step.op.start)
     shape = list(x.shape)
-    shape[axis] = size(total)
+    shape[axis] = size(step.op.extent)
     out = np.zeros(shape)
-    out[(slice(None),) * axis + (slice(size(start), size(start) + x.shape[axis]),)] = x
+    out[(slice(None),) * axis + (slice(start, start + x.shape[axis]),)] = x
     return out
 
 
+def _operands(step: Step, args: tuple[Any, ...]) -> list[Any]:
+    return [args[operand] if isinstance(operand, int) else float(operand) for operand in step.op.operands]
+
+
 def _ufunc(step: Step, *args: Any) -> Any:
-    name, spec = step.attr
+    name = step.op.function
     function = getattr(np, name) if name != "sigmoid" else lambda x: 1 / (1 + np.exp(-x))
-    return function(*(args[item] if isinstance(item, int) else float(item) for item in spec))
+    return function(*_operands(step, args))
 
 
 def _select(step: Step, *args: Any) -> Any:
-    relation, threshold, spec = step.attr
     tests = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
-    return np.where(
-        tests[relation](args[0], float(threshold)), *(args[item] if isinstance(item, int) else float(item) for item in spec)
-    )
+    return np.where(tests[step.op.relation](args[0], float(step.op.threshold)), *_operands(step, args))
 
 
 MEANING: dict[str, Any] = {
     "matmul": lambda step, a, b: a @ b,
     "transpose": lambda step, a: a.T,
-    "add": lambda step, *args: sum(float(k) * a for k, a in zip(step.attr, args, strict=True)),
+    "add": lambda step, *args: sum(float(k) * a for k, a in zip(step.op.factors, args, strict=True)),
     "scale": lambda step, s, x: s * x,
     "hadamard": lambda step, a, b: a * b,
-    "map": lambda step, x: _function(step.attr, x),
-    "slope": lambda step, x, y: _slope(step.attr, x),
-    "concat": lambda step, *args: np.concatenate(args, axis=step.attr),
+    "map": lambda step, x: _function(step.op.function, x),
+    "slope": lambda step, x, y: _slope(step.op.function, x),
+    "concat": lambda step, *args: np.concatenate(args, axis=step.op.axis),
     "slice": _slice,
-    "place": _place,
+    "pad": _pad,
     "dot": lambda step, a, b: np.sum(a * b),
     "outer": lambda step, a, b: np.outer(a, b),
-    "total": lambda step, a: a,
-    "constant": _constant,
+    "reduce_sum": lambda step, a: a,
+    "constant": lambda step: np.full([size(s) for s in step.op.extents], float(step.op.number)),
+    "identity": lambda step: np.eye(size(step.op.size)),
     "ufunc": _ufunc,
     "select": _select,
-    "fill": lambda step, a: np.full(a.shape, float(step.attr)),
+    "fill": lambda step, a: np.full(a.shape, float(step.op.number)),
     "copy": lambda step, a: a,
     "sum": lambda step, a: a.sum(),
     "normal": lambda step, a: np.vectorize(lambda x: __import__("math").erfc(-x / 2**0.5), otypes=[float])(a),
     "erf": lambda step, a: np.vectorize(__import__("math").erf, otypes=[float])(a),
-    "batch_total": lambda step, a, b: np.outer(a, b),
+    "outer_sum": lambda step, a, b: np.outer(a, b),
     "rows": lambda step, a: a[:, None],
     "columns": lambda step, a: a[None, :],
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.program import Program
+from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.operations import Add
+from rnnproof.calculus.program import Program, Role
 from rnnproof.generation.lower import lower
 from rnnproof.generation.passes import BACKWARD_PASSES, FORWARD_PASSES, Pass
 from tests.generation.cells import CELLS
@@ -23,7 +26,7 @@ def outputs(program: Program, forward: Program | None = None) -> dict[tuple[str,
     env = draw(program, 7)
     if forward is not None:
         values = evaluate(forward, draw(forward, 3))
-        env.update({port.var: values[port.var] for port in program.ports("tape")})
+        env.update({port.var: values[port.var] for port in program.ports(Role.TAPE)})
     values = evaluate(program, env)
     return {(port.role, port.key): np.asarray(values[port.var]) for port in program.outputs}
 
@@ -58,7 +61,7 @@ def test_backward_passes_and_lowering(name: str) -> None:
     for change in BACKWARD_PASSES:
         backward = change(backward)
         compare(expected, outputs(backward, fused))
-    constants = tuple(step for step in fused.steps if step.op == "constant")
+    constants = tuple(step for step in fused.steps if step.op.name == "constant")
     compare(expected, outputs(lower(backward, constants), fused))
 
 
@@ -66,22 +69,20 @@ def test_products_and_gates_of_an_lstm_are_fused() -> None:
     program = flatten(CELLS["lstm"]())
     for change in FORWARD_PASSES:
         program = change(program)
-    operations = [step.op for step in program.steps]
+    operations = [step.op.name for step in program.steps]
     assert operations.count("matmul") == 2  # all gates of x, all gates of h
     assert operations.count("map") == 3  # three sigmoids at once, tanh of the candidate, tanh of c
     backward = adjoint(program)
     for change in BACKWARD_PASSES:
         backward = change(backward)
-    assert [step.op for step in backward.steps].count("outer") == 2
-    assert [step.op for step in backward.steps].count("matmul") == 2
+    assert [step.op.name for step in backward.steps].count("outer") == 2
+    assert [step.op.name for step in backward.steps].count("matmul") == 2
 
 
 def test_a_wrong_pass_is_seen() -> None:
     program = flatten(CELLS["lstm"]())
     steps = list(program.steps)
-    last = next(number for number, step in enumerate(steps) if step.op == "add")
-    wrong = program.with_steps(
-        [*steps[:last], type(steps[last])(**{**vars(steps[last]), "attr": (-1, 1, 1)}), *steps[last + 1 :]]
-    )
+    last = next(number for number, step in enumerate(steps) if step.op.name == "add")
+    wrong = program.with_steps([*steps[:last], replace(steps[last], op=Add((-1, 1, 1))), *steps[last + 1 :]])
     with pytest.raises(AssertionError):
         compare(outputs(program), outputs(wrong))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from zoo import CELLS
 
-from rnnproof.derivation.derivation import Derivation, derive
+from rnnproof.calculus.derivation import Derivation, derive
+from rnnproof.calculus.program import Role
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text
@@ -59,7 +60,7 @@ def test_the_text_is_the_modules_and_every_formula_with_code_has_its_lines(name:
     assert annotated.text == generate(d.cell)
     marked = {number for _, numbers in annotated.marks for number in numbers}
     # The generator splits A [a; b] into products of its own, so a concatenation has no array, and neither has its adjoint.
-    split = {f"d_{step.target.name}" for step in d.forward.steps if step.op == "concat"}
+    split = {f"d_{step.target.name}" for step in d.forward.steps if step.op.name == "concat"}
     about = {step.number: set(step.of) for step in d.steps}
     assert {number for number, values in about.items() if values - split} == marked
     lines = annotated.text.split("\n")
@@ -111,7 +112,7 @@ def downstream(d: Derivation, numbers: tuple[int, ...]) -> set[str]:
     values = {value for step in d.steps if step.number in numbers for value in step.of}
     roots = {step.target for step in d.backward.steps if step.target.name in values}
     reached = descendants(d.backward, roots)
-    kinds = {"gradient": "d_{}", "input": "d_input", "carry": "initial {}"}
+    kinds = {Role.GRADIENT: "d_{}", Role.INPUT: "d_input", Role.CARRY: "initial {}"}
     return {kinds[port.role].format(port.key) for port in d.backward.outputs if port.var in reached}
 
 

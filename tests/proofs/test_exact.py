@@ -11,9 +11,10 @@ import sympy as sp
 from zoo import CELLS, shortcut
 
 import rnnproof as rp
-from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.program import Program, Step
+from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.operations import Add, Constant, Hadamard, Slope, Transpose
+from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.equations import activations, catalogue, expressions
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs import prove
@@ -60,28 +61,33 @@ def planted(cell: Cell, change: Callable[[Step], Step | None]) -> Any:
 
 
 def _sign(step: Step) -> Step | None:
-    if step.op != "add" or len(step.args) < 2:
+    if not isinstance(step.op, Add) or len(step.args) < 2:
         return None
-    return replace(step, attr=(*step.attr[:-1], -step.attr[-1]))
+    return replace(step, op=_turned(step.op))
+
+
+def _turned(op: Add) -> Add:
+    """The last sign is another."""
+    return Add((*op.factors[:-1], -op.factors[-1]))
 
 
 def _no_slope(step: Step) -> Step | None:
-    if step.op != "slope":
+    if not isinstance(step.op, Slope):
         return None
-    return Step(step.target, "constant", (), ("one", step.target.shape), step.rule)
+    return Step(step.target, Constant(sp.S.One, step.target.shape), (), step.rule)
 
 
 def _twice(step: Step) -> Step | None:
-    if step.op != "hadamard":
+    if step.op != Hadamard():
         return None
-    return Step(step.target, "add", (step.args[0],), (sp.Integer(2),), step.rule)
+    return Step(step.target, Add((sp.Integer(2),)), (step.args[0],), step.rule)
 
 
 def _not_transposed_back(step: Step) -> Step | None:
     """R where R^T belongs; at size 1 the two are the same, so the row of size 1 may not refute it."""
-    if step.op != "transpose" or step.args[0].shape[0] != step.args[0].shape[1]:
+    if step.op != Transpose() or step.args[0].shape[0] != step.args[0].shape[1]:
         return None
-    return Step(step.target, "add", step.args, (sp.S.One,), step.rule)
+    return Step(step.target, Add((sp.S.One,)), step.args, step.rule)
 
 
 @pytest.mark.parametrize("change", [_sign, _no_slope, _twice, _not_transposed_back])
@@ -97,9 +103,11 @@ def test_a_dropped_carry_is_refuted() -> None:
     """The gradient handed to the step before is lost: only what crosses a step notices."""
     cell = catalogue.load("lstm")
     backward = adjoint(flatten(cell))
-    (carry,) = (port.var for port in backward.ports("carry") if port.key == "c")
+    (carry,) = (port.var for port in backward.ports(Role.CARRY) if port.key == "c")
     steps = tuple(
-        replace(step, args=tuple(arg for arg in step.args if arg != carry), attr=step.attr[1:]) if carry in step.args else step
+        replace(step, args=tuple(arg for arg in step.args if arg != carry), op=Add(step.as_op(Add).factors[1:]))
+        if carry in step.args
+        else step
         for step in backward.steps
     )
     report = prove(cell, backward=backward.with_steps(steps))
@@ -160,7 +168,9 @@ def everywhere(cell: Cell, change: Callable[[Step], Step | None]) -> tuple[int, 
 
 
 def _dropped(step: Step) -> Step | None:
-    return replace(step, args=step.args[1:], attr=step.attr[1:]) if step.op == "add" and len(step.args) > 1 else None
+    if not isinstance(step.op, Add) or len(step.args) < 2:
+        return None
+    return replace(step, args=step.args[1:], op=Add(step.op.factors[1:]))
 
 
 @pytest.mark.parametrize("change", [_sign, _no_slope, _twice, _dropped])
@@ -176,7 +186,7 @@ def test_a_forward_that_is_not_the_equations_is_refuted(monkeypatch: pytest.Monk
     def wrong(cell: Cell) -> Program:
         program = flatten(cell)
         return program.with_steps(
-            replace(step, attr=(*step.attr[:-1], -step.attr[-1])) if step.op == "add" and step.target.name == "a_h" else step
+            replace(step, op=_turned(step.op)) if isinstance(step.op, Add) and step.target.name == "a_h" else step
             for step in program.steps
         )
 

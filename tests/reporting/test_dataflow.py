@@ -18,8 +18,9 @@ from test_documents import DOCUMENTS
 from zoo import CELLS, lstm
 
 import rnnproof as rp
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.program import Program, Var
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.program import Program, Role
+from rnnproof.calculus.variables import Var
 from rnnproof.documents import message
 from rnnproof.documents.message import Listed, Message, Text, in_language
 from rnnproof.equations import catalogue
@@ -117,8 +118,8 @@ def test_lines_and_weights_are_those_of_the_program(name: str) -> None:
     found, _, root = drawn(name)
     program = flatten(cell_of(name))
     nodes = {node.name: node for node in found.nodes}
-    sources = [port.var for role in ("input", "constant", "old") for port in program.ports(role)]
-    leaving = program.ports("new", out=True)
+    sources = [port.var for role in (Role.INPUT, Role.CONSTANT, Role.OLD) for port in program.ports(role)]
+    leaving = program.ports(Role.NEW, out=True)
     states = [node.sign for node in found.nodes if node.kind in ("input", "given", "old", "new")]
     assert sorted(states) == sorted([var.tex for var in sources] + [port.var.tex for port in leaving])
     assert all(shown(sign) in texts(root) for sign in states)
@@ -129,7 +130,7 @@ def test_lines_and_weights_are_those_of_the_program(name: str) -> None:
             var.tex for var in sources if var in made_of
         }
         written = " ".join([*(w for one in reached for w in nodes[one].weights), *(nodes[one].sign for one in reached)])
-        for parameter in program.ports("parameter"):
+        for parameter in program.ports(Role.PARAMETER):
             assert (shown(parameter.var.tex) in shown(written)) >= (parameter.var in made_of), parameter.key
     for weight in (weight for node in found.nodes for weight in node.weights):
         assert any(shown(weight) in text for text in texts(root))
@@ -140,12 +141,12 @@ def test_every_operation_on_values_is_drawn(name: str) -> None:
     found, _, root = drawn(name)
     program = flatten(cell_of(name))
     values = [step for step in program.steps if step.target.per_sample]
-    products = [step for step in values if step.op in ("hadamard", "scale") and all(arg.per_sample for arg in step.args)]
+    products = [step for step in values if step.op.name in ("hadamard", "scale") and all(arg.per_sample for arg in step.args)]
     entering = {node.name: sum(edge.target == node.name for edge in found.edges) for node in found.nodes}
     rings = [node for node in found.nodes if node.kind == "operation" and node.sign in (r"\odot", r"\times")]
     assert sum(entering[node.name] - 1 for node in rings) == len(products)
     functions = [node for node in found.nodes if node.kind in ("gate", "function", "open")]
-    assert len(functions) == sum(step.op in ("map", "apply") for step in values)
+    assert len(functions) == sum(step.op.name in ("map", "call") for step in values)
     groups = [str(group.get("class")).split()[0] for group in root.iter(f"{SVG}g")]
     assert groups.count("operation") == sum(node.kind == "operation" for node in found.nodes)
     assert sum(group in ("gate", "function", "open") for group in groups) == len(functions)
@@ -160,15 +161,15 @@ def test_direct_ways_are_the_diagonal_part_of_the_jacobian(name: str) -> None:
     found, _, _ = drawn(name)
     cell = cell_of(name)
     program = flatten(cell)
-    new = {port.key: port.var.tex for port in program.ports("new", out=True)}
+    new = {port.key: port.var.tex for port in program.ports(Role.NEW, out=True)}
     expected = set()
-    for port in program.ports("old"):
+    for port in program.ports(Role.OLD):
         terms = rp.derive(cell).jacobian(new[port.key], port.var.tex).terms
         if any(not term.rest for term in terms):
             expected.add((port.var.tex, new[port.key]))
     assert set(found.ways) == expected
     thick = {edge for edge in found.edges if edge.direct}
-    for port in program.ports("old"):
+    for port in program.ports(Role.OLD):
         reached, waiting = set(), [f"old {port.key}"]
         while waiting:
             source = waiting.pop()

@@ -177,7 +177,7 @@ def test_oracles_share_nothing_with_the_derivation_or_the_generator() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [str(node.value)] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
-            if any(name.startswith(("rnnproof.derivation", "rnnproof.generation")) for name in names):
+            if any(name.startswith(("rnnproof.calculus", "rnnproof.generation")) for name in names):
                 readers.add(path.name)
     assert readers <= {"subject.py", "mutation.py"}
     assert set(ORACLES) == {"autograd", "jax", "central", "complex", "keras", "torch", *CONTRACT}

@@ -7,7 +7,10 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.calculus.operations import Concat, Constant, Pad, Slice
+from rnnproof.calculus.program import Program, Step
+from rnnproof.calculus.variables import Var
+from rnnproof.generation.lowered import Fill, Repeat, Select, Ufunc
 from rnnproof.generation.validation.symbolic_values import Terms, Value
 
 COMMUTATIVE = frozenset({"add", "multiply"})
@@ -18,7 +21,7 @@ def values(program: Program, terms: Terms, inputs: Mapping[Var, Value]) -> dict[
     computed = dict(inputs)
     for step in program.steps:
         arguments = [computed[arg] for arg in step.args]
-        value = _MEANINGS[step.op](_Step(terms, step, extent(terms, step.target)), *arguments)
+        value = _MEANINGS[step.op.name](_Step(terms, step, extent(terms, step.target)), *arguments)
         computed[step.target] = value
         terms.names.setdefault(value, step.target.name)
     return computed
@@ -48,7 +51,7 @@ class _Step:
     """A step with what its meaning is written with."""
 
     def __init__(self, terms: Terms, step: Step, shape: tuple[int, int]) -> None:
-        self.terms, self.attr, self.step, self.shape = terms, step.attr, step, shape
+        self.terms, self.step, self.shape = terms, step, shape
         self.of = terms.extents.of
 
     def new(self, *key: Any) -> Value:
@@ -56,18 +59,18 @@ class _Step:
 
 
 def _ufunc(s: _Step, *arguments: Value) -> Value:
-    name, operands = s.attr
-    return s.new(*elementwise(name, [arguments[o] if isinstance(o, int) else float(o) for o in operands]))
+    op = s.step.as_op(Ufunc)
+    return s.new(*elementwise(op.function, [arguments[o] if isinstance(o, int) else float(o) for o in op.operands]))
 
 
 def _select(s: _Step, *arguments: Value) -> Value:
-    relation, threshold, operands = s.attr
-    branches = [arguments[o] if isinstance(o, int) else float(o) for o in operands]
-    return s.new("where", relation, float(threshold), arguments[0], *branches)
+    op = s.step.as_op(Select)
+    branches = [arguments[o] if isinstance(o, int) else float(o) for o in op.operands]
+    return s.new("where", op.relation, float(op.threshold), arguments[0], *branches)
 
 
 def _repeat(s: _Step, scalar: Value) -> Value:
-    number = float(s.attr)
+    number = float(s.step.as_op(Repeat).number)
     product = s.terms.value((1, 1), *elementwise("multiply", [scalar, number]))
     return product if s.shape[0] == 1 else s.terms.uniform(s.shape[0], "repeat", product)
 
@@ -75,36 +78,33 @@ def _repeat(s: _Step, scalar: Value) -> Value:
 def _concat(s: _Step, *arguments: Value) -> Value:
     if s.step.target.per_sample:
         return s.terms.join(segment for argument in arguments for segment in argument)
-    return s.new("concat", s.attr, *arguments)
+    return s.new("concat", s.step.as_op(Concat).axis, *arguments)
 
 
 def _slice(s: _Step, argument: Value) -> Value:
-    axis, start, stop = s.attr
+    op = s.step.as_op(Slice)
+    start, stop = s.of(op.start), s.of(op.stop)
     if s.step.target.per_sample:
-        return s.terms.part(argument, s.of(start), s.of(stop))
-    return s.new("slice", axis, s.of(start), s.of(stop), argument)
+        return s.terms.part(argument, start, stop)
+    return s.new("slice", op.axis, start, stop, argument)
 
 
-def _place(s: _Step, argument: Value) -> Value:
-    axis, start, total = s.attr
-    before = s.of(start)
-    after = s.of(total) - before - s.of(s.step.args[0].shape[axis])
+def _pad(s: _Step, argument: Value) -> Value:
+    op = s.step.as_op(Pad)
+    before = s.of(op.start)
+    after = s.of(op.extent) - before - s.of(s.step.args[0].shape[op.axis])
     if s.step.target.per_sample:
         return s.terms.join((*s.terms.zeros(before), *argument, *s.terms.zeros(after)))
-    return s.new("pad", axis, before, after, argument)
+    return s.new("pad", op.axis, before, after, argument)
 
 
-def _total(s: _Step, argument: Value) -> Value:
+def _reduce_sum(s: _Step, argument: Value) -> Value:
     over = "steps" if len(s.step.args[0].shape) == 2 else "batch" if s.step.target.per_step else "all"
     return s.new("total", over, argument)
 
 
 def _constant(s: _Step) -> Value:
-    kind = s.attr[0]
-    if kind == "identity":
-        return s.new("eye", s.shape[0])
-    number = {"one": 1.0, "zero": 0.0}[kind] if isinstance(kind, str) else float(kind)
-    return s.new("full", *s.shape, number)
+    return s.new("full", *s.shape, float(s.step.as_op(Constant).number))
 
 
 def _outer(s: _Step, left: Value, right: Value) -> Value:
@@ -118,19 +118,20 @@ _MEANINGS: dict[str, Callable[..., Value]] = {
     "select": _select,
     "erf": lambda s, argument: s.new("erf", argument),
     "normal": lambda s, argument: s.new("normal", argument),
-    "fill": lambda s, _: s.terms.uniform(s.shape[0], "fill", float(s.attr)),
+    "fill": lambda s, _: s.terms.uniform(s.shape[0], "fill", float(s.step.as_op(Fill).number)),
     "repeat": _repeat,
     "copy": lambda s, argument: argument,
     "spread": lambda s, argument: argument,
     "sum": lambda s, argument: s.new("sum", 2 if len(s.step.args[0].shape) == 2 else 1, argument),
     "concat": _concat,
     "slice": _slice,
-    "place": _place,
+    "pad": _pad,
     "transpose": lambda s, argument: s.new("transpose", argument),
-    "total": _total,
+    "reduce_sum": _reduce_sum,
     "outer": _outer,
     "rows": lambda s, argument: s.new("rows", argument),
     "columns": lambda s, argument: s.new("columns", argument),
-    "batch_total": lambda s, left, right: s.new("batch_total", left, right),
+    "outer_sum": lambda s, left, right: s.new("batch_total", left, right),
     "constant": _constant,
+    "identity": lambda s: s.new("eye", s.shape[0]),
 }

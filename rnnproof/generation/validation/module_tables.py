@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from rnnproof.derivation.program import Port, Program
+from rnnproof.calculus.program import Port, Program, Role
 from rnnproof.generation.validation.symbolic_values import Terms, ValidationError
 
 
@@ -24,20 +24,20 @@ def check_tables(head: str, forward: Program, terms: Terms) -> None:
 
 def _due(forward: Program, terms: Terms) -> dict[str, Any]:
     def shape(port: Port) -> tuple[Any, ...]:
-        steps = ("steps",) if port.role == "parameter" and port.var.per_step else ()
+        steps = ("steps",) if port.role is Role.PARAMETER and port.var.per_step else ()
         return (*steps, *(terms.extents.of(size) for size in port.var.shape))
 
     def rows(port: Port) -> tuple[Any, ...]:
         return shape(port)[:1] or (1,)
 
-    new, old = forward.ports("new", out=True), {port.key for port in forward.ports("old")}
-    constants = forward.ports("constant")
+    new, old = forward.ports(Role.NEW, out=True), {port.key for port in forward.ports(Role.OLD)}
+    constants = forward.ports(Role.CONSTANT)
     return {
-        "PARAMETERS": {port.key: shape(port) for port in forward.ports("parameter")},
+        "PARAMETERS": {port.key: shape(port) for port in forward.ports(Role.PARAMETER)},
         "STATES": tuple(port.key for port in new),
         "STATE_SIZES": {port.key: rows(port) for port in new},
         "READ_STATES": tuple(port.key for port in new if port.key in old),
-        "INPUT": next((rows(port) for port in forward.ports("input")), None),
+        "INPUT": next((rows(port) for port in forward.ports(Role.INPUT)), None),
         **({"CONSTANTS": {port.key: rows(port) for port in constants}} if constants else {}),
     }
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rnnproof.derivation.program import Port, Program
+from rnnproof.calculus.program import Port, Program, Role
 from rnnproof.generation.validation.execution import PACKS_LATE, Execution
 from rnnproof.generation.validation.meaning import leaf, values
 from rnnproof.generation.validation.memory import Array, Operand, View
@@ -25,18 +25,18 @@ class _Validator:
         self.forward, self.backward = forward, backward
         self.terms = Terms()
         self.values = values(forward, self.terms, {port.var: self._leaf(port) for port in forward.inputs})
-        taped = {port.var: self.values[port.var] for port in backward.ports("tape") if port.var in self.values}
-        arriving = {port.var: self._leaf(port) for port in backward.inputs if port.role != "tape"}
+        taped = {port.var: self.values[port.var] for port in backward.ports(Role.TAPE) if port.var in self.values}
+        arriving = {port.var: self._leaf(port) for port in backward.inputs if port.role is not Role.TAPE}
         self.gradients = values(backward, self.terms, {**taped, **arriving})
-        self.initial = {port.key: self._leaf(port, "initial") for port in forward.ports("old")}
+        self.initial = {port.key: self._leaf(port, "initial") for port in forward.ports(Role.OLD)}
         self.parameters = {
             port.key: Operand(self.values[port.var], "tp" if port.var.per_step else "p", dropped=2 - len(port.var.shape))
-            for port in forward.ports("parameter")
+            for port in forward.ports(Role.PARAMETER)
         }
         self.known = len(self.terms.keys)
 
     def _leaf(self, port: Port, role: str = "") -> Value:
-        return leaf(self.terms, role or port.role, port.key, port.var)
+        return leaf(self.terms, role or str(port.role), port.key, port.var)
 
     def run(self) -> None:
         check_tables(self.module.around[0], self.forward, self.terms)
@@ -59,41 +59,41 @@ class _Validator:
         """What forward keeps for backward."""
         names: dict[str, Any] = {"packed.arrays": packed}
         names["first"] = {key: _given(key, "rb", value) for key, value in self.initial.items()}
-        names["fixed"] = {p.key: _given(p.key, "trb", self.values[p.var]) for p in self.forward.ports("constant")}
-        for port in self.forward.ports("input"):
+        names["fixed"] = {p.key: _given(p.key, "trb", self.values[p.var]) for p in self.forward.ports(Role.CONSTANT)}
+        for port in self.forward.ports(Role.INPUT):
             names["xs"] = _given("xs", "tbr", self.values[port.var])
-        new = {port.key: self.values[port.var] for port in self.forward.ports("new", out=True)}
-        states = {port.key: (self.values[port.var], new[port.key]) for port in self.forward.ports("old")}
+        new = {port.key: self.values[port.var] for port in self.forward.ports(Role.NEW, out=True)}
+        states = {port.key: (self.values[port.var], new[port.key]) for port in self.forward.ports(Role.OLD)}
         execution = self._execute("forward", Execution(self.terms, self.known, names, states=states))
         if (PACKS_LATE in execution.begun) != ("_pack" in self.module.nodes):
             raise self.module.fault("forward", None, "should pack the parameters where prepare has not done so")
         self.module.expect("forward", execution, "Trace(states, packed._replace(sizes=sizes), tape)")
         self._holds("forward", _table(execution, "states"), "states", "tbr", new)
         tape = _table(execution, "tape")
-        kept = {p.key: self.values[p.var] for p in self.backward.ports("tape") if p.key in tape and p.var in self.values}
+        kept = {p.key: self.values[p.var] for p in self.backward.ports(Role.TAPE) if p.key in tape and p.var in self.values}
         self._holds("forward", tape, "tape", "trb", kept)
         return kept
 
     def _backward(self, packed: Mapping[str, Any], tape: Mapping[str, Value]) -> None:
         names: dict[str, Any] = {"packed.arrays": packed, "packed.given": self.parameters}
         names["tape"] = {key: _given(key, "trb", value) for key, value in tape.items()}
-        names["seeds"] = {p.key: _given(p.key, "trb", self.gradients[p.var]) for p in self.backward.ports("seed")}
-        inputs = self.forward.ports("input")
+        names["seeds"] = {p.key: _given(p.key, "trb", self.gradients[p.var]) for p in self.backward.ports(Role.SEED)}
+        inputs = self.forward.ports(Role.INPUT)
         if inputs:
             names["INPUT"] = self.terms.rows(self.values[inputs[0].var])
-        out = {port.key: self.gradients[port.var] for port in self.backward.ports("carry", out=True)}
-        arriving = {port.key: self.gradients[port.var] for port in self.backward.ports("carry")}
+        out = {port.key: self.gradients[port.var] for port in self.backward.ports(Role.CARRY, out=True)}
+        arriving = {port.key: self.gradients[port.var] for port in self.backward.ports(Role.CARRY)}
         carries = {key: (value, out.get(key, value)) for key, value in arriving.items()}  # what nothing adds to stays zero
         execution = self._execute("backward", Execution(self.terms, self.known, names, carries=carries, backward=True))
         self._holds_gradients(_table(execution, "parameters"))
-        states = self.forward.ports("new", out=True)
+        states = self.forward.ports(Role.NEW, out=True)
         zeros = {port.key: self.terms.zeros(self.terms.rows(self.values[port.var])) for port in states}
         starts = {key: carries[key][1] if key in carries else zeros[key] for key in zeros}
         self._holds("backward", _table(execution, "initial"), "initial", "br", starts)
         last = execution.returned.args[1] if isinstance(execution.returned, ast.Call) else ast.Constant(None)
         self.module.expect("backward", execution, f"Gradients(parameters, {ast.unparse(last)}, initial)")
         if inputs:
-            ports = self.backward.ports("input", out=True)
+            ports = self.backward.ports(Role.INPUT, out=True)
             due = self.gradients[ports[0].var] if ports else self.terms.zeros(self.terms.rows(self.values[inputs[0].var]))
             self._holds("backward", {"inputs": execution.scope.expression(last)}, "Gradients", "tbr", {"inputs": due})
         elif ast.unparse(last) != "None":
@@ -128,7 +128,7 @@ class _Validator:
     def _holds_gradients(self, table: Mapping[str, Any]) -> None:
         """Each parameter's gradient is there, without the axes that the parameter lacks as well."""
         self._has_keys("backward", table, "parameters", self.parameters)
-        due = {port.key: self.gradients[port.var] for port in self.backward.ports("gradient", out=True)}
+        due = {port.key: self.gradients[port.var] for port in self.backward.ports(Role.GRADIENT, out=True)}
         for key, parameter in self.parameters.items():
             value = due.get(key) or self.terms.value(None, "zeros_like", parameter.value)
             entry = table[key]

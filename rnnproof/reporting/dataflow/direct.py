@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.calculus.operations import Add, Hadamard, Map, Scale
+from rnnproof.calculus.program import Program, Role, Step
+from rnnproof.calculus.variables import Var
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,17 @@ class Ways:
 
 def elementwise(step: Step) -> tuple[Var, ...]:
     """The arguments by which the step's result has a diagonal Jacobian."""
-    if step.op in ("add", "hadamard", "map"):
+    if isinstance(step.op, Add | Hadamard | Map):
         return step.args
-    return step.args[1:] if step.op == "scale" else ()  # s x by x is s I, by s it is the column x
+    return step.args[1:] if isinstance(step.op, Scale) else ()  # s x by x is s I, by s it is the column x
 
 
 def direct(program: Program) -> Ways:
     """The direct ways of all states."""
-    new = {port.key: port.var for port in program.ports("new", out=True)}
+    new = {port.key: port.var for port in program.ports(Role.NEW, out=True)}
     links: set[tuple[Var, Var]] = set()
     pairs = []
-    for port in program.ports("old"):
+    for port in program.ports(Role.OLD):
         found = _shortest(program, port.var, new[port.key])
         if found:
             links |= found
@@ -50,13 +52,13 @@ def _shortest(program: Program, start: Var, end: Var) -> set[tuple[Var, Var]]:
     for step in program.steps:
         before = [cost[arg] for arg in elementwise(step) if arg in cost]
         if before:
-            cost[step.target] = min(before) + (step.op == "map")
+            cost[step.target] = min(before) + isinstance(step.op, Map)
     links: set[tuple[Var, Var]] = set()
     reached = {end} if end in cost else set()
     for step in reversed(program.steps):
         if step.target in reached:
             for arg in elementwise(step):
-                if arg in cost and cost[arg] + (step.op == "map") == cost[step.target]:
+                if arg in cost and cost[arg] + isinstance(step.op, Map) == cost[step.target]:
                     links.add((arg, step.target))
                     reached.add(arg)
     return links

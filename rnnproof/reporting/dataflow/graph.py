@@ -13,12 +13,14 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation import bounds, formulas
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.formulas import Reader
-from rnnproof.derivation.latex import Printer, function_tex
-from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Program, Step, Var
+from rnnproof.calculus import matrix_expressions
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.formulas import Reader
+from rnnproof.calculus.intervals import intervals
+from rnnproof.calculus.latex import Printer, function_tex
+from rnnproof.calculus.operations import OPERATIONS, Add, Call, Dot, Hadamard, Map, Matmul, Scale
+from rnnproof.calculus.program import Program, Role, Step
+from rnnproof.calculus.variables import Var
 from rnnproof.documents.plain import plain
 from rnnproof.equations.cell import Cell
 from rnnproof.reporting.dataflow.direct import Ways, direct
@@ -88,14 +90,14 @@ class _Drafter:
     def __init__(self, cell: Cell) -> None:
         self.program: Program = flatten(cell)
         self.steps = self.program.producer()
-        self.intervals = bounds.intervals(self.steps.values())
+        self.intervals = intervals(self.program)
         self.uses = Counter(arg for step in self.program.steps for arg in step.args)
         self.uses.update(port.var for port in self.program.outputs)
         self.outputs = {port.var for port in self.program.outputs}
         self.ways: Ways = direct(self.program)
         self.printer = Printer(cell.tex)
         self.functions = cell.tex
-        self.weights = Reader(self.steps, {port.var: port.var.tex for port in self.program.ports("parameter")})
+        self.weights = Reader(self.steps, {port.var: port.var.tex for port in self.program.ports(Role.PARAMETER)})
         named = {step.target: step.target.tex for step in self.program.steps if step.target.tex}
         self.values = Reader(self.steps, {port.var: port.var.tex for port in self.program.inputs} | named)
         self.nodes: dict[str, Node] = {}
@@ -103,7 +105,7 @@ class _Drafter:
         self.made: dict[Var, str] = {}
 
     def graph(self) -> Graph:
-        for role, kind in (("input", "input"), ("constant", "given"), ("old", "old")):
+        for role, kind in ((Role.INPUT, "input"), (Role.CONSTANT, "given"), (Role.OLD, "old")):
             for port in self.program.ports(role):
                 self.made[port.var] = self.add(Node(f"{role} {port.key}", kind, port.var.tex, says=plain(port.var.tex)))
         for step in self.program.steps:  # in order, so that only what is written out inside an equation is made on demand
@@ -127,7 +129,7 @@ class _Drafter:
             if not var.per_sample:
                 self.made[var] = self.box(var, f"{var.name} weights", "weights", [self.weights.value(var)])
             else:
-                self.made[var] = _ROWS[self.steps[var].op](self, self.steps[var])
+                self.made[var] = _ROWS[self.steps[var].op.name](self, self.steps[var])
         return self.made[var]
 
     def box(self, var: Var, name: str, kind: str, weights: list[Any], sign: str = "") -> str:
@@ -148,7 +150,7 @@ class _Drafter:
     def linear(self, var: Var) -> tuple[Any, Var] | None:
         """(weight, value) of a product with something made of parameters, or None."""
         step = self.steps.get(var)
-        if step is None or step.op not in _LINEAR:
+        if step is None or not isinstance(step.op, _LINEAR):
             return None
         values = [arg for arg in step.args if arg.per_sample]
         others = [arg for arg in step.args if not arg.per_sample]
@@ -159,7 +161,7 @@ class _Drafter:
         found = _Term(var, into, factor=factor)
         while (whole or self.inner(found.argument)) and (product := self.linear(found.argument)):
             found.into, whole = found.argument, False
-            found.matrix |= self.steps[found.argument].op in _MIXING
+            found.matrix |= isinstance(self.steps[found.argument].op, Matmul | Dot)
             found.weights.append(product[0])
             found.argument = product[1]
         return found
@@ -170,16 +172,18 @@ class _Drafter:
         A sum is an affine map where one of its weights is a matrix; otherwise its addends are drawn one by one.
         """
         step = self.steps[var]
-        if step.op != "add":
+        if not isinstance(step.op, Add):
             term = self.term(sp.S.One, var, var, whole=True)
             return (term.weights, [term], []) if term.weights else ([], [], [term])
-        pairs = list(zip(step.attr, step.args, strict=True))
+        pairs = list(zip(step.op.factors, step.args, strict=True))
         terms = [self.term(k, arg, var) for k, arg in pairs if arg.per_sample]
         if not any(term.matrix for term in terms):
             return [], [], [_Term(arg, var, factor=k) for k, arg in pairs]
         linear = [term for term in terms if term.weights]
-        weights = [weight for term in linear for weight in (formulas.scaled(term.factor, term.weights[0]), *term.weights[1:])]
-        weights += [formulas.scaled(k, self.weights.value(arg)) for k, arg in pairs if not arg.per_sample]
+        weights = [
+            weight for term in linear for weight in (matrix_expressions.scaled(term.factor, term.weights[0]), *term.weights[1:])
+        ]
+        weights += [matrix_expressions.scaled(k, self.weights.value(arg)) for k, arg in pairs if not arg.per_sample]
         return weights, linear, [term for term in terms if not term.weights]
 
     def sum(self, step: Step) -> str:
@@ -208,7 +212,9 @@ class _Drafter:
                 self.addend(term, name, var)
             return name
         (value,) = values
-        fixed = [self.printer(formulas.scaled(t.factor, self.weights.value(t.argument))) for t in addends if t is not value]
+        fixed = [
+            self.printer(matrix_expressions.scaled(t.factor, self.weights.value(t.argument))) for t in addends if t is not value
+        ]
         number = "-" if value.factor == -1 else self.printer(value.factor) if value.factor != 1 else ""
         words = [*fixed, *(["+"] if fixed and number != "-" else []), *([number] if number else [])]
         name = self.operation(var, " ".join(words) or "=")
@@ -233,11 +239,11 @@ class _Drafter:
         var = step.target
         if self.linear(var):
             return self.sum(step)
-        name = self.operation(var, _SIGNS[step.op] if var.shape else r"\times")
+        name = self.operation(var, _SIGNS[step.op.name] if var.shape else r"\times")
         waiting = [(arg, var) for arg in reversed(step.args)]
         while waiting:
             arg, into = waiting.pop()
-            if step.op == "hadamard" and self.inner(arg) and self.steps[arg].op == "hadamard" and not self.linear(arg):
+            if step.op == Hadamard() and self.inner(arg) and self.steps[arg].op == Hadamard() and not self.linear(arg):
                 waiting += [(deeper, arg) for deeper in reversed(self.steps[arg].args)]
             else:
                 self.edge(arg, name, into)
@@ -246,11 +252,11 @@ class _Drafter:
     def function(self, step: Step) -> str:
         """A function; one box with the affine map before it where nothing else reads that and it has no name."""
         var, argument = step.target, step.args[0]
-        if step.op == "apply":
-            kind, sign = "open", self.functions.get(step.attr[0], step.attr[0])
+        if isinstance(step.op, Call):
+            kind, sign = "open", self.functions.get(step.op.function.name, step.op.function.name)
         else:
             low, high = self.intervals[var]
-            kind, sign = ("gate" if low >= 0 and high <= 1 else "function"), function_tex(step.attr)
+            kind, sign = ("gate" if low >= 0 and high <= 1 else "function"), function_tex(step.as_op(Map).function)
         weights, terms, rest = self.affine(argument) if self.inner(argument) else ([], [], [])
         if not weights or rest:
             name = self.box(var, var.name, kind, [], sign)
@@ -263,14 +269,13 @@ class _Drafter:
 
     def other(self, step: Step) -> str:
         """Any other operation: a sign, and its arguments."""
-        name = self.operation(step.target, _SIGNS[step.op])
+        name = self.operation(step.target, _SIGNS[step.op.name])
         for arg in step.args:
             self.edge(arg, name, step.target)
         return name
 
 
-_LINEAR = {"matmul", "dot", "hadamard", "scale"}
-_MIXING = {"matmul", "dot"}
+_LINEAR = Matmul | Dot | Hadamard | Scale
 _SIGNS = {
     "hadamard": r"\odot",
     "scale": r"\times",
@@ -280,6 +285,7 @@ _SIGNS = {
     "slice": "[\\,:\\,]",
     "transpose": r"\top",
     "constant": "",
+    "identity": "",
 }
 _ROWS: dict[str, Callable[[_Drafter, Step], str]] = {
     "add": _Drafter.sum,
@@ -288,12 +294,13 @@ _ROWS: dict[str, Callable[[_Drafter, Step], str]] = {
     "hadamard": _Drafter.product,
     "scale": _Drafter.product,
     "map": _Drafter.function,
-    "apply": _Drafter.function,
+    "call": _Drafter.function,
     "concat": _Drafter.other,
     "slice": _Drafter.other,
     "transpose": _Drafter.other,
     "constant": _Drafter.other,
+    "identity": _Drafter.other,
 }
-_FORWARD = {name for name, operation in OPERATIONS.items() if operation.adjoint is not None}
+_FORWARD = {name for name, operation in OPERATIONS.items() if operation.in_equations}
 if set(_ROWS) != _FORWARD or set(_SIGNS) - _FORWARD:
     raise AssertionError(f"operations that cannot be drawn: {set(_ROWS) ^ _FORWARD}")

@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
-from rnnproof.derivation.latex import Printer, scalar_tex
+from rnnproof.calculus.latex import Printer, scalar_tex
 from rnnproof.documents.blocks import Block, Code, Paragraph, Table
 from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.equations import activations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rnnproof.derivation.derivation import derive
-from rnnproof.derivation.document import FORWARD
+from rnnproof.calculus.derivation import derive
+from rnnproof.calculus.document import FORWARD
 from rnnproof.documents.blocks import Block, Bullets, Formula, Paragraph
 from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.equations import expressions

@@ -10,7 +10,7 @@ import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from rnnproof.derivation.formulas import OpenJacobian, ScalarStepSum, StepSum, _Prime, positive_factors
+from rnnproof.calculus.matrix_expressions import OpenJacobian, Prime, ScalarStepSum, StepSum, positive_factors
 from rnnproof.equations import activations, expressions
 from rnnproof.errors import EquationError
 
@@ -53,7 +53,7 @@ class Printer:
                 tex = write(self, node)
                 binds = level(node) if callable(level) else level
                 return (SUM if tex.startswith("-") else binds), tex
-        raise EquationError(f"{node}: {type(node).__name__} has no printed form; see rnnproof.derivation.latex for what has")
+        raise EquationError(f"{node}: {type(node).__name__} has no printed form; see rnnproof.calculus.latex for what has")
 
 
 def _sum(printer: Printer, node: Any) -> str:
@@ -108,7 +108,7 @@ def _applied(printer: Printer, node: Any) -> str:
 
 def function_tex(function: Any) -> str:
     """An activation's LaTeX; its derivative's with a prime."""
-    if issubclass(function, _Prime):
+    if issubclass(function, Prime):
         return f"{activations.of(function.base).tex}'"
     return activations.of(function).tex
 

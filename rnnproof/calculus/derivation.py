@@ -8,26 +8,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rnnproof.derivation import document
-from rnnproof.derivation.adjoint import adjoint
-from rnnproof.derivation.document import BACKWARD, EQUATIONS, FORWARD, GRADIENTS, JACOBIANS, RECURSION
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.formulas import Reader, printed_names
-from rnnproof.derivation.index import Index, index_of
-from rnnproof.derivation.jacobian import Jacobian, frame_of, jacobian, within
-from rnnproof.derivation.latex import Printer
-from rnnproof.derivation.operations import RULES
-from rnnproof.derivation.program import Program, Var
+from rnnproof.calculus import document
+from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.document import BACKWARD, EQUATIONS, FORWARD, GRADIENTS, JACOBIANS, RECURSION
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.formulas import Reader, printed_names
+from rnnproof.calculus.index import Index, index_of
+from rnnproof.calculus.jacobian import Jacobian, frame_of, jacobian, within
+from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.operations import Concat, Constant, Identity, Outer, Slope, Transpose
+from rnnproof.calculus.program import Program, Role
+from rnnproof.calculus.variables import Var
 from rnnproof.documents.latex import latex
 from rnnproof.documents.markdown import markdown
 from rnnproof.documents.message import Message, Text
 from rnnproof.documents.plain import bare, plain
+from rnnproof.documents.rules import RULES
 from rnnproof.documents.terminal import terminal
 from rnnproof.equations.cell import Cell, State
 from rnnproof.errors import UsageError
 
 _Line = tuple[str, tuple[str, ...], tuple[str, ...]]  # TeX, rules, values
-_SILENT = frozenset({"transpose", "slope", "constant", "outer", "concat"})  # written out in place however often they are read
+_SILENT = Transpose | Slope | Constant | Identity | Outer | Concat  # written out in place however often they are read
 
 
 @dataclass(frozen=True)
@@ -109,24 +111,24 @@ class Derivation:
         users = self.backward.users()
         symbols = dict(self.names)
         for port in self.backward.inputs:
-            state = self._new(port.key).tex if port.role in ("seed", "carry") else ""
+            state = self._new(port.key).tex if port.role in (Role.SEED, Role.CARRY) else ""
             if state:
-                symbols[port.var] = rf"\nabla_{{{state}}}" if port.role == "seed" else rf"\delta^{{+}}_{{{state}}}"
+                symbols[port.var] = rf"\nabla_{{{state}}}" if port.role is Role.SEED else rf"\delta^{{+}}_{{{state}}}"
         for step in self.backward.steps:
             var = step.target
             of = forward.get(var.name.removeprefix("d_"))
             read = sum(user.args.count(var) for user in users.get(var, []))
             if var in outputs:
                 symbols[var] = self._left(outputs[var].role, of or var)
-            elif of is not None and (of in self.names or (read > 1 and step.op not in _SILENT)):
+            elif of is not None and (of in self.names or (read > 1 and not isinstance(step.op, _SILENT))):
                 symbols[var] = rf"\delta_{{{self.printer(reader.value(of))}}}"
         return symbols
 
     def _new(self, state: str) -> Var:
-        return next(port.var for port in self.forward.ports("new", out=True) if port.key == state)
+        return self.forward.port(Role.NEW, state, out=True).var
 
-    def _left(self, role: str, of: Var) -> str:
-        if role == "carry":
+    def _left(self, role: Role, of: Var) -> str:
+        if role is Role.CARRY:
             return rf"\delta^{{+}}_{{{of.tex}}}"
         return rf"\frac{{\partial \mathcal{{L}}}}{{\partial {of.tex}}}"
 
@@ -165,7 +167,7 @@ class Derivation:
 
     @cached_property
     def _seeds(self) -> frozenset[Var]:
-        return frozenset(port.var for port in self.backward.ports("seed"))
+        return frozenset(port.var for port in self.backward.ports(Role.SEED))
 
     def _backward_lines(self) -> Iterable[_Line]:
         outputs = {port.var for port in self.backward.outputs}
@@ -174,11 +176,11 @@ class Derivation:
                 yield self._line(step.target)
 
     def _recursion_lines(self) -> Iterable[_Line]:
-        for port in self.backward.ports("carry", out=True):
+        for port in self.backward.ports(Role.CARRY, out=True):
             yield self._line(port.var)
-        for port in self.backward.ports("carry"):
+        for port in self.backward.ports(Role.CARRY):
             yield rf"{self.symbols[port.var]} = 0 \quad \text{{at }} {self.index.final}", (), (port.var.name,)
-        for port in self.backward.ports("carry", out=True):
+        for port in self.backward.ports(Role.CARRY, out=True):
             yield self.gradient(of=f"{port.key}_0").tex, (), (f"initial {port.key}",)
 
     def _gradient_lines(self) -> Iterable[_Line]:
@@ -196,7 +198,7 @@ class Derivation:
             if var in self.symbols:
                 yield self._line(var)
 
-        for port in (*self.backward.ports("gradient", out=True), *self.backward.ports("input", out=True)):
+        for port in (*self.backward.ports(Role.GRADIENT, out=True), *self.backward.ports(Role.INPUT, out=True)):
             yield from lines(port.var)
 
     @cached_property
@@ -232,7 +234,7 @@ class Derivation:
         any other name.
         """
         if bare(of) not in self._gradients:
-            listed = ", ".join(port.key if port.role != "carry" else f"{port.key}_0" for port in self.backward.outputs)
+            listed = ", ".join(port.key if port.role is not Role.CARRY else f"{port.key}_0" for port in self.backward.outputs)
             raise UsageError(f"no gradient of {of!r} in cell {self.cell.name}; there is one of each of {listed}")
         var, start = self._gradients[bare(of)]
         if start:
@@ -247,24 +249,23 @@ class Derivation:
         """The gradient that each name stands for, and of an initial state how that is printed."""
         known: dict[str, tuple[Var, str]] = {}
         for port in self.backward.outputs:
-            if port.role == "carry":
+            if port.role is Role.CARRY:
                 start = self.index.initial(self._old(port.key).tex, port.key)
                 known[f"{port.key}_0"] = known[bare(start)] = (port.var, start)
             else:
                 tex = self._tex(port.role, port.key)
-                for name in (port.key, tex, *(("inputs", "input") if port.role == "input" else ())):
+                for name in (port.key, tex, *(("inputs", "input") if port.role is Role.INPUT else ())):
                     known[bare(name)] = (port.var, "")
         return known
 
     def _old(self, state: str) -> Var:
-        return next(port.var for port in self.forward.ports("old") if port.key == state)
+        return self.forward.port(Role.OLD, state).var
 
-    def _tex(self, role: str, key: str) -> str:
-        wanted = "parameter" if role == "gradient" else "input"
-        return next(port.var.tex for port in self.forward.ports(wanted) if port.key == key)
+    def _tex(self, role: Role, key: str) -> str:
+        return self.forward.port(Role.PARAMETER if role is Role.GRADIENT else role, key).var.tex
 
     def jacobian(self, target: str, source: str) -> Jacobian:
-        """The Jacobian of one value by another; see `rnnproof.derivation.jacobian.jacobian`."""
+        """The Jacobian of one value by another; see `rnnproof.calculus.jacobian.jacobian`."""
         return jacobian(self.cell, target, source)
 
     def markdown(self, language: str = "en") -> str:

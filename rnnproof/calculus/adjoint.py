@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.operations import OPERATIONS, SUM_OF_USES
-from rnnproof.derivation.program import Names, Port, Program, Step, Var, without_dead_steps
+from rnnproof.calculus.adjoint_table import ADJOINTS, Value
+from rnnproof.calculus.operations import Add, Matmul, Operation, ReduceSum
+from rnnproof.calculus.program import Names, Port, Program, Role, Step, without_dead_steps
+from rnnproof.calculus.variables import Var
+
+SUM_OF_USES = "sum of the uses"
 
 
 def adjoint(forward: Program) -> Program:
@@ -17,16 +20,16 @@ def adjoint(forward: Program) -> Program:
 
     Every forward value enters as a `tape` port. The gradient of what does not vary over steps or samples is their `total`.
     """
-    tape = [replace(port, role="tape", key=port.var.name) for port in forward.inputs]
-    tape += [Port("tape", step.target.name, step.target) for step in forward.steps]
+    tape = [replace(port, role=Role.TAPE, key=port.var.name) for port in forward.inputs]
+    tape += [Port(Role.TAPE, step.target.name, step.target) for step in forward.steps]
     computed = {port.var: (port.var.name,) for port in forward.inputs} | {step.target: step.of for step in forward.steps}
     builder = _Builder(Names(port.var.name for port in tape), computed)
     arriving: list[Port] = []
     contributions: dict[Var, list[Var]] = {}
-    carried = {port.key for port in forward.ports("old")}
-    for port in forward.ports("new", out=True):
-        for role in ("seed", "carry") if port.key in carried else ("seed",):
-            tex = rf"\bar{{{port.var.tex}}}" if role == "seed" else ""
+    carried = {port.key for port in forward.ports(Role.OLD)}
+    for port in forward.ports(Role.NEW, out=True):
+        for role in (Role.SEED, Role.CARRY) if port.key in carried else (Role.SEED,):
+            tex = rf"\bar{{{port.var.tex}}}" if role is Role.SEED else ""
             var = Var(builder.names.fresh(f"{role}_{port.key}"), port.var.shape, True, True, tex)
             arriving.append(Port(role, port.key, var))
             contributions.setdefault(port.var, []).append(var)
@@ -34,17 +37,14 @@ def adjoint(forward: Program) -> Program:
     for step in reversed(forward.steps):
         if step.target not in contributions:
             continue
-        rule = OPERATIONS[step.op].adjoint
-        if rule is None:
-            raise AssertionError(f"{step}: {step.op} has no adjoint")
         d = builder.sum(step.target, contributions[step.target])
-        builder.rule, builder.tex = step.op, step.tex
-        for arg, contribution in zip(step.args, rule(step, d, builder), strict=bool(step.args)):
-            if contribution is not None:
-                contributions.setdefault(arg, []).append(builder.shared(contribution, arg))
+        builder.rule, builder.tex = step.op.name, step.tex
+        values = [Value(var, builder) for var in (d, step.target, *step.args)]
+        for arg, contribution in zip(step.args, ADJOINTS[step.op.name](step.op, *values), strict=True):
+            contributions.setdefault(arg, []).append(builder.shared(contribution.var, arg))
 
     outputs = []
-    for role_in, role_out in (("old", "carry"), ("parameter", "gradient"), ("input", "input")):
+    for role_in, role_out in ((Role.OLD, Role.CARRY), (Role.PARAMETER, Role.GRADIENT), (Role.INPUT, Role.INPUT)):
         for port in forward.ports(role_in):
             if port.var in contributions:
                 outputs.append(Port(role_out, port.key, builder.sum(port.var, contributions[port.var])))
@@ -74,7 +74,7 @@ def _name_copies(program: Program) -> Program:
     aliases: dict[Var, Var] = {}
     kept = set(producer)
     for step in program.steps:
-        if step.op != "add" or step.attr != (1,) or not step.target.name.startswith("d_"):
+        if step.op != Add((1,)) or not step.target.name.startswith("d_"):
             continue
         (value,) = step.args
         fresh = value in producer and not value.name.startswith("d_") and value not in names
@@ -114,40 +114,39 @@ class _Builder:
         self.steps: list[Step] = []
         self.rule = self.tex = ""
         self.adjoint_of: dict[Var, Var] = {}
-        self._known: dict[tuple[Any, ...], Var] = {}
+        self._known: dict[tuple[Operation, tuple[Var, ...]], Var] = {}
 
-    def __call__(self, op: str, *args: Var, attr: Any = None, name: str = "") -> Var:
-        key = (op, args, attr)
-        if key in self._known:
-            return self._known[key]
-        shape = OPERATIONS[op].shape(tuple(arg.shape for arg in args), attr)
-        if op == "matmul" and shape == ():
+    def __call__(self, op: Operation, *arguments: Var, name: str = "") -> Var:
+        if (op, arguments) in self._known:
+            return self._known[op, arguments]
+        shape = op.shape(*(argument.shape for argument in arguments))
+        if isinstance(op, Matmul) and shape == ():
             raise AssertionError("a product of vectors is a dot")
-        wanted = name or "g"
-        varies = any(arg.per_step for arg in args), any(arg.per_sample for arg in args)
-        target = Var(self.names.fresh(wanted), shape, *varies)
-        return self._append(key, Step(target, op, args, attr, self.rule, self.tex))
+        varies = any(argument.per_step for argument in arguments), any(argument.per_sample for argument in arguments)
+        return self._append(Step(Var(self.names.fresh(name or "g"), shape, *varies), op, arguments, self.rule, self.tex))
 
-    def _append(self, key: tuple[Any, ...], step: Step) -> Var:
+    def _append(self, step: Step) -> Var:
         self.steps.append(step)
-        self._known[key] = step.target
+        self._known[step.op, step.args] = step.target
         return step.target
 
     def shared(self, value: Var, of: Var) -> Var:
         """`value` summed over what `of` does not vary along."""
         if (value.per_step, value.per_sample) == (of.per_step, of.per_sample):
             return value
-        key = ("total", value, of.per_step, of.per_sample)
-        if key in self._known:
-            return self._known[key]
+        op = ReduceSum(value.per_step and not of.per_step, value.per_sample and not of.per_sample)
+        if (op, (value,)) in self._known:
+            return self._known[op, (value,)]
         target = Var(self.names.fresh(f"total_{of.name}"), value.shape, of.per_step, of.per_sample)
-        return self._append(key, Step(target, "total", (value,), None, "total", self.tex))
+        return self._append(Step(target, op, (value,), op.name, self.tex))
 
     def sum(self, of: Var, contributions: list[Var]) -> Var:
         """The adjoint of `of`: what its uses contribute, added up, under the name d_<name>."""
         self.rule, self.tex = SUM_OF_USES, ""
         tex = rf"\bar{{{of.tex}}}" if of.tex else ""
         target = Var(self.names.fresh(f"d_{of.name}"), of.shape, of.per_step, of.per_sample, tex)
-        ones = (sp.S.One,) * len(contributions)
+        ones = Add((sp.S.One,) * len(contributions))
         adjoints = tuple(f"d_{name}" for name in self.computed[of])
-        return self._append(("add", target), Step(target, "add", tuple(contributions), ones, self.rule, "", adjoints))
+        step = Step(target, ones, tuple(contributions), self.rule, "", adjoints)
+        self.steps.append(step)
+        return target

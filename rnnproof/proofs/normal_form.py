@@ -1,6 +1,6 @@
-"""Index notation: sums of products of entries, brought to one normal form. Sizes are symbols: equal for all of them.
+"""A normal form of sums of products of entries. Sizes are symbols: what is equal is so for all of them.
 
-Indices count from 0. A Kronecker delta removes a sum only where the index it fixes provably lies in the sum's range.
+A Kronecker delta removes a sum only where the index it fixes provably lies in the sum's range.
 """
 
 from __future__ import annotations
@@ -12,31 +12,7 @@ from typing import Any
 
 import sympy as sp
 
-Index = Any
-
-
-def index(size: Any) -> Index:
-    """A new index that runs from 0 to size - 1."""
-    return _Ranged.made(size)
-
-
-class _Ranged:
-    """Remembers each index's range; an index is a Dummy, so no two are confused."""
-
-    sizes: dict[Any, Any] = {}
-
-    @classmethod
-    def made(cls, size: Any) -> Index:
-        one = sp.Dummy("i", integer=True, nonnegative=True)
-        cls.sizes[one] = sp.sympify(size)
-        return one
-
-
-def total(summand: Any, *over: Index) -> Any:
-    """The sum over whole ranges."""
-    for one in over:
-        summand = sp.Sum(summand, (one, 0, _Ranged.sizes[one] - 1))
-    return summand
+from rnnproof.calculus.index_notation import Index
 
 
 @dataclass(frozen=True)
@@ -76,7 +52,7 @@ def _collapsed(term: _Term) -> _Term:
         if isinstance(factor, sp.KroneckerDelta):
             for one in term.over:
                 fixed = _solved(factor, one)
-                if fixed is not None and _within(fixed, _Ranged.sizes[one]):
+                if fixed is not None and _within(fixed, one.size):
                     rest = term.factors[:position] + term.factors[position + 1 :]
                     replaced = sp.Mul(*(other.xreplace({one: fixed}) for other in rest))
                     over = tuple(other for other in term.over if other != one)
@@ -94,8 +70,8 @@ def _solved(delta: Any, one: Index) -> Any:
 def _within(value: Any, size: Any) -> bool:
     """Whether 0 <= value <= size - 1 for every value of the indices in it."""
     least, most = value, value
-    for one in value.free_symbols & _Ranged.sizes.keys():
-        bounds = (0, _Ranged.sizes[one] - 1) if value.coeff(one) > 0 else (_Ranged.sizes[one] - 1, 0)
+    for one in value.atoms(Index):
+        bounds = (0, one.size - 1) if value.coeff(one) > 0 else (one.size - 1, 0)
         least, most = least.subs(one, bounds[0]), most.subs(one, bounds[1])
     return bool(sp.expand(least).is_nonnegative and sp.expand(size - 1 - most).is_nonnegative)
 
@@ -107,7 +83,7 @@ def _key(term: _Term) -> tuple[Any, tuple[Any, Any]]:
     best: tuple[str, Any] | None = None
     for order in permutations(term.over):
         renamed: Mapping[Any, Any] = dict(zip(order, names, strict=True))
-        sizes = ", ".join(f"{names[position]} < {_Ranged.sizes[one]}" for position, one in enumerate(order))
+        sizes = ", ".join(f"{names[position]} < {one.size}" for position, one in enumerate(order))
         written = shown.xreplace(renamed)
         candidate = (f"{sizes}: {sp.srepr(written)}", sp.Symbol(f"sum[{sizes}]") * written if sizes else written)
         best = candidate if best is None or candidate[0] < best[0] else best

@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.program import Program
+from rnnproof.calculus.program import Program, Role
 from rnnproof.equations.cell import Cell
 
 
@@ -74,8 +74,8 @@ class Index:
 def index_of(cell: Cell, forward: Program) -> Index:
     """The index as this cell prints it."""
     letter = cell.index
-    new = {port.key: port.var.tex for port in forward.ports("new", out=True)}
-    old = {port.key: port.var.tex for port in forward.ports("old")}
+    new = {port.key: port.var.tex for port in forward.ports(Role.NEW, out=True)}
+    old = {port.key: port.var.tex for port in forward.ports(Role.OLD)}
     ahead = int(all(f"{letter}+1" in tex for tex in new.values()))
     plain = Index(letter)
     previous = {new[key]: tex for key, tex in old.items() if plain.shift(new[key]) != tex}

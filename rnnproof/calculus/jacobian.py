@@ -7,12 +7,13 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.chain import Frame, symbol_names
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.formulas import OpenJacobian, add, multiply
-from rnnproof.derivation.index import Index, moved
-from rnnproof.derivation.latex import Printer
-from rnnproof.derivation.terms import Terms, bound_tex, collect, formula, norm, times
+from rnnproof.calculus.chain import Frame, symbol_names
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.index import Index, moved
+from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.matrix_expressions import OpenJacobian, add, multiply
+from rnnproof.calculus.program import Role
+from rnnproof.calculus.terms import Terms, bound_tex, collect, formula, norm, times
 from rnnproof.documents.message import Message
 from rnnproof.documents.plain import plain, prose
 from rnnproof.equations.cell import Body, Cell, Equation, State
@@ -143,7 +144,7 @@ class Jacobian:
     @property
     def remarks(self) -> tuple[Message, ...]:
         """What the formula says about vanishing gradients, in words."""
-        from rnnproof.derivation.remarks import remarks
+        from rnnproof.calculus.remarks import remarks
 
         return remarks(self)
 
@@ -249,8 +250,8 @@ def within(frame: Frame, target: str, source: str) -> Jacobian:
     if start in program.producer() and to in {port.var for port in program.inputs}:
         raise UsageError(f"{plain(to.tex)} enters the step and {plain(start.tex)} is made in it; ask for the other way round")
     terms = frame.terms(to, start)
-    old = {port.key: port.var for port in program.ports("old")}
-    new = {port.key: port.var for port in program.ports("new", out=True)}
+    old = {port.key: port.var for port in program.ports(Role.OLD)}
+    new = {port.key: port.var for port in program.ports(Role.NEW, out=True)}
     state = next((key for key, var in old.items() if var == start), None)
     paths = []
     for key, var in old.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from rnnproof.derivation.bounds import image, sup_slope, written_out
+from rnnproof.calculus.bounds import image, sup_slope, written_out
 from rnnproof.equations import activations
 from rnnproof.equations.activations import X
 

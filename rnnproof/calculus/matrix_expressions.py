@@ -1,20 +1,17 @@
-"""Program -> formulas: each operation as the SymPy expression a person would write, unnamed values written out in place.
+"""Short constructors for the matrix expressions that a person would write, and the nodes SymPy lacks.
 
-The symbols of a formula are named by their printed TeX; nothing is evaluated, so factors and terms keep their order.
+Nothing is evaluated, so factors and terms keep their order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
-from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Program, Step, Var
-from rnnproof.derivation.shapes import Shape
+from rnnproof.calculus.variables import Shape
 from rnnproof.equations import activations, expressions
 
 
@@ -58,7 +55,7 @@ class ScalarStepSum(sp.Expr):
         return sp.Basic.__new__(cls, summand)
 
 
-class _Prime(sp.Function):
+class Prime(sp.Function):
     """f' of a registered activation, kept as a name; `definition` is what SymPy found it to be."""
 
     base: Any = None
@@ -74,7 +71,7 @@ def prime(function: Any) -> Any:
     """The derivative of an activation as a function of its own."""
     name = activations.of(function).name
     place = {"__module__": __name__, "__qualname__": f"primes.{name}"}
-    return type(f"{name}_prime", (_Prime,), {"base": function, "nargs": 1, **place})
+    return type(f"{name}_prime", (Prime,), {"base": function, "nargs": 1, **place})
 
 
 class _Primes:
@@ -184,111 +181,3 @@ def transpose(value: Any) -> Any:
     if not _is_matrix(value):
         return value
     return value.arg if isinstance(value, sp.Transpose) else sp.Transpose(value)
-
-
-def _constant(step: Step) -> Any:
-    kind, shape = step.attr
-    made = {"identity": sp.Identity, "one": sp.OneMatrix, "zero": sp.ZeroMatrix}.get(kind)
-    if made is None:
-        return kind
-    return made(shape[0]) if kind == "identity" else made(*(shape if len(shape) == 2 else (*shape, 1)))
-
-
-def _part(step: Step, value: Any) -> Any:
-    axis, start, stop = step.attr
-    whole = [(0, value.shape[0]), (0, value.shape[1])]
-    whole[axis] = (start, stop)
-    return sp.matrices.expressions.slice.MatrixSlice(value, *whole)
-
-
-def _placed(step: Step, value: Any) -> Any:
-    axis, start, total = step.attr
-    before, after = list(value.shape), list(value.shape)
-    before[axis], after[axis] = start, sp.expand(total - start - value.shape[axis])
-    parts = [sp.ZeroMatrix(*before), value, sp.ZeroMatrix(*after)]
-    kept = [part for part in parts if part.shape[axis] != 0]
-    return sp.BlockMatrix([[part] for part in kept] if axis == 0 else [kept])
-
-
-def _total(step: Step, value: Any) -> Any:
-    if step.target.per_step or not step.args[0].per_step:
-        return value
-    return StepSum(value) if _is_matrix(value) else ScalarStepSum(value)
-
-
-Reading = Callable[..., Any]
-
-FORMULAS: dict[str, Reading] = {
-    "matmul": lambda step, left, right: multiply(left, right),
-    "transpose": lambda step, value: transpose(value),
-    "add": lambda step, *terms: add(*(scaled(k, term) for k, term in zip(step.attr, terms, strict=True))),
-    "scale": lambda step, factor, value: multiply(factor, value),
-    "hadamard": lambda step, left, right: hadamard(left, right),
-    "map": lambda step, value: expressions.apply(step.attr, value),
-    "concat": lambda step, *parts: expressions.concatenate(*parts),
-    "slice": _part,
-    "dot": lambda step, left, right: expressions.Dot(left, right),
-    "apply": lambda step, value: expressions.OpenFunction(step.attr[0], value, step.attr[1][0]),
-    "constant": _constant,
-    "slope": lambda step, before, after: slope(step.attr, before, after),
-    "outer": lambda step, left, right: multiply(left, transpose(right)),
-    "place": _placed,
-    "pull": lambda step, value, d: multiply(transpose(OpenJacobian(step.attr[0], value, step.attr[1][0])), d),
-    "total": _total,
-}
-if set(FORMULAS) != set(OPERATIONS):
-    raise AssertionError(f"operations without a formula: {set(OPERATIONS) ^ set(FORMULAS)}")
-
-
-class Reader:
-    """Reads a Program's values as formulas; a value in `names` is its printed symbol, any other is written out."""
-
-    def __init__(self, steps: Mapping[Var, Step], names: Mapping[Var, str]) -> None:
-        self.steps = steps
-        self.names = names
-
-    def value(self, var: Var) -> Any:
-        """The formula of a value, its symbol where it has one."""
-        return symbol(self.names[var], var.shape) if var in self.names else self.definition(var)
-
-    def definition(self, var: Var) -> Any:
-        """The right side of the line that defines a value."""
-        step = self.steps[var]
-        return FORMULAS[step.op](step, *map(self.value, step.args))
-
-    def rules(self, var: Var) -> tuple[str, ...]:
-        """The rules that made a line: its own and those of the values written out in it, each once."""
-        return self._collected(var, lambda step: "" if step.rule == "equation" else step.rule)
-
-    def operations(self, var: Var) -> tuple[str, ...]:
-        """The operations of a line: its own and those of the values written out in it, each once."""
-        return self._collected(var, lambda step: step.op)
-
-    def _collected(self, var: Var, what: Callable[[Step], str]) -> tuple[str, ...]:
-        found = {what(self.steps[var]): None}
-        for arg in self.steps[var].args:
-            if arg not in self.names:
-                found.update(dict.fromkeys(self._collected(arg, what)))
-        return tuple(word for word in found if word)
-
-
-def printed_names(forward: Program) -> dict[Var, str]:
-    """The printed symbol of every forward value that has one; what an activation is applied to gets one, such as a_{o_t}."""
-    steps = forward.producer()
-    names = {port.var: port.var.tex for port in forward.inputs}
-    names |= {step.target: step.target.tex for step in forward.steps if step.target.tex}
-    goes_into: dict[Var, str] = {}
-    for step in reversed(forward.steps):
-        for arg in step.args:
-            goes_into[arg] = step.target.tex or goes_into.get(step.target, "")
-    taken = set(names.values())
-    for step in forward.steps:
-        before = step.args[0] if step.op in ("map", "apply") else step.target
-        if before in names or steps[before].op == "concat" or before == step.target:
-            continue
-        below, base = step.target.tex or goes_into[step.target], "a"
-        while f"{base}_{{{below}}}" in taken:
-            base += "'"
-        names[before] = f"{base}_{{{below}}}"
-        taken.add(names[before])
-    return names

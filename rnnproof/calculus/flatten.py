@@ -7,9 +7,23 @@ from typing import Any
 import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
-from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Names, Port, Program, Step, Var, without_dead_steps
-from rnnproof.derivation.shapes import Shape
+from rnnproof.calculus.operations import (
+    Add,
+    Call,
+    Concat,
+    Constant,
+    Dot,
+    Hadamard,
+    Identity,
+    Map,
+    Matmul,
+    Open,
+    Operation,
+    Scale,
+    Transpose,
+)
+from rnnproof.calculus.program import Names, Port, Program, Role, Step, without_dead_steps
+from rnnproof.calculus.variables import Shape, Var
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Body, Cell
 from rnnproof.errors import EquationError
@@ -35,23 +49,23 @@ class _Flattener:
         self.names = Names()
         self.steps: list[Step] = []
         self.env: dict[Any, Var] = {}
-        self.known: dict[tuple[Any, ...], Var] = {}
+        self.known: dict[tuple[Operation, tuple[Var, ...]], Var] = {}
         self.equation_tex = ""
         self.bodies: dict[str, Body] = {body.name: body for body in cell.bodies}
         self.inputs: list[Port] = []
         for parameter in cell.parameters:
-            self._enter("parameter", parameter.name, parameter.symbol, parameter.per_step, False, tex)
+            self._enter(Role.PARAMETER, parameter.name, parameter.symbol, parameter.per_step, False, tex)
         for symbol in cell.inputs:
-            self._enter("input", symbol.name, symbol, True, True, tex)
+            self._enter(Role.INPUT, symbol.name, symbol, True, True, tex)
         for symbol in cell.constants:
-            self._enter("constant", symbol.name, symbol, True, True, tex)
+            self._enter(Role.CONSTANT, symbol.name, symbol, True, True, tex)
         for state in cell.states:
             if state.old is not None:
-                self._enter("old", state.name, state.old, True, True, tex)
+                self._enter(Role.OLD, state.name, state.old, True, True, tex)
         for equation in cell.equations:
             self.names.fresh(equation.symbol.name)
 
-    def _enter(self, role: str, key: str, symbol: Any, per_step: bool, per_sample: bool, tex: dict[str, str]) -> None:
+    def _enter(self, role: Role, key: str, symbol: Any, per_step: bool, per_sample: bool, tex: dict[str, str]) -> None:
         printed = tex.get(symbol.name, sp.latex(symbol))
         var = Var(self.names.fresh(symbol.name), math_shape(symbol), per_step, per_sample, printed)
         self.env[symbol] = var
@@ -64,14 +78,14 @@ class _Flattener:
             name = equation.symbol.name
             printed = tex.get(name, sp.latex(equation.symbol))
             self.env[equation.symbol] = self.value(equation.expression, name, printed)
-        outputs = tuple(Port("new", state.name, self.env[state.new]) for state in self.cell.states)
+        outputs = tuple(Port(Role.NEW, state.name, self.env[state.new]) for state in self.cell.states)
         return without_dead_steps(Program(self.cell.name, tuple(self.inputs), tuple(self.steps), outputs))
 
-    def emit(self, op: str, *args: Var, attr: Any = None, name: str = "", tex: str = "") -> Var:
-        key = (op, args, attr)
+    def emit(self, op: Operation, *args: Var, name: str = "", tex: str = "") -> Var:
+        key = (op, args)
         if not tex and key in self.known:  # written once, its adjoint is one sum
             return self.known[key]
-        shape = OPERATIONS[op].shape(tuple(arg.shape for arg in args), attr)
+        shape = op.shape(*(arg.shape for arg in args))
         target = Var(
             name if tex else self.names.fresh(name or "v"),
             shape,
@@ -79,7 +93,7 @@ class _Flattener:
             any(arg.per_sample for arg in args),
             tex,
         )
-        self.steps.append(Step(target, op, args, attr, "equation", self.equation_tex, (target.name,)))
+        self.steps.append(Step(target, op, args, "equation", self.equation_tex, (target.name,)))
         self.known.setdefault(key, target)
         return target
 
@@ -88,7 +102,7 @@ class _Flattener:
         for kinds, method in _NODES:
             if isinstance(node, kinds):
                 found: Var = method(self, node, name, tex)
-                return found if not tex or found.tex == tex else self.emit("add", found, attr=(sp.S.One,), name=name, tex=tex)
+                return found if not tex or found.tex == tex else self.emit(Add((sp.S.One,)), found, name=name, tex=tex)
         raise EquationError(f"{node}: {type(node).__name__} is not understood here; rewrite the equation without it")
 
     def symbol(self, node: Any, name: str, tex: str) -> Var:
@@ -96,8 +110,10 @@ class _Flattener:
 
     def constant(self, node: Any, name: str, tex: str) -> Var:
         shape = math_shape(node)
-        kind = {"Identity": "identity", "OneMatrix": "one", "ZeroMatrix": "zero"}.get(type(node).__name__, node)
-        return self.emit("constant", attr=(kind, shape), name=name or "constant", tex=tex)
+        if isinstance(node, sp.Identity):
+            return self.emit(Identity(shape[0]), name=name or "constant", tex=tex)
+        number = {sp.OneMatrix: sp.S.One, sp.ZeroMatrix: sp.S.Zero}.get(type(node), node)
+        return self.emit(Constant(number, shape), name=name or "constant", tex=tex)
 
     def sum(self, node: Any, name: str, tex: str) -> Var:
         factors, args = [], []
@@ -107,28 +123,28 @@ class _Flattener:
             args.append(self.value(rest))
         complement = len(args) == 2 and args[0].name.startswith("constant") and factors == [1, -1]
         label = f"one_minus_{args[1].name}" if complement else "partial"
-        return self.emit("add", *args, attr=tuple(factors), name=name or label, tex=tex)
+        return self.emit(Add(tuple(factors)), *args, name=name or label, tex=tex)
 
     def product(self, node: Any, name: str, tex: str) -> Var:
         number, rest = _split_number(node)
         if number != 1:
-            return self.emit("add", self.value(rest), attr=(number,), name=name, tex=tex)
+            return self.emit(Add((number,)), self.value(rest), name=name, tex=tex)
         scalars = [factor for factor in node.args if not getattr(factor, "is_Matrix", False)]
         matrices = [factor for factor in node.args if getattr(factor, "is_Matrix", False)]
         if not matrices:
-            return self.fold("hadamard", [self.value(factor) for factor in scalars], name, tex)
+            return self.fold(Hadamard(), [self.value(factor) for factor in scalars], name, tex)
         last = "" if scalars else tex
         right = self.value(matrices[-1])
         for position, factor in reversed(list(enumerate(matrices[:-1]))):
             left = self.value(factor)
             label = name if last and position == 0 else f"{left.name}_{right.name}"
-            right = self.emit("matmul", left, right, name=label, tex=last if position == 0 else "")
+            right = self.emit(Matmul(), left, right, name=label, tex=last if position == 0 else "")
         if not scalars:
             return right
-        factor_var = self.fold("hadamard", [self.value(factor) for factor in scalars], "", "")
-        return self.emit("scale", factor_var, right, name=name or "scaled", tex=tex)
+        factor_var = self.fold(Hadamard(), [self.value(factor) for factor in scalars], "", "")
+        return self.emit(Scale(), factor_var, right, name=name or "scaled", tex=tex)
 
-    def fold(self, op: str, args: list[Var], name: str, tex: str) -> Var:
+    def fold(self, op: Operation, args: list[Var], name: str, tex: str) -> Var:
         result = args[0]
         for position, arg in enumerate(args[1:], start=2):
             final = position == len(args)
@@ -137,11 +153,11 @@ class _Flattener:
         return result
 
     def hadamard(self, node: Any, name: str, tex: str) -> Var:
-        return self.fold("hadamard", [self.value(factor) for factor in node.args], name, tex)
+        return self.fold(Hadamard(), [self.value(factor) for factor in node.args], name, tex)
 
     def transpose(self, node: Any, name: str, tex: str) -> Var:
         inner = self.value(node.arg)
-        return self.emit("transpose", inner, name=name or f"{inner.name}_T", tex=tex)
+        return self.emit(Transpose(), inner, name=name or f"{inner.name}_T", tex=tex)
 
     def mapped(self, node: Any, name: str, tex: str) -> Var:
         bound, applied = node.function.variables[0], node.function.expr
@@ -159,7 +175,7 @@ class _Flattener:
         inner = self.value(argument, f"a_{name}" if name else "a")
         if label == "linear":
             return inner
-        return self.emit("map", inner, attr=function, name=name or f"{label}_{inner.name}", tex=tex)
+        return self.emit(Map(function), inner, name=name or f"{label}_{inner.name}", tex=tex)
 
     def power(self, node: Any, name: str, tex: str) -> Var:
         base, exponent = node.args
@@ -167,21 +183,21 @@ class _Flattener:
             return self.function(activations.named("reciprocal"), base, name, tex)
         if not (exponent.is_Integer and 1 < exponent <= 8):
             raise EquationError(f"{node}: only whole powers from 2 to 8 of a scalar are understood; write it as a product")
-        return self.fold("hadamard", [self.value(base)] * int(exponent), name or "power", tex)
+        return self.fold(Hadamard(), [self.value(base)] * int(exponent), name or "power", tex)
 
     def concatenation(self, node: Any, name: str, tex: str) -> Var:
         args = [self.value(column) for column in expressions.children(node)]
-        return self.emit("concat", *args, attr=0, name=name or "_".join(arg.name for arg in args), tex=tex)
+        return self.emit(Concat(0), *args, name=name or "_".join(arg.name for arg in args), tex=tex)
 
     def dot(self, node: Any, name: str, tex: str) -> Var:
         left, right = (self.value(arg) for arg in node.args)
-        return self.emit("dot", left, right, name=name or f"{left.name}_{right.name}", tex=tex)
+        return self.emit(Dot(), left, right, name=name or f"{left.name}_{right.name}", tex=tex)
 
     def opened(self, node: Any, name: str, tex: str) -> Var:
         body = self.bodies.get(node.name)
         argument = self.value(node.argument)
         if body is None:
-            return self.emit("apply", argument, attr=(node.name, (node.shape[0],)), name=name or node.name, tex=tex)
+            return self.emit(Call(Open(node.name, node.shape[0])), argument, name=name or node.name, tex=tex)
         outer = self.env.get(body.argument)
         self.env[body.argument] = argument
         result = self.value(body.expression, name or node.name, tex)

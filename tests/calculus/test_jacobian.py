@@ -11,9 +11,10 @@ import sympy as sp
 from zoo import CELLS, simple_rnn
 from zoo import shortcut as zoo_shortcut
 
-from rnnproof.derivation.derivation import derive
-from rnnproof.derivation.flatten import flatten
-from rnnproof.derivation.jacobian import jacobian
+from rnnproof.calculus.derivation import derive
+from rnnproof.calculus.flatten import flatten
+from rnnproof.calculus.jacobian import jacobian
+from rnnproof.calculus.program import Role
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text
@@ -40,9 +41,9 @@ def numbers_of(cell: Cell, params: Any, x: Any, states: Any) -> Numbers:
     sizes = {size: SIZES[size.name] for size in cell.sizes}
     program = flatten(replace(cell, bodies=()))
     tex = {(port.role, port.key): port.var.tex for port in program.inputs}
-    given: dict[str, Any] = {tex["parameter", name]: value for name, value in params.items()}
-    given |= {tex["old", name]: value.T for name, value in states.items() if ("old", name) in tex}
-    given |= {tex["input", symbol.name]: x.T for symbol in cell.inputs}
+    given: dict[str, Any] = {tex[Role.PARAMETER, name]: value for name, value in params.items()}
+    given |= {tex[Role.OLD, name]: value.T for name, value in states.items() if (Role.OLD, name) in tex}
+    given |= {tex[Role.INPUT, symbol.name]: x.T for symbol in cell.inputs}
     numbers = Numbers(sizes, given)
     if cell.bodies:
         (body,) = cell.bodies
@@ -258,7 +259,9 @@ def test_named_parts_put_back_are_the_derivative(line: str) -> None:
     program = flatten(cell)
     numbers = Numbers(sizes, {port.var.tex: params.get(port.key) for port in program.inputs})
     numbers.values |= {
-        port.var.tex: {"old": old.T, "input": x.T}[port.role] for port in program.inputs if port.role != "parameter"
+        port.var.tex: {Role.OLD: old.T, Role.INPUT: x.T}[port.role]
+        for port in program.inputs
+        if port.role is not Role.PARAMETER
     }
     numbers.forward(program)
     found = jacobian(cell, "h", "h_prev")

@@ -8,59 +8,69 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import sympy as sp
 
-from rnnproof.derivation.shapes import SHAPES, Shape
+from rnnproof.calculus.operations import MathOperation, Operation
+from rnnproof.calculus.variables import Var
 
-
-@dataclass(frozen=True)
-class Var:
-    """One array; `tex` is its printed symbol, empty for a value that has no name in the equations."""
-
-    name: str
-    shape: Shape
-    per_step: bool = False
-    per_sample: bool = False
-    tex: str = ""
-
-    def __str__(self) -> str:
-        return self.name
+SomeOperation = TypeVar("SomeOperation", bound=Operation)
 
 
 @dataclass(frozen=True)
 class Step:
-    """`target = op(args; attr)`; `rule` names the rule that made it, `tex` the equation it belongs to.
+    """`target = op(args)`; `rule` names the rule that made it, `tex` the equation it belongs to.
 
     `of` names the values it computes, as the Programs of a derivation call them: a fused step has several.
     """
 
     target: Var
-    op: str
+    op: Operation
     args: tuple[Var, ...]
-    attr: Any = None
     rule: str = ""
     tex: str = ""
     of: tuple[str, ...] = ()
 
+    @property
+    def math(self) -> MathOperation:
+        """Its operation, where that is one of the calculus; a lowered Program has others."""
+        return self.as_op(MathOperation)
+
+    def as_op(self, kind: type[SomeOperation]) -> SomeOperation:
+        """Its operation, which is of this kind."""
+        if not isinstance(self.op, kind):
+            raise AssertionError(f"{self}: {self.op.name} is no {kind.__name__}")
+        return self.op
+
     def __str__(self) -> str:
-        attr = "" if self.attr is None else f"; {self.attr}"
-        return f"{self.target} = {self.op}({', '.join(map(str, self.args))}{attr})"
+        return f"{self.target} = {self.op}({', '.join(map(str, self.args))})"
+
+
+class Role(Enum):
+    """What a value is that enters or leaves a Program."""
+
+    PARAMETER = "parameter"
+    INPUT = "input"
+    CONSTANT = "constant"  # given beside the input, without a gradient
+    OLD = "old"  # a state's value one step before
+    NEW = "new"  # a state's value
+    TAPE = "tape"  # a forward value that the backward step reads
+    SEED = "seed"  # the gradient that a loss sends to a state at this step
+    CARRY = "carry"  # the gradient that comes from the next step; leaving, the one for the step before
+    GRADIENT = "gradient"  # of a parameter, summed over steps and samples; of an input it leaves as INPUT
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True)
 class Port:
-    """A value that enters or leaves: its role, the name it goes by there, and its variable.
+    """A value that enters or leaves: its role, the name it goes by there, and its variable."""
 
-    Roles in: parameter, input, constant (given, without a gradient), old (a state's value one step before), tape (a forward
-    value), seed (the gradient a loss sends to a state at this step), carry (the gradient arriving from the next step). Roles
-    out: new (a state's value), carry (the gradient handed to the step before), gradient (of a parameter, summed over steps
-    and samples), input (gradient of it).
-    """
-
-    role: str
+    role: Role
     key: str
     var: Var
 
@@ -81,10 +91,9 @@ class Program:
         for step in self.steps:
             for arg in step.args:
                 _require(bound, arg, step)
-            if step.op in SHAPES:
-                shape = SHAPES[step.op](tuple(arg.shape for arg in step.args), step.attr)
-                if tuple(map(sp.expand, shape)) != tuple(map(sp.expand, step.target.shape)):
-                    raise AssertionError(f"{self.name}: {step}: shape {step.target.shape} should be {shape}")
+            shape = step.op.shape(*(arg.shape for arg in step.args))
+            if tuple(map(sp.expand, shape)) != tuple(map(sp.expand, step.target.shape)):
+                raise AssertionError(f"{self.name}: {step}: shape {step.target.shape} should be {shape}")
             _bind(bound, step.target, step)
         for port in self.outputs:
             _require(bound, port.var, f"output {port.key}")
@@ -96,13 +105,22 @@ class Program:
         lines += [f"  out  {port.role} {port.key}: {port.var}" for port in self.outputs]
         return "\n".join(lines)
 
-    def ports(self, role: str, *, out: bool = False) -> tuple[Port, ...]:
+    def ports(self, role: Role, *, out: bool = False) -> tuple[Port, ...]:
         """The input (or output) ports of a role."""
         return self._ports.get((role, out), ())
 
+    def port(self, role: Role, key: str, *, out: bool = False) -> Port:
+        """The one input (or output) port of a role and key. Raises KeyError where there is none."""
+        return self._by_key[role, key, out]
+
     @cached_property
-    def _ports(self) -> Mapping[tuple[str, bool], tuple[Port, ...]]:
-        roles: dict[tuple[str, bool], tuple[Port, ...]] = {}
+    def _by_key(self) -> Mapping[tuple[Role, str, bool], Port]:
+        sides = ((False, self.inputs), (True, self.outputs))
+        return {(port.role, port.key, out): port for out, ports in sides for port in ports}
+
+    @cached_property
+    def _ports(self) -> Mapping[tuple[Role, bool], tuple[Port, ...]]:
+        roles: dict[tuple[Role, bool], tuple[Port, ...]] = {}
         for out, ports in ((False, self.inputs), (True, self.outputs)):
             for role in dict.fromkeys(port.role for port in ports):
                 roles[role, out] = tuple(port for port in ports if port.role == role)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
 import sympy as sp
 
-from rnnproof.derivation.program import Step, Var
 from rnnproof.equations import activations
 from rnnproof.equations.activations import X, Y
 
 Interval = tuple[Any, Any]
 EVERYTHING: Interval = (-sp.oo, sp.oo)
-_TELLING = 10**6  # a larger bound says nothing, and repeated products would give it any number of digits
 
 
 @cache
@@ -108,38 +106,3 @@ def _stationary(expression: Any, variable: Any, holds: Callable[[Any], bool]) ->
         elif before * after < 0:
             roots.append(sp.nsolve(slope, variable, (float(left), float(right)), solver="bisect", tol=1e-15, verify=False))
     return roots
-
-
-def intervals(steps: Iterable[Step]) -> dict[Var, Interval]:
-    """For each value made in these steps, in order, an interval that holds its every entry, by interval arithmetic."""
-    known: dict[Var, Interval] = {}
-    for step in steps:
-        row = _INTERVALS.get(step.op)
-        low, high = row(step, [known.get(arg, EVERYTHING) for arg in step.args]) if row else EVERYTHING
-        known[step.target] = (low if low > -_TELLING else -sp.oo, high if high < _TELLING else sp.oo)
-    return known
-
-
-def _sum(step: Step, parts: list[Interval]) -> Interval:
-    scaled = ((k, interval) for k, interval in zip(step.attr, parts, strict=True) if k != 0)
-    ends = [sorted((k * low, k * high)) for k, (low, high) in scaled]
-    return (sum(low for low, _ in ends), sum(high for _, high in ends))
-
-
-def _product(step: Step, parts: list[Interval]) -> Interval:
-    (a, b), (c, d) = parts
-    corners = [0 if 0 in pair else pair[0] * pair[1] for pair in ((a, c), (a, d), (b, c), (b, d))]
-    return (min(corners), max(corners))
-
-
-def _constant(step: Step, parts: list[Interval]) -> Interval:
-    value = {"one": sp.S.One, "zero": sp.S.Zero}.get(step.attr[0], step.attr[0])
-    return (value, value) if getattr(value, "is_number", False) else EVERYTHING
-
-
-_INTERVALS: dict[str, Any] = {
-    "map": lambda step, parts: image(step.attr),
-    "add": _sum,
-    "hadamard": _product,
-    "constant": _constant,
-}

@@ -10,9 +10,10 @@ import pytest
 import sympy as sp
 from zoo import CELLS, shortcut
 
-from rnnproof.derivation.derivation import derive
-from rnnproof.derivation.document import PARTS
-from rnnproof.derivation.formulas import StepSum
+from rnnproof.calculus.derivation import derive
+from rnnproof.calculus.document import PARTS
+from rnnproof.calculus.matrix_expressions import StepSum
+from rnnproof.calculus.program import Role
 from rnnproof.documents.plain import plain
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
@@ -65,7 +66,7 @@ def test_every_symbol_of_a_line_is_defined_before_it(name: str) -> None:
     """Forward and backward lines use the inputs, the loss's own part, what arrives, and what stands above."""
     d = derive(cell_of(name))
     known = {port.var.tex for port in d.forward.inputs}
-    known |= {d.symbols[port.var] for port in d.backward.inputs if port.role in ("seed", "carry")}
+    known |= {d.symbols[port.var] for port in d.backward.inputs if port.role in (Role.SEED, Role.CARRY)}
     for program, reader_names in ((d.forward, d.names), (d.backward, d.symbols)):
         for step in program.steps:
             if step.target in reader_names:

@@ -1,4 +1,4 @@
-"""The chain rule for Jacobians through one step: a row for each operation.
+"""The chain rule for Jacobians through one step, operation by operation.
 
 A Jacobian is a sum of terms k * s * diag(u) * M (number, scalars, elementwise factors, matrices). Every factor carries how
 large it can get, so a bound comes with the formula.
@@ -7,20 +7,23 @@ large it can get, so a bound comes with the formula.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import sympy as sp
 
-from rnnproof.derivation import bounds, formulas
-from rnnproof.derivation.formulas import OpenJacobian, Reader
-from rnnproof.derivation.index import index_of, moved
-from rnnproof.derivation.latex import Printer
-from rnnproof.derivation.operations import OPERATIONS
-from rnnproof.derivation.program import Program, Step, Var
-from rnnproof.derivation.terms import Factor, Term, Terms, collect, formula, norm, times, written_length
+from rnnproof.calculus.bounds import EVERYTHING
+from rnnproof.calculus.formulas import Reader, printed_names
+from rnnproof.calculus.index import index_of, moved
+from rnnproof.calculus.intervals import intervals
+from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.matrix_expressions import OpenJacobian, symbol
+from rnnproof.calculus.operations import Call
+from rnnproof.calculus.program import Program, Role, Step
+from rnnproof.calculus.terms import Factor, Term, Terms, collect, formula, norm, written_length
+from rnnproof.calculus.variables import Expression, Shape, Var
 from rnnproof.documents.plain import bare, plain
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
@@ -44,8 +47,8 @@ class Frame:
         self.cell = cell
         self.program = program
         self.steps = program.producer()
-        self.intervals = bounds.intervals(program.steps)
-        self.names = formulas.printed_names(program)
+        self.intervals = intervals(program)
+        self.names = printed_names(program)
         self.reader = Reader(self.steps, self.names)
         self.index = index_of(cell, program)
         functions = {cell.tex.get(name, name) for name in (*cell.open_functions, *(body.name for body in cell.bodies))}
@@ -76,8 +79,8 @@ class Frame:
     @cached_property
     def _known(self) -> Mapping[str, Var]:
         known: dict[str, Var] = {}
-        for role, suffixes in (("old", ("_prev", "_old")), ("new", ("",))):
-            for port in self.program.ports(role, out=role == "new"):
+        for role, suffixes in ((Role.OLD, ("_prev", "_old")), (Role.NEW, ("",))):
+            for port in self.program.ports(role, out=role is Role.NEW):
                 known.update({f"{port.key}{suffix}": port.var for suffix in suffixes})
         return {bare(var.name): var for var in self.names} | {bare(tex): var for var, tex in self.names.items()} | known
 
@@ -113,18 +116,26 @@ class Frame:
 
     def _reach(self, step: Step, source: Var, reached: _Reached) -> None:
         """The chain rule through one step; what is long and read more than once gets a name and is written once."""
-        parts = tuple(reached.named.get(arg, reached.terms.get(arg, ())) for arg in step.args)
-        terms = collect(JACOBIANS[step.op](self, step, parts)) if any(parts) else ()
+        arguments = [_Value(self, arg, reached.named.get(arg, reached.terms.get(arg, ()))) for arg in step.args]
+        terms: Terms = ()
+        if any(argument.terms for argument in arguments):
+            if len(step.target.shape) == 2:
+                self._refuse(step.target)
+            terms = collect(step.math.jacobian(_Value(self, step.target, ()), *arguments))
         reached.terms[step.target] = terms
         if step.target in self.names and self._reads[step.target] > 1 and written_length(terms) > _LONGEST:
             shape = self.shape(step.target, source)
             tex = rf"\frac{{\partial {self.names[step.target]}}}{{\partial {self.names[source]}}}"
             size = norm(terms)
-            named = Factor(
-                formulas.symbol(tex, () if shape == (1, 1) else shape), size if sp.count_ops(size) < _LONGEST else sp.oo
-            )
+            named = Factor(symbol(tex, () if shape == (1, 1) else shape), size if sp.count_ops(size) < _LONGEST else sp.oo)
             reached.named[step.target] = (Term(scalars=(named,)) if shape == (1, 1) else Term(rest=(named,)),)
             reached.parts[tex] = formula(terms, shape)
+
+    def _refuse(self, matrix: Var) -> NoReturn:
+        shown = plain(Printer(self.cell.tex)(self.value(matrix)))
+        raise UsageError(
+            f"the matrix {shown} varies with the source, so the Jacobian is no matrix formula; choose another source"
+        )
 
     def parts(self, used: set[str]) -> tuple[tuple[str, Any], ...]:
         """(TeX, formula) of the named Jacobians among `used`, and of those that they use, one step earlier too."""
@@ -142,7 +153,8 @@ class Frame:
     def value(self, var: Var) -> Any:
         """A value's formula; a function left open goes by its printed name, so that it shows its step."""
         labels = {
-            name: self.cell.tex.get(name, name) for name in {step.attr[0] for step in self.steps.values() if step.op == "apply"}
+            name: self.cell.tex.get(name, name)
+            for name in {step.op.function.name for step in self.steps.values() if isinstance(step.op, Call)}
         }
         return self.reader.value(var).xreplace({sp.Symbol(name): sp.Symbol(tex) for name, tex in labels.items()})
 
@@ -151,12 +163,8 @@ class Frame:
         value = self.value(var)
         if len(var.shape) == 2:
             return Factor(value, sp.Symbol(_norm_name(Printer(self.cell.tex)(value)), positive=True))
-        low, high = self.intervals.get(var, bounds.EVERYTHING)
+        low, high = self.intervals.get(var, EVERYTHING)
         return Factor(value, sp.Max(abs(low), abs(high)))
-
-    def slope(self, step: Step) -> Factor:
-        before, after = self.value(step.args[0]), self.value(step.target)
-        return Factor(formulas.slope(step.attr, before, after), bounds.sup_slope(step.attr))
 
     def definitions(self, used: set[str]) -> tuple[str, ...]:
         """What stands for a symbol the equations do not have, such as a_{h_t}."""
@@ -177,105 +185,31 @@ def _jacobian_norm(tex: str) -> str:
     return rf"\lVert J_{{{tex}}} \rVert"
 
 
-def _matmul(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    if parts[0]:
-        _no_matrix(frame, step.args[0])
-    return _from_left(frame, frame.factor(step.args[0]), parts[1])
+@dataclass(frozen=True)
+class _Value:
+    """A value as a row of the chain rule sees it; see `terms.Linearised`."""
 
+    frame: Frame
+    var: Var
+    terms: Terms
 
-def _from_left(frame: Frame, matrix: Factor, terms: Terms) -> Terms:
-    if len(terms) > 1:
-        terms = (Term(rest=(Factor(formula(terms, (matrix.value.shape[1], frame.columns)), norm(terms)),)),)
-    return tuple(times(Term(rest=(matrix,)), term) for term in terms)
+    @property
+    def shape(self) -> Shape:
+        return self.var.shape
 
+    @property
+    def columns(self) -> Expression:
+        return self.frame.columns
 
-def _no_matrix(frame: Frame, matrix: Var) -> None:
-    shown = plain(Printer(frame.cell.tex)(frame.value(matrix)))
-    raise UsageError(f"the matrix {shown} varies with the source, so the Jacobian is no matrix formula; choose another source")
+    @property
+    def value(self) -> Expression:
+        return self.frame.value(self.var)
 
+    @property
+    def factor(self) -> Factor:
+        return self.frame.factor(self.var)
 
-def _transpose(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    _no_matrix(frame, step.args[0])
-    return ()
-
-
-def _add(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    return tuple(replace(term, number=k * term.number) for k, part in zip(step.attr, parts, strict=True) for term in part)
-
-
-def _diag(frame: Frame, factor: Factor, terms: Terms, shape: tuple[Any, ...]) -> Terms:
-    if not shape:
-        return tuple(replace(term, scalars=(factor, *term.scalars)) for term in terms)
-    return tuple(replace(term, diag=(factor, *term.diag)) for term in terms)
-
-
-def _hadamard(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    left, right = step.args
-    shape = step.target.shape
-    return _diag(frame, frame.factor(right), parts[0], shape) + _diag(frame, frame.factor(left), parts[1], shape)
-
-
-def _map(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    return _diag(frame, frame.slope(step), parts[0], step.target.shape)
-
-
-def _scale(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    factor, value = step.args
-    if len(value.shape) == 2:
-        _no_matrix(frame, step.target)
-    column = Factor(frame.value(value), sp.oo)
-    by_factor = tuple(times(Term(rest=(column,)), term) for term in parts[0])
-    return by_factor + tuple(replace(term, scalars=(frame.factor(factor), *term.scalars)) for term in parts[1])
-
-
-def _dot(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    found: Terms = ()
-    for other, terms in zip(reversed(step.args), parts, strict=True):
-        row = Factor(formulas.transpose(frame.value(other)), sp.oo)
-        found += tuple(times(Term(rest=(row,)), term) for term in terms)
-    return found
-
-
-def _concat(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    blocks = [[formula(part, (arg.shape[0], frame.columns))] for arg, part in zip(step.args, parts, strict=True)]
-    size = sp.Add(*(norm(part) for part in parts if part))
-    return (Term(rest=(Factor(sp.BlockMatrix(blocks), size),)),)
-
-
-def _part(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    axis, start, stop = step.attr
-    rows = sp.expand(stop - start)
-    pieces = [sp.ZeroMatrix(rows, start), sp.Identity(rows), sp.ZeroMatrix(rows, sp.expand(step.args[0].shape[0] - stop))]
-    chooser = sp.BlockMatrix([[piece for piece in pieces if piece.shape[1] != 0]])
-    return tuple(times(Term(rest=(Factor(chooser, sp.S.One),)), term) for term in parts[0])
-
-
-def _apply(frame: Frame, step: Step, parts: tuple[Terms, ...]) -> Terms:
-    name, (rows,) = step.attr
-    tex = frame.cell.tex.get(name, name)
-    matrix = OpenJacobian(tex, frame.value(step.args[0]), rows)
-    return _from_left(
-        frame,
-        Factor(matrix, sp.Symbol((r"\sup " if tex in frame.located else "") + _jacobian_norm(tex), positive=True)),
-        parts[0],
-    )
-
-
-# From the arguments' Jacobians (no terms: zero) to the result's.
-Row = Callable[[Frame, Step, tuple[Terms, ...]], Terms]
-JACOBIANS: dict[str, Row] = {
-    "matmul": _matmul,
-    "transpose": _transpose,
-    "add": _add,
-    "scale": _scale,
-    "hadamard": _hadamard,
-    "map": _map,
-    "concat": _concat,
-    "slice": _part,
-    "dot": _dot,
-    "apply": _apply,
-    "constant": lambda frame, step, parts: (),
-}
-_FORWARD = {name for name, operation in OPERATIONS.items() if operation.adjoint is not None}
-if set(JACOBIANS) != _FORWARD:
-    raise AssertionError(f"operations without a Jacobian: {set(JACOBIANS) ^ _FORWARD}")
+    def open_jacobian(self, function: str, argument: Expression, rows: Expression) -> Factor:
+        tex = self.frame.cell.tex.get(function, function)
+        size = (r"\sup " if tex in self.frame.located else "") + _jacobian_norm(tex)
+        return Factor(OpenJacobian(tex, argument, rows), sp.Symbol(size, positive=True))

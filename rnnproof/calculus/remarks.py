@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from rnnproof.derivation.latex import Printer
-from rnnproof.derivation.terms import bound_tex, formula
+from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.terms import bound_tex, formula
 from rnnproof.documents.message import Message, say
 
 if TYPE_CHECKING:
-    from rnnproof.derivation.jacobian import Jacobian
+    from rnnproof.calculus.jacobian import Jacobian
 
 
 def remarks(found: Jacobian) -> tuple[Message, ...]:

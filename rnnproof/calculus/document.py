@@ -5,15 +5,18 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rnnproof.derivation.formulas import Reader
-from rnnproof.derivation.latex import Printer, scalar_tex
-from rnnproof.derivation.operations import RULES
+from rnnproof.calculus.adjoint import SUM_OF_USES
+from rnnproof.calculus.formulas import Reader
+from rnnproof.calculus.latex import Printer, scalar_tex
+from rnnproof.calculus.operations import OPERATIONS, Map
+from rnnproof.calculus.program import Role
 from rnnproof.documents.blocks import Block, Document, Formula, Heading, Paragraph, Table
 from rnnproof.documents.message import Message, Text, say
+from rnnproof.documents.rules import RULES
 from rnnproof.equations import activations
 
 if TYPE_CHECKING:
-    from rnnproof.derivation.derivation import Derivation
+    from rnnproof.calculus.derivation import Derivation
 
 EQUATIONS = say("The equations")
 FORWARD = say("One step forward")
@@ -23,6 +26,9 @@ GRADIENTS = say("The gradients")
 JACOBIANS = say("The Jacobians")
 MOST_STATES = 6  # of which all Jacobians stand on the page: 36, each with up to five paths through other states
 PARTS = (EQUATIONS, FORWARD, BACKWARD, RECURSION, GRADIENTS, JACOBIANS)
+
+if RULES.keys() != OPERATIONS.keys() | {SUM_OF_USES}:
+    raise AssertionError(f"rules without words: {RULES.keys() ^ (OPERATIONS.keys() | {SUM_OF_USES})}")
 
 _LEADS = {
     FORWARD: say("Every quantity of one step, in order of evaluation; what a function is applied to gets a name."),
@@ -62,7 +68,7 @@ def notation(d: Derivation) -> tuple[Block, ...]:
 
 def signs(d: Derivation) -> tuple[Message, ...]:
     """What the signs mean, as sentences with inline math."""
-    state = d.forward.ports("new", out=True)[0].var.tex
+    state = d.forward.ports(Role.NEW, out=True)[0].var.tex
     said = [
         say(
             "{loss} is any loss that is a function of the states. {nabla} is its gradient by ${state}$ with the other states "
@@ -81,7 +87,7 @@ def signs(d: Derivation) -> tuple[Message, ...]:
             top=r"$^{\top}$",
         ),
     ]
-    used = {step.attr for step in d.forward.steps if step.op == "map"}
+    used = {step.op.function for step in d.forward.steps if isinstance(step.op, Map)}
     said += [_slope(function) for function in sorted(used, key=lambda function: activations.of(function).name)]
     for name in d.cell.open_functions:
         jacobian = rf"$J_{{{d.cell.tex.get(name, name)}}}$"
@@ -107,7 +113,7 @@ def symbols(d: Derivation) -> Table:
     rows: list[tuple[Text, Text, Text]] = []
     for port in d.forward.inputs:
         rows.append((f"${port.var.tex}$", _role(port.role, port.key, port.key in per_step), _size(port.var.shape)))
-    new = {port.var: port.key for port in d.forward.ports("new", out=True)}
+    new = {port.var: port.key for port in d.forward.ports(Role.NEW, out=True)}
     for step in d.forward.steps:
         if step.target in d.names:
             role = say("state {name}", name=new[step.target]) if step.target in new else say("intermediate")
@@ -117,10 +123,10 @@ def symbols(d: Derivation) -> Table:
     return Table((say("symbol"), say("what it is"), say("size")), rows)
 
 
-def _role(role: str, key: str, per_step: bool) -> Message:
-    if role == "input":
+def _role(role: Role, key: str, per_step: bool) -> Message:
+    if role is Role.INPUT:
         return say("input")
-    if role == "old":
+    if role is Role.OLD:
         return say("state {name}, one step before", name=key)
     return say("parameter, one for each step") if per_step else say("parameter")
 
@@ -165,5 +171,5 @@ def remarks(d: Derivation) -> tuple[Block, ...]:
 def rules(d: Derivation) -> tuple[Block, ...]:
     """A table of the rules that the lines name."""
     used = dict.fromkeys(name for step in d.steps for name in step.rule)
-    rows = [(rule.label, rule.says) for name, rule in RULES.items() if name in used]
+    rows = list(dict.fromkeys((rule.label, rule.says) for name, rule in RULES.items() if name in used))
     return (Heading(say("The rules used"), anchor="rules"), Table((say("rule"), say("in words")), rows))

@@ -1,0 +1,466 @@
+"""The operations of a Program, each with all that it means.
+
+Its shape, its entries in index notation, its formula, its Jacobian, the interval its entries lie in. The adjoints stand in
+`adjoint_table`. An operation that lacks a meaning cannot be imported.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Protocol
+
+import sympy as sp
+from sympy.matrices.expressions.slice import MatrixSlice
+
+from rnnproof.calculus import bounds, matrix_expressions
+from rnnproof.calculus.bounds import EVERYTHING, Interval
+from rnnproof.calculus.index_notation import Index, indices, sum_over
+from rnnproof.calculus.matrix_expressions import OpenJacobian, ScalarStepSum, StepSum
+from rnnproof.calculus.terms import Factor, Linearised, Term, Terms, formula, from_left, norm, scaled_by, times
+from rnnproof.calculus.variables import Expression, Shape
+from rnnproof.equations import expressions
+from rnnproof.errors import EquationError
+
+At = tuple[Index, ...]
+
+
+class Entries(Protocol):
+    """The entries of an argument, by their indices."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    def __call__(self, *at: Index) -> Expression: ...
+
+
+class Operation:
+    """An array operation; its attributes are fields, so that equal operations are equal."""
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def shape(self, *arguments: Any, **_: Any) -> Shape:
+        """The shape of the result. Raises EquationError where the arguments' shapes do not fit."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        attributes = ", ".join(str(getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
+        return f"{self.name}[{attributes}]" if attributes else self.name
+
+
+MEANINGS = ("shape", "entry", "formula", "jacobian")
+OPERATIONS: dict[str, type[MathOperation]] = {}
+
+
+class MathOperation(Operation):
+    """An operation of the calculus, with every meaning. An operation that only adjoints are made of needs no Jacobian."""
+
+    def __init_subclass__(cls, *, in_equations: bool = True) -> None:
+        super().__init_subclass__()
+        cls.in_equations = in_equations
+        for meaning in MEANINGS if in_equations else MEANINGS[:-1]:
+            if getattr(cls, meaning) in (getattr(Operation, meaning, None), getattr(MathOperation, meaning)):
+                raise TypeError(f"the operation {cls.name} lacks its {meaning}")
+        OPERATIONS[cls.name] = cls
+
+    in_equations: ClassVar[bool]
+
+    def entry(self, at: At, *arguments: Any, **_: Any) -> Expression:
+        """The entry of the result at these indices."""
+        raise NotImplementedError
+
+    def formula(self, *arguments: Any, **_: Any) -> Expression:
+        """The result as a person would write it."""
+        raise NotImplementedError
+
+    def jacobian(self, result: Linearised, *arguments: Any, **_: Any) -> Terms:
+        """The Jacobian of the result from those of the arguments; no terms where it is zero. Of a matrix there is none."""
+        raise NotImplementedError
+
+    def interval(self, *arguments: Any, **_: Any) -> Interval:
+        """An interval that holds every entry of the result, from those of the arguments."""
+        return EVERYTHING
+
+
+@dataclass(frozen=True)
+class Matmul(MathOperation):
+    """A x or A B."""
+
+    def shape(self, A: Shape, x: Shape) -> Shape:
+        _expect(len(A) == 2 and len(x) >= 1 and A[1] == x[0], f"matmul of {A} and {x}")
+        return (A[0], *x[1:])
+
+    def entry(self, at: At, A: Entries, x: Entries) -> Expression:
+        k = Index(A.shape[1])
+        return sum_over(A(at[0], k) * x(k, *at[1:]), k)
+
+    def formula(self, A: Expression, x: Expression) -> Expression:
+        return matrix_expressions.multiply(A, x)
+
+    def jacobian(self, result: Linearised, A: Linearised, x: Linearised) -> Terms:
+        return from_left(A.factor, x.terms, x.columns)
+
+
+@dataclass(frozen=True)
+class Transpose(MathOperation):
+    """A^T."""
+
+    def shape(self, A: Shape) -> Shape:
+        return (A[1], A[0])
+
+    def entry(self, at: At, A: Entries) -> Expression:
+        return A(at[1], at[0])
+
+    def formula(self, A: Expression) -> Expression:
+        return matrix_expressions.transpose(A)
+
+    def jacobian(self, result: Linearised, A: Linearised) -> Terms:
+        return ()
+
+
+@dataclass(frozen=True)
+class Add(MathOperation):
+    """k_1 a_1 + k_2 a_2 + ..., the k being numbers."""
+
+    factors: tuple[Expression, ...]
+
+    def shape(self, *terms: Shape) -> Shape:
+        return _same(self, terms)
+
+    def entry(self, at: At, *terms: Entries) -> Expression:
+        return sp.Add(*(k * term(*at) for k, term in zip(self.factors, terms, strict=True)))
+
+    def formula(self, *terms: Expression) -> Expression:
+        return matrix_expressions.add(*map(matrix_expressions.scaled, self.factors, terms))
+
+    def jacobian(self, result: Linearised, *terms: Linearised) -> Terms:
+        pairs = zip(self.factors, terms, strict=True)
+        return tuple(replace(term, number=k * term.number) for k, argument in pairs for term in argument.terms)
+
+    def interval(self, *terms: Interval) -> Interval:
+        scaled = ((k, interval) for k, interval in zip(self.factors, terms, strict=True) if k != 0)
+        ends = [sorted((k * low, k * high)) for k, (low, high) in scaled]
+        return (sum(low for low, _ in ends), sum(high for _, high in ends))
+
+
+@dataclass(frozen=True)
+class Scale(MathOperation):
+    """s x: a scalar by an array."""
+
+    def shape(self, s: Shape, x: Shape) -> Shape:
+        return x
+
+    def entry(self, at: At, s: Entries, x: Entries) -> Expression:
+        return s() * x(*at)
+
+    def formula(self, s: Expression, x: Expression) -> Expression:
+        return matrix_expressions.multiply(s, x)
+
+    def jacobian(self, result: Linearised, s: Linearised, x: Linearised) -> Terms:
+        column = Term(rest=(Factor(x.value, sp.oo),))
+        return (*(times(column, term) for term in s.terms), *scaled_by(s.factor, x.terms, ()))
+
+
+@dataclass(frozen=True)
+class Hadamard(MathOperation):
+    """The product entry by entry."""
+
+    def shape(self, a: Shape, b: Shape) -> Shape:
+        return _same(self, (a, b))
+
+    def entry(self, at: At, a: Entries, b: Entries) -> Expression:
+        return a(*at) * b(*at)
+
+    def formula(self, a: Expression, b: Expression) -> Expression:
+        return matrix_expressions.hadamard(a, b)
+
+    def jacobian(self, result: Linearised, a: Linearised, b: Linearised) -> Terms:
+        return scaled_by(b.factor, a.terms, result.shape) + scaled_by(a.factor, b.terms, result.shape)
+
+    def interval(self, a: Interval, b: Interval) -> Interval:
+        corners = [0 if 0 in (p, q) else p * q for p in a for q in b]
+        return (min(corners), max(corners))
+
+
+@dataclass(frozen=True)
+class Dot(MathOperation):
+    """a^T b: the sum of the products of the entries."""
+
+    def shape(self, a: Shape, b: Shape) -> Shape:
+        _same(self, (a, b))
+        return ()
+
+    def entry(self, at: At, a: Entries, b: Entries) -> Expression:
+        i = indices(a.shape)
+        return sum_over(a(*i) * b(*i), *i)
+
+    def formula(self, a: Expression, b: Expression) -> Expression:
+        return expressions.Dot(a, b)
+
+    def jacobian(self, result: Linearised, a: Linearised, b: Linearised) -> Terms:
+        rows = [Term(rest=(Factor(matrix_expressions.transpose(other.value), sp.oo),)) for other in (b, a)]
+        return tuple(times(row, term) for row, argument in zip(rows, (a, b), strict=True) for term in argument.terms)
+
+
+@dataclass(frozen=True)
+class Map(MathOperation):
+    """f(x), entry by entry; f is the SymPy Function class of a registered activation."""
+
+    function: Expression
+
+    def shape(self, x: Shape) -> Shape:
+        return x
+
+    def entry(self, at: At, x: Entries) -> Expression:
+        return self.function(x(*at))
+
+    def formula(self, x: Expression) -> Expression:
+        return expressions.apply(self.function, x)
+
+    def jacobian(self, result: Linearised, x: Linearised) -> Terms:
+        derivative = Factor(matrix_expressions.slope(self.function, x.value, result.value), bounds.sup_slope(self.function))
+        return scaled_by(derivative, x.terms, result.shape)
+
+    def interval(self, x: Interval) -> Interval:
+        return bounds.image(self.function)
+
+
+@dataclass(frozen=True)
+class Open:
+    """A function that the equations leave open: its name, and how many rows its value has."""
+
+    name: str
+    rows: Expression
+
+
+_J = sp.IndexedBase("J_f", real=True)
+
+
+@dataclass(frozen=True)
+class Call(MathOperation):
+    """f(x), f left open: all that is known of it is that its Jacobian is called J_f."""
+
+    function: Open
+
+    def shape(self, x: Shape) -> Shape:
+        return (self.function.rows,)
+
+    def entry(self, at: At, x: Entries) -> Expression:
+        """By the definition of J_f: the change of f(x) is J_f times the change of x."""
+        j = Index(x.shape[0])
+        return sum_over(_J[at[0], j] * x(j), j)
+
+    def formula(self, x: Expression) -> Expression:
+        return expressions.OpenFunction(self.function.name, x, self.function.rows)
+
+    def jacobian(self, result: Linearised, x: Linearised) -> Terms:
+        return from_left(result.open_jacobian(self.function.name, x.value, self.function.rows), x.terms, x.columns)
+
+
+@dataclass(frozen=True)
+class Concat(MathOperation):
+    """The parts one after the other along an axis."""
+
+    axis: int
+
+    def shape(self, *parts: Shape) -> Shape:
+        first, axis = parts[0], self.axis
+        return (*first[:axis], sp.Add(*(shape[axis] for shape in parts)), *first[axis + 1 :])
+
+    def entry(self, at: At, *parts: Entries) -> Expression:
+        start, terms = sp.S.Zero, []
+        for part in parts:
+            terms.append(_placed(part, self.axis, start, at))
+            start += part.shape[self.axis]
+        return sp.Add(*terms)
+
+    def formula(self, *parts: Expression) -> Expression:
+        return expressions.concatenate(*parts)
+
+    def jacobian(self, result: Linearised, *parts: Linearised) -> Terms:
+        blocks = [[formula(part.terms, (part.shape[0], part.columns))] for part in parts]
+        size = sp.Add(*(norm(part.terms) for part in parts if part.terms))
+        return (Term(rest=(Factor(sp.BlockMatrix(blocks), size),)),)
+
+
+@dataclass(frozen=True)
+class Slice(MathOperation):
+    """start <= i < stop of an axis."""
+
+    axis: int
+    start: Expression
+    stop: Expression
+
+    def shape(self, x: Shape) -> Shape:
+        return (*x[: self.axis], sp.expand(self.stop - self.start), *x[self.axis + 1 :])
+
+    def entry(self, at: At, x: Entries) -> Expression:
+        return x(*at[: self.axis], self.start + at[self.axis], *at[self.axis + 1 :])
+
+    def formula(self, x: Expression) -> Expression:
+        ranges = [(0, x.shape[0]), (0, x.shape[1])]
+        ranges[self.axis] = (self.start, self.stop)
+        return MatrixSlice(x, *ranges)
+
+    def jacobian(self, result: Linearised, x: Linearised) -> Terms:
+        rows = sp.expand(self.stop - self.start)
+        after = sp.expand(x.shape[0] - self.stop)
+        pieces = [sp.ZeroMatrix(rows, self.start), sp.Identity(rows), sp.ZeroMatrix(rows, after)]
+        chooser = Factor(sp.BlockMatrix([[piece for piece in pieces if piece.shape[1] != 0]]), sp.S.One)
+        return tuple(times(Term(rest=(chooser,)), term) for term in x.terms)
+
+
+@dataclass(frozen=True)
+class Constant(MathOperation):
+    """An array whose entries are all the same number."""
+
+    number: Expression
+    extents: Shape
+
+    def shape(self) -> Shape:
+        return self.extents
+
+    def entry(self, at: At) -> Expression:
+        return self.number
+
+    def formula(self) -> Expression:
+        if not self.extents:
+            return self.number
+        shape = self.extents if len(self.extents) == 2 else (*self.extents, 1)
+        return sp.ZeroMatrix(*shape) if self.number == 0 else matrix_expressions.scaled(self.number, sp.OneMatrix(*shape))
+
+    def jacobian(self, result: Linearised) -> Terms:
+        return ()
+
+    def interval(self) -> Interval:
+        return (self.number, self.number)
+
+
+@dataclass(frozen=True)
+class Identity(MathOperation):
+    """The identity matrix."""
+
+    size: Expression
+
+    def shape(self) -> Shape:
+        return (self.size, self.size)
+
+    def entry(self, at: At) -> Expression:
+        return sp.KroneckerDelta(*at)
+
+    def formula(self) -> Expression:
+        return sp.Identity(self.size)
+
+    def jacobian(self, result: Linearised) -> Terms:
+        return ()
+
+
+@dataclass(frozen=True)
+class Slope(MathOperation, in_equations=False):
+    """f'(x), entry by entry, from x and y = f(x)."""
+
+    function: Expression
+
+    def shape(self, x: Shape, y: Shape) -> Shape:
+        return _same(self, (x, y))
+
+    def entry(self, at: At, x: Entries, y: Entries) -> Expression:
+        z = sp.Dummy("z", real=True)
+        return self.function(z).diff(z).xreplace({z: x(*at)})
+
+    def formula(self, x: Expression, y: Expression) -> Expression:
+        return matrix_expressions.slope(self.function, x, y)
+
+
+@dataclass(frozen=True)
+class Outer(MathOperation, in_equations=False):
+    """a b^T: a column by a row."""
+
+    def shape(self, a: Shape, b: Shape) -> Shape:
+        return (a[0], b[0])
+
+    def entry(self, at: At, a: Entries, b: Entries) -> Expression:
+        return a(at[0]) * b(at[1])
+
+    def formula(self, a: Expression, b: Expression) -> Expression:
+        return matrix_expressions.multiply(a, matrix_expressions.transpose(b))
+
+
+@dataclass(frozen=True)
+class Pad(MathOperation, in_equations=False):
+    """The argument from `start` on, among zeros, so that the axis has this extent."""
+
+    axis: int
+    start: Expression
+    extent: Expression
+
+    def shape(self, x: Shape) -> Shape:
+        return (*x[: self.axis], self.extent, *x[self.axis + 1 :])
+
+    def entry(self, at: At, x: Entries) -> Expression:
+        return _placed(x, self.axis, self.start, at)
+
+    def formula(self, x: Expression) -> Expression:
+        before, after = list(x.shape), list(x.shape)
+        before[self.axis] = self.start
+        after[self.axis] = sp.expand(self.extent - self.start - x.shape[self.axis])
+        parts = [sp.ZeroMatrix(*before), x, sp.ZeroMatrix(*after)]
+        filled = [part for part in parts if part.shape[self.axis] != 0]
+        return sp.BlockMatrix([[part] for part in filled] if self.axis == 0 else [filled])
+
+
+@dataclass(frozen=True)
+class Vjp(MathOperation, in_equations=False):
+    """J_f(x)^T d, f left open."""
+
+    function: Open
+
+    def shape(self, x: Shape, d: Shape) -> Shape:
+        return x
+
+    def entry(self, at: At, x: Entries, d: Entries) -> Expression:
+        i = Index(d.shape[0])
+        return sum_over(_J[i, at[0]] * d(i), i)
+
+    def formula(self, x: Expression, d: Expression) -> Expression:
+        jacobian = OpenJacobian(self.function.name, x, self.function.rows)
+        return matrix_expressions.multiply(matrix_expressions.transpose(jacobian), d)
+
+
+@dataclass(frozen=True)
+class ReduceSum(MathOperation, in_equations=False):
+    """The sum over the steps, the samples, or both."""
+
+    over_steps: bool
+    over_samples: bool
+
+    def shape(self, x: Shape) -> Shape:
+        return x
+
+    def entry(self, at: At, x: Entries) -> Expression:
+        """Of one step and one sample; what is summed lies outside the argument's own indices."""
+        return x(*at)
+
+    def formula(self, x: Expression) -> Expression:
+        if not self.over_steps:  # a sum over samples goes without saying
+            return x
+        return StepSum(x) if getattr(x, "is_Matrix", False) else ScalarStepSum(x)
+
+
+def _placed(part: Entries, axis: int, start: Expression, at: tuple[Index, ...]) -> Expression:
+    """The entry at these indices of an array that holds `part` from `start` on and zeros elsewhere."""
+    q = Index(part.shape[axis])
+    return sum_over(sp.KroneckerDelta(at[axis], start + q) * part(*at[:axis], q, *at[axis + 1 :]), q)
+
+
+def _same(op: Operation, shapes: tuple[Shape, ...]) -> Shape:
+    _expect(all(shape == shapes[0] for shape in shapes), f"{op.name} of shapes {shapes}")
+    return shapes[0]
+
+
+def _expect(ok: bool, what: str) -> None:
+    if not ok:
+        raise EquationError(f"{what}: these shapes do not fit; check the equation's sizes")
