@@ -17,7 +17,7 @@ Result = Mapping[str, Any]
 SCALES = ("quick", "default", "full")
 
 # What a result depends on; a change elsewhere, or in what only runs trials and reads results, leaves stored results good.
-_ROOMS = ("cells", "derivation", "equations", "experiments", "generation", "layers", "runtime")
+_ROOMS = ("calculus", "cells", "equations", "experiments", "generation", "layers", "runtime")
 _READERS = ("engine", "store", "findings", "clipping_findings", "flow_statements", "record")
 _LIBRARIES = ("numpy", "sympy", "aeon", "statsmodels")
 
