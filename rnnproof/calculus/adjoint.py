@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import sympy as sp
 
-from rnnproof.calculus.adjoint_table import ADJOINTS, Value
+from rnnproof.calculus.adjoint_table import ADJOINTS, Rule, Value
 from rnnproof.calculus.operations import Add, Matmul, Operation, ReduceSum
 from rnnproof.calculus.program import Names, Port, Program, Role, Step, without_dead_steps
 from rnnproof.calculus.variables import Var
@@ -15,10 +15,10 @@ from rnnproof.calculus.variables import Var
 SUM_OF_USES = "sum of the uses"
 
 
-def adjoint(forward: Program) -> Program:
+def adjoint(forward: Program, table: Mapping[str, Rule] = ADJOINTS) -> Program:
     """The backward step: from `seed` and `carry` of each state to the carries of the step before and all gradients.
 
-    Every forward value enters as a `tape` port. The gradient of what does not vary over steps or samples is their `total`.
+    What it reads of the forward values enters by `tape` ports. The gradient of what does not vary over steps or samples is their `total`.
     """
     tape = [replace(port, role=Role.TAPE, key=port.var.name) for port in forward.inputs]
     tape += [Port(Role.TAPE, step.target.name, step.target) for step in forward.steps]
@@ -40,7 +40,7 @@ def adjoint(forward: Program) -> Program:
         d = builder.sum(step.target, contributions[step.target])
         builder.rule, builder.tex = step.op.name, step.tex
         values = [Value(var, builder) for var in (d, step.target, *step.args)]
-        for arg, contribution in zip(step.args, ADJOINTS[step.op.name](step.op, *values), strict=True):
+        for arg, contribution in zip(step.args, table[step.op.name](step.op, *values), strict=True):
             contributions.setdefault(arg, []).append(builder.shared(contribution.var, arg))
 
     outputs = []
@@ -49,7 +49,12 @@ def adjoint(forward: Program) -> Program:
             if port.var in contributions:
                 outputs.append(Port(role_out, port.key, builder.sum(port.var, contributions[port.var])))
     program = Program(f"{forward.name}, backward", (*tape, *arriving), tuple(builder.steps), tuple(outputs))
-    return _name_copies(_name_adjoints(without_dead_steps(program), builder))
+    return _without_unread_tape(_name_copies(_name_adjoints(without_dead_steps(program), builder)))
+
+
+def _without_unread_tape(program: Program) -> Program:
+    read = {arg for step in program.steps for arg in step.args} | {port.var for port in program.outputs}
+    return replace(program, inputs=tuple(port for port in program.inputs if port.role is not Role.TAPE or port.var in read))
 
 
 def _name_adjoints(program: Program, builder: _Builder) -> Program:

@@ -46,9 +46,13 @@ class Operation:
         """The shape of the result. Raises EquationError where the arguments' shapes do not fit."""
         raise NotImplementedError
 
+    @property
+    def attributes(self) -> tuple[Any, ...]:
+        """What is printed in brackets behind the name."""
+        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
     def __str__(self) -> str:
-        attributes = ", ".join(str(getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
-        return f"{self.name}[{attributes}]" if attributes else self.name
+        return f"{self.name}[{', '.join(map(str, self.attributes))}]" if self.attributes else self.name
 
 
 MEANINGS = ("shape", "entry", "formula", "jacobian")
@@ -126,6 +130,10 @@ class Add(MathOperation):
     """k_1 a_1 + k_2 a_2 + ..., the k being numbers."""
 
     factors: tuple[Expression, ...]
+
+    @property
+    def attributes(self) -> tuple[Any, ...]:
+        return () if all(k == 1 for k in self.factors) else self.factors
 
     def shape(self, *terms: Shape) -> Shape:
         return _same(self, terms)
@@ -234,6 +242,9 @@ class Open:
 
     name: str
     rows: Expression
+
+    def __str__(self) -> str:
+        return self.name
 
 
 _J = sp.IndexedBase("J_f", real=True)
@@ -436,6 +447,10 @@ class ReduceSum(MathOperation, in_equations=False):
 
     over_steps: bool
     over_samples: bool
+
+    @property
+    def attributes(self) -> tuple[Any, ...]:
+        return (*(["steps"] if self.over_steps else []), *(["samples"] if self.over_samples else []))
 
     def shape(self, x: Shape) -> Shape:
         return x

@@ -99,10 +99,12 @@ class Program:
             _require(bound, port.var, f"output {port.key}")
 
     def __str__(self) -> str:
-        lines = [f"program {self.name}"]
-        lines += [f"  in   {port.role} {port.key}: {port.var} {port.var.shape}" for port in self.inputs]
-        lines += [f"  {step}" for step in self.steps]
-        lines += [f"  out  {port.role} {port.key}: {port.var}" for port in self.outputs]
+        entering = {port.role: self.ports(port.role) for port in self.inputs}
+        leaving = {port.role: self.ports(port.role, out=True) for port in self.outputs}
+        lines = [f"{self.name}:"]
+        lines += [f"    {role} {', '.join(_typed(port.var) for port in ports)}" for role, ports in entering.items()]
+        lines += [f"    {step}" for step in self.steps]
+        lines += [f"    return {role} {', '.join(str(port.var) for port in ports)}" for role, ports in leaving.items()]
         return "\n".join(lines)
 
     def ports(self, role: Role, *, out: bool = False) -> tuple[Port, ...]:
@@ -157,6 +159,10 @@ class Program:
         steps = tuple(replace(step, args=tuple(map(now, step.args))) for step in self.steps)
         outputs = tuple(replace(port, var=now(port.var)) for port in self.outputs)
         return replace(self, steps=steps, outputs=outputs)
+
+
+def _typed(var: Var) -> str:
+    return f"{var}({', '.join(map(str, var.shape))})" if var.shape else str(var)
 
 
 def _bind(bound: dict[str, Var], var: Var, where: Step | str) -> None:
