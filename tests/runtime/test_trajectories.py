@@ -34,7 +34,7 @@ def test_tf_keras_v1(name: str, options: dict[str, Any], clip: str) -> None:
 
 @pytest.mark.parametrize("name", ["Adam", "Adamax"])
 def test_decay_of_adam(name: str) -> None:
-    """v1's graph of Adam leaves open whether `iterations` is read before or after it grows; so the rate is set from outside."""
+    """v1's graph of these two makes `iterations` grow within the updates, with or after the rate: it is set from outside."""
     rates = [0.05 / (1 + 0.1 * step) for step in range(STEPS)]
     assert error(ours(name, {"lr": 0.05, "decay": 0.1}), v1(name, {"lr": 0.05}, rates=rates)) <= TOLERANCE
 

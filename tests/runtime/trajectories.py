@@ -81,14 +81,17 @@ def ours(name: str, options: dict[str, Any], *, prepare: Callable[[Any], None] |
 def v1(name: str, options: dict[str, Any], *, rates: Any = None) -> Any:
     """tf_keras's v1 optimiser on one variable that holds everything: its clipnorm then is the norm of all gradients.
 
-    `rates` sets the learning rate of each step.
+    `rates` sets the learning rate of each step. The graph leaves open whether a learning rate that decays reads `iterations`
+    before or after it grows; here it grows when a step's updates are done, so that the first step has the rate itself.
     """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variable = tf.compat.v1.Variable(START, dtype=tf.float64)
         optimizer = getattr(optimizer_v1, name)(**options)
         loss = tf.reduce_sum(SCALE * (variable - CENTRE) ** 2) + tf.reduce_sum(tf.sin(3 * variable))
         updates = optimizer.get_updates(loss, [variable])
-        steps = [update for update in updates if not isinstance(update, tuple)]
+        made = [update for update in updates if not isinstance(update, tuple)]
+        steps = [update for update in made if update.op.type != "AssignAddVariableOp"]
+        count = [update for update in made if update.op.type == "AssignAddVariableOp"]
         with tf.control_dependencies(steps):
             later = [tf.compat.v1.assign(*update) for update in updates if isinstance(update, tuple)]
         session.run(tf.compat.v1.global_variables_initializer())
@@ -97,6 +100,7 @@ def v1(name: str, options: dict[str, Any], *, rates: Any = None) -> Any:
             if rates is not None:
                 optimizer.lr.load(rates[step], session)
             session.run([*steps, *later])
+            session.run(count)
             path.append(session.run(variable))
         return np.array(path)
 
