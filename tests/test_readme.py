@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rnnproof.cli import main
+from rnnproof.reporting.how_it_works import rows
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
@@ -62,7 +64,7 @@ def test_each_use_is_shown_in_under_ten_lines() -> None:
 def test_what_it_points_to_is_there() -> None:
     """Its pictures and pages, and one row for each dependency that pyproject.toml names."""
     text = README.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
+    for target in re.findall(r"\]\(([^)#]+)\)", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)):
         assert "://" in target or (README.parent / target).exists(), target
     project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*project["dependencies"], *(one for group in project["optional-dependencies"].values() for one in group)]
@@ -75,3 +77,24 @@ def test_its_two_commands_stand_within_thirty_lines() -> None:
     start = "\n".join(README.read_text(encoding="utf-8").splitlines()[:30])
     assert re.search(r"^python3 -m venv .* && \S*rnnproof report$", start, re.M)
     assert re.search(r"^python3 -m venv .* install torch==\S+ && .* && \S*pytest$", start, re.M)
+
+
+def test_the_table_of_adjoints_is_the_codes() -> None:
+    (shown,) = (text for kind, _, text in BLOCKS if kind == "py")
+    assert shown == f"{rows()}\n"
+
+
+def test_the_map_of_contributing_is_the_packages() -> None:
+    text = (README.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    package = README.parent / "rnnproof"
+    mapped = re.findall(r"^\| `(\w+)` \|", text.split("## The map")[1].split("\n## ")[0], re.M)
+    assert set(mapped) == {path.parent.name for path in package.glob("*/__init__.py")}
+    for path in re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", text):
+        assert (package / path).exists() or (README.parent / path).exists(), path
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (README.parent / target).exists(), target
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    for path in (README.parent / "rnnproof").rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path

@@ -18,7 +18,8 @@ SUM_OF_USES = "sum of the uses"
 def adjoint(forward: Program, table: Mapping[str, Rule] = ADJOINTS) -> Program:
     """The backward step: from `seed` and `carry` of each state to the carries of the step before and all gradients.
 
-    What it reads of the forward values enters by `tape` ports. The gradient of what does not vary over steps or samples is their `total`.
+    What it reads of the forward values enters by `tape` ports. The gradient of what does not vary over steps or samples is the
+    sum over them.
     """
     tape = [replace(port, role=Role.TAPE, key=port.var.name) for port in forward.inputs]
     tape += [Port(Role.TAPE, step.target.name, step.target) for step in forward.steps]

@@ -1,0 +1,1 @@
+"""The pages that `rnnproof report` writes: cells, checks, claims, experiments, notation, how it works."""

@@ -6,9 +6,8 @@ import inspect
 
 from rnnproof.calculus import adjoint_table
 from rnnproof.calculus.adjoint import adjoint
-from rnnproof.calculus.adjoint_table import ADJOINTS, Value
+from rnnproof.calculus.adjoint_table import ADJOINTS
 from rnnproof.calculus.flatten import flatten
-from rnnproof.calculus.operations import Matmul
 from rnnproof.documents.blocks import Block, Code, Document, Formula, Heading, Paragraph
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue
@@ -24,8 +23,8 @@ def document() -> Document:
     cell = catalogue.load(CELL)
     blocks = [*_equation(cell), *_cell(cell), *_program(cell), *_transpose(cell), *_proof(), *_loop(cell), *_planted(cell)]
     lead = say(
-        "One cell, the simplest, in six stations: what comes in, what is made of it, and why it can be trusted. Every output on "
-        "this page was computed when the page was made; the code runs as it stands, from top to bottom."
+        "One cell, the simplest, in six stations: what comes in, what is made of it, and why it can be trusted. Every output "
+        "on this page was computed when the page was made; the code runs as it stands, from top to bottom."
     )
     return Document("how-it-works", say("How it works"), (Paragraph(lead), *blocks))
 
@@ -52,9 +51,9 @@ def _cell(cell: Cell) -> list[Block]:
         Heading(say("1. A Cell"), anchor="cell"),
         Paragraph(
             say(
-                "The reader parses the equation with a grammar and builds SymPy objects by hand; nothing is evaluated. What carries "
-                "the index of the step before is a state, what carries the index and is never defined is the input, the rest "
-                "are parameters, and the sizes follow from use."
+                "The reader parses the equation with a grammar and builds SymPy objects by hand; nothing is evaluated. What "
+                "carries the index of the step before is a state, what carries the index and is never defined is the input, "
+                "the rest are parameters, and the sizes follow from use."
             )
         ),
         Code(code),
@@ -108,9 +107,9 @@ def _proof() -> list[Block]:
         Heading(say("4. One line of proof"), anchor="proof"),
         Paragraph(
             say(
-                "Each row is proved by itself, in index notation, so for all sizes. For {y} the sum {pairing} is differentiated by "
-                "every argument's entry, by SymPy, which knows nothing of the table; the entry of what the row hands back must "
-                "be the same sum of products.",
+                "Each row is proved by itself, in index notation, so for all sizes. For {y} the sum {pairing} is "
+                "differentiated by every argument's entry, by SymPy, which knows nothing of the table; the entry of what the "
+                "row hands back must be the same sum of products.",
                 y="$y = A x$",
                 pairing=r"$\sum_i \delta_{y,i} \sum_k A_{ik} x_k$",
             )
@@ -128,8 +127,8 @@ def _loop(cell: Cell) -> list[Block]:
         Paragraph(
             say(
                 "A Program is put in order, laid out in memory and printed as NumPy. What does not wait for the step before is "
-                "computed for all steps at once; this is what is left inside the backward pass's loop. The text is then executed "
-                "on symbols instead of numbers and compared with the Program before it is handed out."
+                "computed for all steps at once; this is what is left inside the backward pass's loop. The text is then "
+                "executed on symbols instead of numbers and compared with the Program before it is handed out."
             )
         ),
         Code(
@@ -146,14 +145,14 @@ def _backward_loop(cell: Cell) -> str:
 
 
 def _planted(cell: Cell) -> list[Block]:
-    wrong = {**ADJOINTS, "matmul": _wrong_sign}
+    wrong = {**ADJOINTS, "matmul": lambda op, d, y, A, x: (-1 * (d @ x.T), A.T @ d)}
     refuted = prove_rules(wrong).rows[0]
     report = prove(cell, backward=adjoint(flatten(cell), wrong))
     return [
         Heading(say("6. A fault, refuted"), anchor="fault"),
         Paragraph(
             say(
-                "A proof that cannot fail proves nothing. With a wrong sign in one row the proof of the rules names the row, the "
+                "A proof that cannot fail proves nothing. With a wrong sign in one row the proof of the rules names the "
                 "argument and the difference; and the whole gradient of the cell, made with that row, is refuted as well."
             )
         ),
@@ -164,10 +163,6 @@ def _planted(cell: Cell) -> list[Block]:
         ),
         Code(f"{_shown(refuted)}\n{report.rows[0].verdict}", "text"),
     ]
-
-
-def _wrong_sign(op: Matmul, d: Value, y: Value, A: Value, x: Value) -> tuple[Value, ...]:
-    return -1 * (d @ x.T), A.T @ d  # wrong on purpose
 
 
 def _shown(row: ProofRow) -> str:

@@ -38,6 +38,7 @@ def document(studies: Sequence[Study], rules: ProofReport, outcomes: Sequence[Ou
             )
         ),
         _counts(studies, rules),
+        Paragraph(say("How a gradient is made and proved, on one page: [how it works](page:how-it-works).")),
         Heading(say("The cells"), anchor="cells"),
         Paragraph(say("Each page goes from the equations to the backward pass, with the generated code beside the formulas.")),
         Cards(tuple(_card(study) for study in studies)),

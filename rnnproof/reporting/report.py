@@ -18,7 +18,7 @@ from rnnproof.errors import UsageError
 from rnnproof.experiments import findings, record
 from rnnproof.generation import annotate
 from rnnproof.proofs import prove, prove_rules
-from rnnproof.reporting import cell, checks, dataflow, files, index, notation, tables
+from rnnproof.reporting import cell, checks, dataflow, files, how_it_works, index, notation, tables
 from rnnproof.reporting import claims as ledger
 from rnnproof.reporting import experiments as measured
 from rnnproof.reporting.site import Book, without_clash
@@ -107,6 +107,7 @@ def write(
         checks.document([rules, *(one.proof for one in studies)], _evidence(studies), studies[-1].record),
         *(measured.document(one) for one in records),
         notation.document(),
+        how_it_works.document(),
     ]
     return _written(folder, studies, documents, languages)
 
@@ -125,6 +126,7 @@ _ENTRIES: dict[str, Text] = {
     "claims": say("Claims"),
     "checks": say("Checks"),
     "notation": say("Notation"),
+    "how-it-works": say("How it works"),
 }
 
 

@@ -44,7 +44,7 @@ def contents(folder: Path) -> dict[str, str]:
 def test_a_report_is_complete_and_the_same_every_time(tmp_path: Path) -> None:
     written = [report.write(tmp_path / name) for name in ("one", "two")]
     one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
-    pages = {"claims", "checks", "notation"}
+    pages = {"claims", "checks", "how-it-works", "notation"}
     assert set(one) == {
         *(f"{name}.html" for name in ("index", "shortcut", "simple_rnn", *pages)),
         *(f"{name}.md" for name in ("README", "derivations/shortcut", "derivations/simple_rnn", *pages)),
@@ -164,7 +164,7 @@ def test_results_that_were_damaged_are_told(short: pytest.MonkeyPatch, tmp_path:
 def test_the_committed_pages_are_those_that_are_made_now(folder: Path) -> None:
     """Every byte: what this machine's check finds of the evidence is on record, and so leaves it."""
     names = {path.stem.partition(".")[0] for path in folder.glob("*.html")}
-    assert names == {*catalogue.names(), *NAMES, "index", "claims", "checks", "notation"}
+    assert names == {*catalogue.names(), *NAMES, "index", "claims", "checks", "how-it-works", "notation"}
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".html", ".json", ".md", ".svg")):
         committed = ROOT / "reports" / path.relative_to(folder)
         same = committed.read_bytes() == path.read_bytes()
