@@ -306,7 +306,7 @@ def claims_(names: tuple[str, ...], findings: Path, language: str) -> None:
 @_only
 @_bind
 @click.option(
-    "--lang", "languages", multiple=True, type=click.Choice(["en", "ja"]), help="English (default), Japanese; repeatable."
+    "--lang", "languages", multiple=True, type=click.Choice(LANGUAGES), help="English (default), Japanese; repeatable."
 )
 @_reports
 @click.option("--verbose", is_flag=True, help="The table of all comparisons, and every file written.")
@@ -333,7 +333,7 @@ def report(
         _report_passed_over(selection)
         asked = [Asked(found.cell, found.word, bool(found.catalogue)) for found in selection.cells]
     with Progress(EVERY) as progress:
-        written = write(output, asked, languages or ("en",), progress)
+        written = write(output, asked, languages or LANGUAGES[:1], progress)
     if verbose:
         click.echo(written.details + "\n\n" + "\n".join(f"wrote {path}" for path in written.paths))
     click.echo("\n".join(written.lines))

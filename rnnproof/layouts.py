@@ -60,8 +60,3 @@ def rows_of(parts: tuple[str, ...]) -> list[list[str]]:
 def is_summand(part: str) -> bool:
     """Whether a part is a second bias, which the equations add to the first."""
     return part.startswith("+")
-
-
-def named(parts: tuple[str, ...]) -> list[str]:
-    """Our parameters among the parts."""
-    return [part for part in parts if part != ";" and not is_summand(part)]

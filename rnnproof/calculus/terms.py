@@ -31,11 +31,6 @@ class Term:
     rest: tuple[Factor, ...] = ()
 
     @property
-    def is_plain(self) -> bool:
-        """Neither number nor scalars in front."""
-        return self.number == 1 and not self.scalars
-
-    @property
     def is_identity(self) -> bool:
         """The identity path."""
         return self == Term()

@@ -9,7 +9,7 @@ import numpy as np
 from rnnproof.calculus.jacobian import jacobian
 from rnnproof.claims import equations
 from rnnproof.claims.claim import MEASUREMENT, Case, Rows
-from rnnproof.claims.probes import BATCH, FEATURES, GATED, STEPS, UNITS, Array, agree, gated, number, rng, sequences
+from rnnproof.claims.probes import BATCH, FEATURES, GATED, STEPS, UNITS, Array, agree, gated, rng, sequences
 from rnnproof.claims.sources import Sources
 from rnnproof.documents.message import Text, say
 from rnnproof.equations import reader
@@ -167,13 +167,13 @@ def unit_forget_bias(_: Sources) -> list[Case]:
     params = equations.parameters("LSTM", layer.weights)
     biases = {gate: params[f"b_{gate}"] for gate in equations.GATES["LSTM"]}
     alone = all((bias == (gate == "f")).all() for gate, bias in biases.items())
-    gate = number(equations.gates("LSTM", params, np.zeros((1, 1, FEATURES)))["f"][0, 0, 0])
+    gate = float(equations.gates("LSTM", params, np.zeros((1, 1, FEATURES)))["f"][0, 0, 0])
     # hard_sigmoid, the listing's default, from the layer: c_1 = f c_0 where the candidate is 0
     memory = layer_memory(layer)
     value = say("value {value:.3f} where input and state are 0", value=gate)
     default = say("value {value:.3f} where input and state are 0", value=memory)
     return [
-        Case(say("the forget gate's bias is 1, the other gates' 0"), alone, say("bias {bias:g}", bias=number(biases["f"][0]))),
+        Case(say("the forget gate's bias is 1, the other gates' 0"), alone, say("bias {bias:g}", bias=float(biases["f"][0]))),
         Case(say("the gate itself is 1, with the sigmoid"), gate == 1, value),
         Case(say("the gate itself is 1, with the listing's `hard_sigmoid`"), memory == 1, default),
     ]
@@ -182,7 +182,7 @@ def unit_forget_bias(_: Sources) -> list[Case]:
 def layer_memory(layer: Any) -> float:
     """What of a memory of 1 an LSTM keeps in a step without input: the forget gate's value, as nothing is taken in."""
     first = [np.zeros((1, UNITS)), np.ones((1, UNITS))]
-    return number(_with_state(layer)(np.zeros((1, 1, FEATURES)), initial_state=first)[2][0, 0])
+    return float(_with_state(layer)(np.zeros((1, 1, FEATURES)), initial_state=first)[2][0, 0])
 
 
 def _with_state(layer: Any) -> Any:
@@ -211,8 +211,8 @@ def penalties(_: Sources) -> list[Case]:
             for one in (layer, plain):
                 one(x)
                 one.backward(d)
-            added = [number(np.abs(a - b).max()) for a, b in zip(layer.gradients, plain.gradients, strict=True)]
-            own = 0.1 * number(np.sum(layer.weights[place] ** 2))
+            added = [float(np.abs(a - b).max()) for a, b in zip(layer.gradients, plain.gradients, strict=True)]
+            own = 0.1 * float(np.sum(layer.weights[place] ** 2))
             right = (
                 len(layer.losses) == 1
                 and abs(layer.losses[0] - own) < 1e-12
@@ -235,7 +235,7 @@ def activity(_: Sources) -> list[Case]:
     for name in GATED:
         for all_ in (False, True):
             layer = gated(name, activity_regularizer=regularizers.l2(0.1), return_sequences=all_)
-            own = 0.1 * number(np.sum(layer(x) ** 2)) / BATCH
+            own = 0.1 * float(np.sum(layer(x) ** 2)) / BATCH
             says = say("{layer}, all outputs", layer=name) if all_ else say("{layer}, the last output", layer=name)
             figure = say(
                 "adds {penalty:.4f} to the loss, {own:.4f} by its formula on the outputs, per sequence",
@@ -316,7 +316,7 @@ def dropout_rate(_: Sources) -> list[Case]:
         layer(x, training=True)
         for argument, what in (("dropout", "input"), ("recurrent_dropout", "recurrent")):
             zero = layer.dropout_masks[what] == 0
-            share, allowed = number(zero.mean()), 5 * (rate * (1 - rate) / zero.size) ** 0.5
+            share, allowed = float(zero.mean()), 5 * (rate * (1 - rate) / zero.size) ** 0.5
             figure = say("{share:.3f} of {all} entries, for {rate:g}", share=share, all=zero.size, rate=rate)
             cases.append(Case(f"{name}: `{argument}`", abs(share - rate) <= allowed, figure))
         layer(x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnproof.cells import simple_rnn
 from rnnproof.claims.claim import MEASUREMENT, Case, Rows
-from rnnproof.claims.probes import Array, counted, number, rng
+from rnnproof.claims.probes import Array, counted, rng
 from rnnproof.claims.sources import Sources
 from rnnproof.documents.message import Text, say
 from rnnproof.runtime import clipping
@@ -174,7 +174,7 @@ def clipvalue_limits(_: Sources) -> list[Case]:
             over=int(over.sum()),
             all=over.size,
             limit=limit,
-            largest=number(np.abs(new).max()),
+            largest=float(np.abs(new).max()),
         )
         return right, figure
 
@@ -230,7 +230,7 @@ def norm_vector(_: Sources) -> list[Case]:
     """The printed sum beside NumPy's norm, for random vectors."""
     source = rng()
     vectors = [source.normal(size=size) for size in (1, 2, 5, 20, 300)]
-    equal = [_same(math.sqrt(sum(entry**2 for entry in v)), number(np.linalg.norm(v, 2)), v.size) for v in vectors]
+    equal = [_same(math.sqrt(sum(entry**2 for entry in v)), float(np.linalg.norm(v, 2)), v.size) for v in vectors]
     return [counted(say("equals NumPy's 2-norm, for random vectors of 1 to 300 entries"), equal, say("sizes"))]
 
 
@@ -247,8 +247,8 @@ def norm_matrix(_: Sources) -> list[Case]:
     source = rng()
     matrices = [source.normal(size=shape) for shape in ((1, 1), (1, 7), (7, 1), (2, 3), (5, 4), (20, 30))]
     printed = [math.sqrt(sum(A[i, j] ** 2 for i in range(A.shape[0]) for j in range(A.shape[1]))) for A in matrices]
-    known = [number(np.linalg.norm(A, "fro")) for A in matrices]
-    singular = [number(np.sqrt(np.sum(np.linalg.svd(A, compute_uv=False) ** 2))) for A in matrices]
+    known = [float(np.linalg.norm(A, "fro")) for A in matrices]
+    singular = [float(np.sqrt(np.sum(np.linalg.svd(A, compute_uv=False) ** 2))) for A in matrices]
     sizes = [A.size for A in matrices]
     return [
         counted(say("equals NumPy's Frobenius norm, for random matrices"), map(_same, printed, known, sizes), say("sizes")),

@@ -10,7 +10,7 @@ import sympy as sp
 from rnnproof.calculus.jacobian import jacobian
 from rnnproof.cells import simple_rnn
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
-from rnnproof.claims.probes import counted, number, rng
+from rnnproof.claims.probes import counted, rng
 from rnnproof.claims.sources import Sources
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue
@@ -70,7 +70,7 @@ def share_left(radius: float) -> float:
     trace = simple_rnn.forward({"W": np.zeros((5, 4)), "R": radius * turn, "b": np.zeros(5)}, np.zeros((FAR, 1, 4)))
     seed = np.zeros((FAR, 1, 5))
     seed[-1] = source.normal(size=(1, 5))
-    return number(np.linalg.norm(simple_rnn.backward(trace, {"h": seed}).initial["h"]) / np.linalg.norm(seed))
+    return float(np.linalg.norm(simple_rnn.backward(trace, {"h": seed}).initial["h"]) / np.linalg.norm(seed))
 
 
 ROWS.measured(
@@ -115,13 +115,13 @@ def cliff_steep(_: Sources) -> list[Case]:
     norms = np.hypot(d_w, d_b).reshape(loss.shape)
     row, column = np.unravel_index(norms.argmax(), norms.shape)
     around = loss[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-    fall, whole = number(np.ptp(around)), number(np.ptp(loss))
-    ratio = number(norms.max() / np.median(norms))
+    fall, whole = float(np.ptp(around)), float(np.ptp(loss))
+    ratio = float(norms.max() / np.median(norms))
     return [
         Case(
             say("the largest gradient of the surface is over 100 times the median one"),
             ratio > 100,
-            say("norm {largest:.0f}, {ratio:.0f} times the median", largest=number(norms.max()), ratio=ratio),
+            say("norm {largest:.0f}, {ratio:.0f} times the median", largest=float(norms.max()), ratio=ratio),
         ),
         Case(
             say("there the surface falls by over a quarter of its height within two cells of the grid"),

@@ -14,7 +14,7 @@ from rnnproof.calculus.jacobian import Jacobian, jacobian
 from rnnproof.calculus.latex import Printer
 from rnnproof.calculus.matrix_expressions import OpenJacobian
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
-from rnnproof.claims.probes import FEATURES, Array, counted, number, randomised, rng, sequences
+from rnnproof.claims.probes import FEATURES, Array, counted, randomised, rng, sequences
 from rnnproof.claims.shortcuts import LECTURE as SHORTCUT
 from rnnproof.claims.shortcuts import inner_layers
 from rnnproof.claims.sources import Sources
@@ -142,7 +142,7 @@ def gate_learned(_: Sources) -> list[Case]:
     cases = [Case(say("their gradients, entry by entry"), proof.ok, say("{count} identities", count=proof.entries))]
     own = list(zip(gate.weight_names, gate.gradients, before, gate.weights, strict=True))[len(gate.layer.weights) :]
     for name, gradient, old, new in own:
-        norm, moved = number(np.linalg.norm(gradient)), number(np.linalg.norm(new - old))
+        norm, moved = float(np.linalg.norm(gradient)), float(np.linalg.norm(new - old))
         figure = say("gradient of norm {norm:.3f}; one step moves it by {moved:.4f}", norm=norm, moved=moved)
         cases.append(Case(f"`{name}`", norm > 0 and moved > 0, figure, sampled=True))
     return cases
@@ -164,7 +164,7 @@ def learned(new: float, old: float) -> tuple[float, float, float]:
     transform, carry = (
         sigmoid(x @ kernel + bias).mean() for kernel, bias in (gate.weights[own : own + 2], gate.weights[own + 2 :])
     )
-    return number(transform), number(carry), number(np.mean((gate(x) - wanted) ** 2))
+    return float(transform), float(carry), float(np.mean((gate(x) - wanted) ** 2))
 
 
 def sigmoid(values: Array) -> Array:
@@ -237,11 +237,11 @@ def techniques_any_network(_: Sources) -> list[Case]:
             stack = Sequential(layers if technique == "clipping" else around)
             x = sequences()
             wanted = np.tanh(x)
-            loss = number(np.mean((stack(x) - wanted) ** 2))
+            loss = float(np.mean((stack(x) - wanted) ** 2))
             stack.backward(2 * (stack(x) - wanted) / x.size)
             gradients = clipping.clip(stack.gradients, clipnorm=0.1)[0] if technique == "clipping" else stack.gradients
             optimizers.SGD(lr=0.1).apply_gradients(zip(gradients, stack.weights, strict=True))
-            after = number(np.mean((stack(x) - wanted) ** 2))
+            after = float(np.mean((stack(x) - wanted) ** 2))
             figure = say("loss {before:.4f}, after a step {after:.4f}", before=loss, after=after)
             cases.append(
                 Case(say("{technique} with `{layer}`", technique=_TECHNIQUES[technique], layer=name), after < loss, figure)

@@ -15,7 +15,7 @@ from rnnproof.calculus.latex import Printer
 from rnnproof.cells import lstm, simple_rnn
 from rnnproof.claims import equations
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
-from rnnproof.claims.probes import STEPS, UNITS, agree, counted, gated, number, rng, sequences
+from rnnproof.claims.probes import STEPS, UNITS, agree, counted, gated, rng, sequences
 from rnnproof.claims.sources import Sources
 from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.equations import catalogue, reader
@@ -246,7 +246,7 @@ def lstm_learned(_: Sources) -> list[Case]:
     proof = prove(cell())
     layer, x = gated("LSTM", recurrent_activation="sigmoid"), sequences()
     layer.backward(layer(x))
-    norms = {name: number(np.linalg.norm(g)) for name, g in equations.parameters("LSTM", layer.gradients).items()}
+    norms = {name: float(np.linalg.norm(g)) for name, g in equations.parameters("LSTM", layer.gradients).items()}
     return [
         Case(say("their gradients, entry by entry"), proof.ok, say("{count} identities", count=proof.entries)),
         counted(say("for random data, none is zero"), (norm > 0 for norm in norms.values()), say("parameters"), sampled=True),
@@ -261,19 +261,19 @@ def lstm_gates_follow_data(_: Sources) -> list[Case]:
     params, x = equations.parameters("LSTM", gated("LSTM").get_weights()), sequences(batch=100)
     found = equations.gates("LSTM", params, x)
     blind = {name: values if name.startswith("b") else 0 * values for name, values in params.items()}
-    still = {name: number(np.ptp(values, axis=(0, 1)).max()) for name, values in equations.gates("LSTM", blind, x).items()}
+    still = {name: float(np.ptp(values, axis=(0, 1)).max()) for name, values in equations.gates("LSTM", blind, x).items()}
     cases = []
     for name, values in found.items():
         low, high = (end.reshape(-1, UNITS) for end in (values.min(axis=(0, 1)), values.max(axis=(0, 1))))
         at = int((high - low).argmin())
         figure = say(
             "the unit that varies least: from {low:.2f} to {high:.2f}; with W and R zero, by {still:g}",
-            low=number(low[0, at]),
-            high=number(high[0, at]),
+            low=float(low[0, at]),
+            high=float(high[0, at]),
             still=still[name],
         )
         rounding = 8 * float(np.finfo(float).eps)
-        cases.append(Case(f"${name}_t$", number((high - low).min()) > rounding >= still[name], figure))
+        cases.append(Case(f"${name}_t$", float((high - low).min()) > rounding >= still[name], figure))
     return cases
 
 
@@ -291,9 +291,9 @@ def lstm_longer_than_simple_rnn(_: Sources) -> list[Case]:
 
     A share below VANISHED is rounding dust: the gradient has vanished, be it more or less than in the SimpleRNN.
     """
-    plain, cases = number(np.median([arrives(simple_rnn, 0, seed) for seed in range(DRAWS)])), []
+    plain, cases = float(np.median([arrives(simple_rnn, 0, seed) for seed in range(DRAWS)])), []
     for bias in (0, 1, 5):
-        value = number(np.median([arrives(lstm, bias, seed) for seed in range(DRAWS)]))
+        value = float(np.median([arrives(lstm, bias, seed) for seed in range(DRAWS)]))
         figure: Text = say(
             "a share of {value:.1e} of the gradient arrives, in the SimpleRNN {plain:.1e} (medians of {draws} draws)",
             value=value,
@@ -321,4 +321,4 @@ def arrives(module: Any, bias: float, seed: int) -> float:
     d = np.zeros_like(trace.states["h"])
     d[-1] = source.normal(size=d[-1].shape)
     norms = np.linalg.norm(module.backward(trace, {"h": d}).inputs, axis=-1)
-    return number(np.median(norms[0] / norms[-1]))
+    return float(np.median(norms[0] / norms[-1]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnproof import optimizers
 from rnnproof.claims.claim import MEASUREMENT, Case, Rows
-from rnnproof.claims.probes import Array, agree, number, rng
+from rnnproof.claims.probes import Array, agree, rng
 from rnnproof.claims.sources import Sources
 from rnnproof.documents.message import listed, say
 from rnnproof.runtime.optimizers import NAMES
@@ -45,7 +45,7 @@ def cases(**options: float) -> list[Case]:
     names: dict[str, Any] = dict(NAMES)  # the classes' own arguments differ
     for made in names.values():
         reached, wanted, free = way(made(**options), given), way(made(), by_hand), way(made(), given)
-        moved = number(np.abs(reached - free).max() / np.abs(free).max())
+        moved = float(np.abs(reached - free).max() / np.abs(free).max())
         same = agree("", reached, wanted, 20 * STEPS)
         figure = listed([same.figure, say("{moved:.1%} away from the unclipped way", moved=moved)])
         found.append(Case(f"`{made.__name__}`", bool(same.holds) and moved > 1e-3, figure))

@@ -66,8 +66,3 @@ def part(held: int, of: int) -> bool | None:
     if not of:
         raise AssertionError("nothing was tested")
     return True if held == of else False if held == 0 else None
-
-
-def number(value: Any) -> float:
-    """A plain float."""
-    return float(value)

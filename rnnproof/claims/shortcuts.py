@@ -10,7 +10,7 @@ import sympy as sp
 from rnnproof.calculus.jacobian import Jacobian, jacobian
 from rnnproof.calculus.matrix_expressions import OpenJacobian
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
-from rnnproof.claims.probes import FEATURES, agree, counted, number, randomised, rng, sequences
+from rnnproof.claims.probes import FEATURES, agree, counted, randomised, rng, sequences
 from rnnproof.claims.sources import Sources
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue, reader
@@ -200,7 +200,7 @@ def shortcut_first_layer(_: Sources) -> list[Case]:
             stack.set_weights([gain / 4 * source.normal(size=weight.shape) for weight in stack.weights])
             stack.backward(source.normal(size=stack(x).shape))
             kernels = [layer.gradients[0] for layer in stack.layers]
-            ratios.append(number(np.linalg.norm(kernels[0]) / np.linalg.norm(kernels[-1])))
+            ratios.append(float(np.linalg.norm(kernels[0]) / np.linalg.norm(kernels[-1])))
         figure = say(
             "{depth} layers: {ratio:.2g} of the last layer's gradient, without {plain:.1e}",
             depth=DEPTH,

@@ -27,7 +27,7 @@ class _Run:
     outputs: tuple[Array, ...]
 
 
-class _Recurrent(Layer):
+class Recurrent(Layer):
     """Base of the recurrent layers; arguments as in Keras 2.2.4, which the lecture's listings show.
 
     Beside them: `zero_output_for_mask` (tf.keras), `seed` of initialisers and dropout, `dtype` (None: that of the first
@@ -141,8 +141,12 @@ class _Recurrent(Layer):
         return self._outputs(made, trace)
 
     def _in_time(self, values: Array) -> Array:
-        """(B, T, n) <-> (T, B, n), in the order in which the steps are taken; its own inverse."""
+        """(B, T, n) -> (T, B, n), in the order in which the steps are taken."""
         return values.swapaxes(0, 1)[::-1] if self.go_backwards else values.swapaxes(0, 1)
+
+    def _by_sample(self, values: Array) -> Array:
+        """The inverse: (T, B, n), in the order in which the steps were taken, -> (B, T, n)."""
+        return (values[::-1] if self.go_backwards else values).swapaxes(0, 1)
 
     def _mask(self, mask: Any, batch: int, steps: int) -> Array:
         array = arguments.shaped(f"{self.name}: mask", np.asarray(mask), (batch, steps))
@@ -240,8 +244,7 @@ class _Recurrent(Layer):
         gradients = made.backward(trace, seeds)
         self.gradients = self._with_penalties(self._weight_gradients(gradients.params))
         self.initial_state_gradients = [gradients.initial[name] for name in self.STATES]
-        d_x: Array = self._in_time(gradients.inputs) if not self.go_backwards else gradients.inputs[::-1].swapaxes(0, 1)
-        return d_x
+        return self._by_sample(gradients.inputs)
 
     def _arriving(self, what: str, d: Any, output: Array) -> Array:
         """A gradient that arrives at an output, with that of the output's own penalty."""

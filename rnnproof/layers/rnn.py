@@ -8,12 +8,12 @@ import numpy as np
 
 from rnnproof.layers import arguments
 from rnnproof.layers.base import Named
-from rnnproof.layers.recurrent import _Recurrent
+from rnnproof.layers.recurrent import Recurrent
 
 
-class SimpleRNN(_Recurrent):
+class SimpleRNN(Recurrent):
     """h_t = activation(W x_t + R h_{t-1} + b), J. L. Elman, "Finding structure in time" (1990). Weights: kernel (input, units),
-    recurrent_kernel (units, units), bias (units,). Arguments, shapes and errors: see `_Recurrent` and Keras 2.2.4's SimpleRNN.
+    recurrent_kernel (units, units), bias (units,). Arguments, shapes and errors: see `Recurrent` and Keras 2.2.4's SimpleRNN.
     """
 
     GATES = ("",)
@@ -55,11 +55,11 @@ class SimpleRNN(_Recurrent):
         return "simple_rnn"
 
 
-class LSTM(_Recurrent):
+class LSTM(Recurrent):
     """S. Hochreiter and J. Schmidhuber (1997) with the forget gate of F. Gers et al. (2000), as the catalogue's `lstm`.
 
     Weights, gates in the order i, f, c, o: kernel (input, 4 units), recurrent_kernel (units, 4 units), bias (4 units,), of
-    which `unit_forget_bias` starts the part of f with ones. States h, c. Arguments: see `_Recurrent` and Keras 2.2.4's LSTM.
+    which `unit_forget_bias` starts the part of f with ones. States h, c. Arguments: see `Recurrent` and Keras 2.2.4's LSTM.
     """
 
     GATES = ("i", "f", "hbar", "o")
@@ -117,12 +117,12 @@ class LSTM(_Recurrent):
         return started
 
 
-class GRU(_Recurrent):
+class GRU(Recurrent):
     """K. Cho et al., arXiv 1406.1078, with Keras's convention that z keeps the old state; the catalogue's `gru`, or with
     `reset_after` its `gru_reset_after`.
 
     Weights, gates in the order z, r, h: kernel (input, 3 units), recurrent_kernel (units, 3 units), bias (3 units,) or with
-    `reset_after` (2, 3 units): that of the inputs, that of the states. Arguments: see `_Recurrent` and Keras 2.2.4's GRU.
+    `reset_after` (2, 3 units): that of the inputs, that of the states. Arguments: see `Recurrent` and Keras 2.2.4's GRU.
     """
 
     GATES = ("z", "r", "hbar")

@@ -21,7 +21,7 @@ from rnnproof.proofs.opaque import Array, Opaque
 class Run:
     """The values of forward and adjoint Programs over `steps` steps, each computed when it is first asked for.
 
-    `given(var, t)` supplies parameters, inputs, initial states and seeds; carries run from step to step here.
+    `given(role, key, t)` supplies parameters, inputs, initial states and seeds; carries run from step to step here.
     """
 
     forward: Program

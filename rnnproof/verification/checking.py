@@ -28,6 +28,8 @@ REACH = 1e-3
 
 # Points tried before a kink is reported; with some hundred arguments of density one half near a kink, one of a few will do.
 ATTEMPTS = 50
+# Added to the seed of a point drawn again, near a kink or for another comparison; no two meet below 1000 comparisons.
+_REDRAWN, _APART = 1000, 7919
 
 # States of order T are usual (a cell state or a shortcut adds up to one each step); beyond this they grow like a power.
 BOUND = 1e4
@@ -148,7 +150,7 @@ class _Run:
         """A point, drawn once for all oracles."""
         key = (tuple(sizes.items()), attempt, dtype)
         if key not in self.points:
-            self.points[key] = draw(self.subject, sizes, self.seed + 7919 * attempt, dtype)
+            self.points[key] = draw(self.subject, sizes, self.seed + _APART * attempt, dtype)
         return self.points[key]
 
     def _compare(self, oracle: Oracle, dtype: str, sizes: Mapping[str, int]) -> None:
@@ -238,7 +240,7 @@ def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -
     calm = _longest_memory(under_test, sizes, seed) if sizes.get("T", 0) >= LONG else None
     grown, scale = 0, 1.0
     for attempt in range(ATTEMPTS):
-        point = under_test.draw(sizes, seed + 1000 * attempt, scale, calm).cast(dtype)
+        point = under_test.draw(sizes, seed + _REDRAWN * attempt, scale, calm).cast(dtype)
         found = _survey(under_test, point)
         if found.largest > BOUND:
             grown += 1

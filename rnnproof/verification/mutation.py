@@ -130,7 +130,7 @@ def score(cell: Any, *, source: str | None = None, progress: Callable[[int, int,
 
     `cell` is a Cell or a catalogue name; `source` is the module's text where it is not generated from the cell. A mutant is
     caught where `check` would fail: an exception, a wrong shape or dtype, or an error over the oracle's tolerance. It is
-    equivalent where it agrees with the original to 1e-14 in every gradient at every point. Raises UsageError where the
+    equivalent where it agrees with the original to 1e-13 in every gradient at every point. Raises UsageError where the
     unchanged backward pass fails already.
     """
     if source is None:

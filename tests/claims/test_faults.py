@@ -17,7 +17,7 @@ from rnnproof.claims.claim import CONDITION, CONFIRMED, NOT, PROVED
 from rnnproof.equations import catalogue
 from rnnproof.experiments import cliff
 from rnnproof.layers import GRU, LSTM, Layer, Shortcut
-from rnnproof.layers.recurrent import _Recurrent
+from rnnproof.layers.recurrent import Recurrent
 from rnnproof.proofs import exact
 from rnnproof.runtime import clipping, dropout
 from tests.claims.stand_in import StandIn
@@ -101,7 +101,7 @@ def outputs(change: Callable[[Any, Any], Any]) -> Callable[[Patch], None]:
     """Layers whose results are changed on their way out."""
 
     def plant(patch: Patch) -> None:
-        wrapped(patch, _Recurrent, "_outputs", lambda right: lambda self, *given: change(self, right(self, *given)))
+        wrapped(patch, Recurrent, "_outputs", lambda right: lambda self, *given: change(self, right(self, *given)))
 
     return plant
 
@@ -124,11 +124,11 @@ def state_forgotten(layer: Any, found: Any) -> Any:
 
 
 def no_turning(patch: Patch) -> None:
-    patch.setattr(_Recurrent, "_in_time", lambda self, values: values.swapaxes(0, 1))
+    patch.setattr(Recurrent, "_in_time", lambda self, values: values.swapaxes(0, 1))
 
 
 def no_masks(patch: Patch) -> None:
-    wrapped(patch, _Recurrent, "_drawn", lambda right: lambda self, training, given, x: right(self, training, None, x))
+    wrapped(patch, Recurrent, "_drawn", lambda right: lambda self, training, given, x: right(self, training, None, x))
 
 
 def masks_at_half_the_rate(patch: Patch) -> None:
@@ -299,13 +299,13 @@ def test_nothing_goes_past_the_input_gate(monkeypatch: Patch) -> None:
 
 def test_units_that_were_the_length(monkeypatch: Patch) -> None:
     """A layer that takes only sequences as long as it has units makes the claim hold in part."""
-    right = _Recurrent.__call__
+    right = Recurrent.__call__
 
     def call(self: Any, x: Any, *given: Any, **named: Any) -> Any:
         if np.shape(x)[1] != self.units:
             raise ValueError("the sequence is not as long as the layer has units")
         return right(self, x, *given, **named)
 
-    monkeypatch.setattr(_Recurrent, "__call__", call)
+    monkeypatch.setattr(Recurrent, "__call__", call)
     (one,) = ledger(StandIn(), ["units-is-length"])
     assert one.verdict == CONDITION != NOT
