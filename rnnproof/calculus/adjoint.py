@@ -8,7 +8,8 @@ from dataclasses import replace
 import sympy as sp
 
 from rnnproof.calculus.adjoint_table import ADJOINTS, Rule, Value
-from rnnproof.calculus.operations import Add, Matmul, Operation, ReduceSum
+from rnnproof.calculus.operation_base import Operation
+from rnnproof.calculus.operations import Add, Matmul, ReduceSum
 from rnnproof.calculus.program import Names, Port, Program, Role, Step, without_dead_steps
 from rnnproof.calculus.variables import Var
 

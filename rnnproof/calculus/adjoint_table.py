@@ -11,22 +11,8 @@ from typing import Protocol
 
 import sympy as sp
 
-from rnnproof.calculus.operations import (
-    OPERATIONS,
-    Add,
-    Dot,
-    Hadamard,
-    Matmul,
-    Open,
-    Operation,
-    Outer,
-    Pad,
-    Scale,
-    Slice,
-    Slope,
-    Transpose,
-    Vjp,
-)
+from rnnproof.calculus.operation_base import OPERATIONS, Operation
+from rnnproof.calculus.operations import Add, Dot, Hadamard, Matmul, Open, Outer, Pad, Scale, Slice, Slope, Transpose, Vjp
 from rnnproof.calculus.variables import Expression, Shape, Var
 
 Rule = Callable[..., tuple["Value", ...]]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rnnproof.calculus.adjoint import SUM_OF_USES
 from rnnproof.calculus.formulas import Reader
 from rnnproof.calculus.latex import Printer, scalar_tex
-from rnnproof.calculus.operations import OPERATIONS, Map
+from rnnproof.calculus.operation_base import OPERATIONS
+from rnnproof.calculus.operations import Map
 from rnnproof.calculus.program import Role
 from rnnproof.documents.blocks import Block, Document, Formula, Heading, Paragraph, Table
 from rnnproof.documents.message import Message, Text, say

@@ -7,6 +7,7 @@ from typing import Any
 import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
+from rnnproof.calculus.operation_base import Operation
 from rnnproof.calculus.operations import (
     Add,
     Call,
@@ -18,7 +19,6 @@ from rnnproof.calculus.operations import (
     Map,
     Matmul,
     Open,
-    Operation,
     Scale,
     Transpose,
 )

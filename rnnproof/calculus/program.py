@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import sympy as sp
 
-from rnnproof.calculus.operations import MathOperation, Operation
+from rnnproof.calculus.operation_base import MathOperation, Operation
 from rnnproof.calculus.variables import Var
 
 SomeOperation = TypeVar("SomeOperation", bound=Operation)

@@ -11,7 +11,8 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.calculus.operations import Add, Call, Constant, Map, Matmul, Operation, Outer, Scale, Slope
+from rnnproof.calculus.operation_base import Operation
+from rnnproof.calculus.operations import Add, Call, Constant, Map, Matmul, Outer, Scale, Slope
 from rnnproof.calculus.program import Names, Program, Step, in_order, without_dead_steps
 from rnnproof.calculus.variables import Var
 from rnnproof.equations import activations

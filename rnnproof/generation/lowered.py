@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.calculus.operations import Operation
+from rnnproof.calculus.operation_base import Operation
 from rnnproof.calculus.variables import Expression, Shape
 
 Operand = int | str  # the position of an argument, or a number as text

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from rnnproof.calculus.operations import OPERATIONS, Add, Call, Constant, Pad, ReduceSum, Slice, Vjp
+from rnnproof.calculus.operation_base import OPERATIONS
+from rnnproof.calculus.operations import Add, Call, Constant, Pad, ReduceSum, Slice, Vjp
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.proofs.opaque import Array, Opaque

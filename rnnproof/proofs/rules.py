@@ -16,8 +16,8 @@ import sympy as sp
 from rnnproof.calculus.adjoint import adjoint
 from rnnproof.calculus.adjoint_table import ADJOINTS, Rule, Value
 from rnnproof.calculus.index_notation import Index, indices, sum_over
+from rnnproof.calculus.operation_base import OPERATIONS, MathOperation, Operation
 from rnnproof.calculus.operations import (
-    OPERATIONS,
     Add,
     Call,
     Concat,
@@ -26,10 +26,8 @@ from rnnproof.calculus.operations import (
     Hadamard,
     Identity,
     Map,
-    MathOperation,
     Matmul,
     Open,
-    Operation,
     ReduceSum,
     Scale,
     Slice,

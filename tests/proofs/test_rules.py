@@ -9,7 +9,7 @@ import sympy as sp
 
 from rnnproof.calculus.adjoint_table import ADJOINTS, Rule, Value, dot, vjp
 from rnnproof.calculus.index_notation import Index, sum_over
-from rnnproof.calculus.operations import OPERATIONS, MathOperation
+from rnnproof.calculus.operation_base import OPERATIONS, MathOperation
 from rnnproof.equations import activations
 from rnnproof.equations.activations import Activation, ScalarDerivative, X, Y
 from rnnproof.proofs import prove_rules

@@ -18,7 +18,8 @@ from rnnproof.calculus.flatten import flatten
 from rnnproof.calculus.formulas import Reader
 from rnnproof.calculus.intervals import intervals
 from rnnproof.calculus.latex import Printer, function_tex
-from rnnproof.calculus.operations import OPERATIONS, Add, Call, Dot, Hadamard, Map, Matmul, Scale
+from rnnproof.calculus.operation_base import OPERATIONS
+from rnnproof.calculus.operations import Add, Call, Dot, Hadamard, Map, Matmul, Scale
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.documents.plain import plain
