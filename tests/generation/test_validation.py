@@ -63,7 +63,7 @@ def test_a_view_keeps_its_base() -> None:
 
 
 def test_a_view_of_an_overwritten_array_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "VIEWS", frozenset())
+    monkeypatch.setattr(storage, "VIEWS", ())
     with pytest.raises(ValidationError) as refusal:
         generate(read_text(VIEWED, name="viewed")[0])
     text = str(refusal.value)
@@ -101,7 +101,7 @@ def test_faults_of_storage_are_refused(
 def test_nothing_is_written_where_a_module_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(storage, "VIEWS", frozenset())
+    monkeypatch.setattr(storage, "VIEWS", ())
     (tmp_path / "viewed.md").write_text(VIEWED)
     status = main(["generate", str(tmp_path / "viewed.md"), "--output", str(tmp_path / "viewed.py")])
     assert status == 70 and not (tmp_path / "viewed.py").exists()
