@@ -48,12 +48,12 @@ def _swapped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _ignored_mask(monkeypatch: pytest.MonkeyPatch) -> None:
-    called = recurrent._Recurrent.__call__
+    called = recurrent.Recurrent.__call__
 
     def call(self: Any, x: Any, mask: Any = None, **others: Any) -> Any:
         return called(self, x, **others)
 
-    monkeypatch.setattr(recurrent._Recurrent, "__call__", call)
+    monkeypatch.setattr(recurrent.Recurrent, "__call__", call)
 
 
 def _no_activity(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,19 +61,19 @@ def _no_activity(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _unflipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = recurrent._Recurrent.backward
-    monkeypatch.setattr(recurrent._Recurrent, "backward", lambda self, d, states=None: right(self, d, states)[:, ::-1])
+    right = recurrent.Recurrent.backward
+    monkeypatch.setattr(recurrent.Recurrent, "backward", lambda self, d, states=None: right(self, d, states)[:, ::-1])
 
 
 def _no_state_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = recurrent._Recurrent.backward
-    monkeypatch.setattr(recurrent._Recurrent, "backward", lambda self, d, states=None: right(self, d))
+    right = recurrent.Recurrent.backward
+    monkeypatch.setattr(recurrent.Recurrent, "backward", lambda self, d, states=None: right(self, d))
 
 
 def _doubled_bias(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = recurrent._Recurrent._weight_gradients
+    right = recurrent.Recurrent._weight_gradients
     monkeypatch.setattr(
-        recurrent._Recurrent, "_weight_gradients", lambda self, g: [*right(self, g)[:-1], 2 * right(self, g)[-1]]
+        recurrent.Recurrent, "_weight_gradients", lambda self, g: [*right(self, g)[:-1], 2 * right(self, g)[-1]]
     )
 
 
