@@ -23,7 +23,7 @@ from rnnproof.documents.latex import latex
 from rnnproof.documents.markdown import markdown
 from rnnproof.documents.message import Message, Text
 from rnnproof.documents.plain import bare, plain
-from rnnproof.documents.rules import RULES
+from rnnproof.documents.rule_captions import RULES
 from rnnproof.documents.terminal import terminal
 from rnnproof.equations.cell import Cell, State
 from rnnproof.errors import UsageError

@@ -13,7 +13,7 @@ from rnnproof.calculus.operations import Map
 from rnnproof.calculus.program import Role
 from rnnproof.documents.blocks import Block, Document, Formula, Heading, Paragraph, Table
 from rnnproof.documents.message import Message, Text, say
-from rnnproof.documents.rules import RULES
+from rnnproof.documents.rule_captions import RULES
 from rnnproof.equations import activations
 
 if TYPE_CHECKING:

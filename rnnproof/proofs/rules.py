@@ -36,7 +36,7 @@ from rnnproof.calculus.operations import (
 from rnnproof.calculus.program import Port, Program, Role, Step
 from rnnproof.calculus.variables import Expression, Shape, Var
 from rnnproof.documents.message import Message, say
-from rnnproof.documents.rules import RULES
+from rnnproof.documents.rule_captions import RULES
 from rnnproof.proofs.normal_form import difference
 from rnnproof.proofs.report import ProofReport, ProofRow
 from rnnproof.proofs.slopes import slope_rows
