@@ -8,7 +8,7 @@ import sympy as sp
 
 from rnnproof.equations import activations as act
 from rnnproof.equations import expressions as ex
-from rnnproof.equations.cell import Body, Cell, FrameworkLayer, Parameter
+from rnnproof.equations.cell import Body, Cell, Parameter
 
 n, m = sp.symbols("hidden input", integer=True, positive=True)
 
@@ -37,7 +37,7 @@ def simple_rnn(activation: str = "tanh", name: str = "simple_rnn") -> Cell:
 
 
 def lstm() -> Cell:
-    """Two states, four gates, with the framework layers it equals."""
+    """Two states, four gates."""
     i, f, o, g = (column(name) for name in "ifog")
     equations = {
         i: fun(sigma, _affine("i")),
@@ -47,24 +47,7 @@ def lstm() -> Cell:
         c: add(had(f, c_old), had(i, g)),
         h: had(o, fun(sp.tanh, c)),
     }
-    cell = Cell.from_sympy("lstm", equations, previous={h: h_old, c: c_old}, inputs=[x])
-    gates = ("i", "f", "c", "o")
-    stack = {kind: tuple(f"{kind}_{gate}" for gate in gates) for kind in "WRb"}
-    keras = FrameworkLayer(
-        "keras", "LSTM", (), (("kernel", stack["W"]), ("recurrent_kernel", stack["R"]), ("bias", stack["b"]))
-    )
-    torch = FrameworkLayer(
-        "torch",
-        "LSTM",
-        (),
-        (
-            ("weight_ih_l0", stack["W"]),
-            ("weight_hh_l0", stack["R"]),
-            ("bias_ih_l0", stack["b"]),
-            ("bias_hh_l0", tuple(f"+{name}" for name in stack["b"])),
-        ),
-    )
-    return Cell(**{**vars(cell), "frameworks": (keras, torch)})
+    return Cell.from_sympy("lstm", equations, previous={h: h_old, c: c_old}, inputs=[x])
 
 
 def gru() -> Cell:
@@ -77,29 +60,7 @@ def gru() -> Cell:
         hh: fun(sp.tanh, add(mul(matrix("W_h", n, m), x), column("b_h"), had(r, recurrent))),
         h: add(had(z, h_old), had(add(sp.OneMatrix(n, 1), mul(sp.S.NegativeOne, z)), hh)),
     }
-    cell = Cell.from_sympy("gru_after", equations, previous={h: h_old}, inputs=[x])
-    keras = FrameworkLayer(
-        "keras",
-        "GRU",
-        (("reset_after", "true"),),
-        (
-            ("kernel", ("W_z", "W_r", "W_h")),
-            ("recurrent_kernel", ("R_z", "R_r", "R_h")),
-            ("bias", ("b_z", "b_r", "b_h", ";", "+b_z", "+b_r", "c_h")),
-        ),
-    )
-    torch = FrameworkLayer(
-        "torch",
-        "GRU",
-        (),
-        (
-            ("weight_ih_l0", ("W_r", "W_z", "W_h")),
-            ("weight_hh_l0", ("R_r", "R_z", "R_h")),
-            ("bias_ih_l0", ("b_r", "b_z", "b_h")),
-            ("bias_hh_l0", ("+b_r", "+b_z", "c_h")),
-        ),
-    )
-    return Cell(**{**vars(cell), "frameworks": (keras, torch)})
+    return Cell.from_sympy("gru_after", equations, previous={h: h_old}, inputs=[x])
 
 
 def shortcut(bound: bool = True) -> Cell:

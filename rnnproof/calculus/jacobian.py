@@ -304,6 +304,5 @@ def _body_jacobian(cell: Cell, body: Body, argument: Any) -> Jacobian:
         states=(State(body.name, value, None),),
         inputs=(body.argument,),
         bodies=tuple(other for other in cell.bodies if other.name != body.name),
-        frameworks=(),
     )
     return jacobian(made, body.name, body.argument.name)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import resources
 
-from rnnproof import layouts
 from rnnproof.equations import reader
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.document import Page
@@ -27,7 +25,7 @@ def load(name: str) -> Cell:
     cells = reader.read_page(Page(f"{name}.md", text), name).cells
     if len(cells) != 1:
         raise EquationError(f"{name}.md: a catalogue document holds one cell, this one {len(cells)}; split it")
-    return replace(cells[0], frameworks=layouts.tables(text))
+    return cells[0]
 
 
 def about(name: str) -> tuple[str, str]:

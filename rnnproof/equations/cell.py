@@ -10,7 +10,6 @@ from rnnproof.equations import expressions
 from rnnproof.equations.constants import require_finite
 from rnnproof.equations.divisors import require_divisors
 from rnnproof.errors import EquationError
-from rnnproof.layouts import FrameworkLayer
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,6 @@ class Cell:
     index: str = "t"
     bodies: tuple[Body, ...] = ()
     notation: tuple[tuple[str, str], ...] = ()
-    frameworks: tuple[FrameworkLayer, ...] = ()
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rnnproof import layouts
 from rnnproof.layers import arguments
 from rnnproof.layers.base import Array, Layer, Shape, Weight, treatment
 from rnnproof.layers.specialise import Recurrence, module
-from rnnproof.runtime import converters, dropout
+from rnnproof.runtime import dropout
 
 MASKS = ("dropout", "recurrent_dropout")
 _LETTERS = {"kernel": "W", "recurrent_kernel": "R", "bias": "b"}
@@ -103,11 +104,11 @@ class Recurrent(Layer):
         """The weights as the equations name them, as views."""
         params: dict[str, Array] = {}
         for parts, weight in zip(self._parts().values(), self.weights, strict=True):
-            params.update(converters.unstack(parts, weight if ";" in parts else weight.T))
+            params.update(layouts.unstack(parts, weight if ";" in parts else weight.T))
         return params
 
     def _weight_gradients(self, gradients: Mapping[str, Array]) -> list[Array]:
-        stacked = [converters.stack(parts, gradients, self.units) for parts in self._parts().values()]
+        stacked = [layouts.stack(parts, gradients, self.units) for parts in self._parts().values()]
         return [array if ";" in parts else array.T for parts, array in zip(self._parts().values(), stacked, strict=True)]
 
     # forward

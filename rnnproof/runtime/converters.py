@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rnnproof import layouts
-from rnnproof.layouts import FrameworkLayer, is_summand, rows_of
+from rnnproof.layouts import FrameworkLayer, is_summand, named, rows_of, stack, unstack
 
 Array = np.ndarray[Any, Any]
 FRAMEWORKS = ("rnnproof", "keras", "torch", "onnx")
@@ -156,33 +156,6 @@ def convert(arrays: Mapping[str, Any], *, cell: str, source: str, target: str, *
     params = dict(arrays) if source == "rnnproof" else from_framework(cell, arrays, source, merge=merge, **options)
     options.pop("direction", None)
     return dict(params) if target == "rnnproof" else to_framework(cell, params, target, **options)
-
-
-def stack(parts: tuple[str, ...], params: Mapping[str, Any], hidden: int) -> Array:
-    """Our parameters one below the other, in as many rows as the parts have; a summand not given is `hidden` zeros."""
-    zeros = np.zeros(hidden, np.result_type(*params.values()))
-    rows = [
-        np.concatenate([params.get(part, zeros) if is_summand(part) else params[part] for part in row])
-        for row in rows_of(parts)
-    ]
-    return rows[0] if len(rows) == 1 else np.stack(rows)
-
-
-def unstack(parts: tuple[str, ...], array: Array) -> dict[str, Array]:
-    """The blocks (views) of a stacked array, by the parts."""
-    found: dict[str, Array] = {}
-    rows = rows_of(parts)
-    for row, values in zip(rows, array if len(rows) > 1 else [array], strict=True):
-        size, rest = divmod(len(values), len(row))
-        if rest:
-            raise ValueError(f"{len(values)} rows for {len(row)} parts ({', '.join(row)}); they should divide evenly")
-        found.update({part: values[place * size : (place + 1) * size] for place, part in enumerate(row)})
-    return found
-
-
-def named(parts: tuple[str, ...]) -> list[str]:
-    """Our parameters among the parts."""
-    return [part for part in parts if part != ";" and not is_summand(part)]
 
 
 def _layer(cell: str, framework: str) -> FrameworkLayer:

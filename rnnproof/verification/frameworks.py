@@ -1,4 +1,4 @@
-"""Keras and torch layers as oracles, for the cells that say which layer they are (`Cell.frameworks`)."""
+"""Keras and torch layers as oracles, for the cells of the catalogue that say which layer they are (`rnnproof.layouts`)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import importlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from rnnproof import layouts
+from rnnproof.equations import catalogue
+from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
-from rnnproof.layouts import FrameworkLayer, is_summand, rows_of
-from rnnproof.runtime.converters import stack, unstack
+from rnnproof.layouts import FrameworkLayer, is_summand, rows_of, stack, unstack
 from rnnproof.verification.point import Array, Point
 from rnnproof.verification.reference import Reference, rounding
 from rnnproof.verification.subject import Subject
@@ -21,9 +24,16 @@ _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
 
 
 def layer_of(framework: str, subject: Subject) -> FrameworkLayer | None:
-    """The framework layer a subject's cell equals, or None."""
-    layers = subject.cell.frameworks if subject.cell is not None else ()
-    return next((layer for layer in layers if layer.framework == framework), None)
+    """The framework layer that computes a subject's cell, which is the catalogue's own of that name; or None."""
+    cell = subject.cell
+    if cell is None or cell.name not in layouts.catalogue() or cell != _listed(cell.name):
+        return None
+    return next((layer for layer in layouts.catalogue()[cell.name] if layer.framework == framework), None)
+
+
+@cache
+def _listed(name: str) -> Cell:
+    return catalogue.load(name)
 
 
 def layer_missing(framework: str, subject: Subject) -> str:
@@ -52,7 +62,7 @@ def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..
     """
     layer = layer_of(framework, subject)
     if layer is None or point.xs is None:
-        raise UsageError(f"{subject.name}: {layer_missing(framework, subject)}; name one in the cell's frameworks")
+        raise UsageError(f"{subject.name}: {layer_missing(framework, subject)}; only cells of the catalogue do")
     output, *others = point.initial
     seeds = {name: point.d_states.get(name, np.zeros((point.steps, *value.shape))) for name, value in point.initial.items()}
     last = {name: np.concatenate([np.zeros_like(seeds[name][:-1]), seeds[name][-1:]]) for name in others}

@@ -7,6 +7,7 @@ from importlib import resources
 
 import pytest
 
+from rnnproof import layouts
 from rnnproof.equations import catalogue, expressions
 from rnnproof.errors import UsageError
 from tests.equations.test_reader import summary
@@ -51,18 +52,18 @@ def test_every_parameter_and_state_has_its_latex(name: str) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_framework_arrays_stack_each_parameter_once(name: str) -> None:
     cell = catalogue.load(name)
-    for layer in cell.frameworks:
+    for layer in layouts.catalogue()[name]:
         stacked = [part for _, parts in layer.weights for part in parts if part != ";" and not part.startswith("+")]
         assert sorted(stacked) == sorted(p.name for p in cell.parameters), layer
 
 
 def test_framework_options_and_rows() -> None:
-    layers = {layer.framework: layer for layer in catalogue.load("gru_reset_after").frameworks}
+    layers = {layer.framework: layer for layer in layouts.catalogue()["gru_reset_after"]}
     assert dict(layers["keras"].options) == {"reset_after": "True", "recurrent_activation": "sigmoid"}
     assert dict(layers["keras"].weights)["bias"] == ("b_z", "b_r", "b_hbar", ";", "+b_z", "+b_r", "c_hbar")
     assert dict(layers["torch"].weights)["weight_ih_l0"] == ("W_r", "W_z", "W_hbar")
     assert layers["torch"].options == ()
-    assert [layer.framework for layer in catalogue.load("gru").frameworks] == ["keras", "onnx"]
+    assert [layer.framework for layer in layouts.catalogue()["gru"]] == ["keras", "onnx"]
 
 
 @pytest.mark.parametrize("name", EXPECTED)

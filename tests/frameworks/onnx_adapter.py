@@ -71,7 +71,7 @@ def module(
     for equation in cell.equations:
         here = {**found, "tanh": names[2]} if op == "LSTM" and equation.symbol.name == "h" else found
         made.append(replace(equation, expression=expressions.rewrite(equation.expression, _activated(here))))
-    cell = replace(cell, equations=tuple(made), frameworks=())
+    cell = replace(cell, equations=tuple(made))
     return cell.name, rp.build(_coupled(cell) if input_forget else cell)
 
 

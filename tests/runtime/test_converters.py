@@ -17,7 +17,7 @@ INPUT, HIDDEN = 3, 5
 def params(cell: str, *, biases: bool = True) -> dict[str, Any]:
     rng = np.random.default_rng(len(cell))
     shapes = {"W": (HIDDEN, INPUT), "R": (HIDDEN, HIDDEN)}
-    names = {n for layer in layouts.catalogue()[cell] for _, parts in layer.weights for n in converters.named(parts)}
+    names = {n for layer in layouts.catalogue()[cell] for _, parts in layer.weights for n in layouts.named(parts)}
     found = {name: rng.normal(size=shapes.get(name[0], (HIDDEN,))) for name in sorted(names)}
     return found if biases else {name: value for name, value in found.items() if name[0] not in "bc"}
 
@@ -32,10 +32,10 @@ def test_stacking_and_unstacking_are_inverse() -> None:
     rng = np.random.default_rng(0)
     given = {name: rng.standard_normal(3) for name in ("a", "b", "c", "+a")}
     for parts in [("a", "b"), ("a", "b", ";", "+a", "c"), ("+a", "a", ";", "c", "b")]:
-        array = converters.stack(parts, given, 3)
+        array = layouts.stack(parts, given, 3)
         assert array.shape == ((2, 6) if ";" in parts else (6,))
-        same(converters.unstack(parts, array), {name: given[name] for name in parts if name != ";"})
-    assert not converters.stack(("+a",), {"a": given["a"]}, 3).any()
+        same(layouts.unstack(parts, array), {name: given[name] for name in parts if name != ";"})
+    assert not layouts.stack(("+a",), {"a": given["a"]}, 3).any()
 
 
 def test_every_framework_is_there() -> None:

@@ -35,7 +35,7 @@ def catalogue_cell() -> Iterator[Block]:
             "made; `;` begins a second row of a bias, and `+b` is a second bias that is added to `b`. The weight converters "
             "and the comparisons with frameworks follow these rows.",
             heading=layouts.SECTION,
-            layers=listed(f"{layer.framework} `{layer.layer}`" for layer in cell.frameworks),
+            layers=listed(f"{layer.framework} `{layer.layer}`" for layer in layouts.catalogue()[SHOWN]),
         )
     )
     yield Bullets(
