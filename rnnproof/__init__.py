@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rnnproof import errors, testing
-    from rnnproof.calculus.derivation import derive
+    from rnnproof.documents.derivation import derive
     from rnnproof.equations.activations import activation
     from rnnproof.equations.binding import bind
     from rnnproof.equations.catalogue import load
@@ -48,7 +48,7 @@ _HOMES = {
     "bind": "equations.binding",
     "build": "generation",
     "check": "verification",
-    "derive": "calculus.derivation",
+    "derive": "documents.derivation",
     "generate": "generation",
     "load": "equations.catalogue",
     "prove": "proofs",

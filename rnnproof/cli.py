@@ -91,7 +91,7 @@ def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, outpu
     \b
     Example: rnnproof derive gru --format markdown --output gru.md
     """
-    from rnnproof.calculus.derivation import derive as derived
+    from rnnproof.documents.derivation import derive as derived
 
     selection = select([cell], binds, only)
     _report_passed_over(selection)

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
 
-from rnnproof.calculus.derivation import derive
+from rnnproof.documents.derivation import derive
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import RnnproofError
 from rnnproof.generation import generate

@@ -24,8 +24,8 @@ from rnnproof.calculus.operations import Call
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.calculus.terms import Factor, Term, Terms, collect, formula, norm, written_length
 from rnnproof.calculus.variables import Expression, Shape, Var
-from rnnproof.documents.plain import bare, plain
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.plain_text import bare, plain
 from rnnproof.errors import UsageError
 
 _LONGEST = 60  # symbols in a Jacobian that is written wherever it is read: a line or two of print

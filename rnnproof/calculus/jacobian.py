@@ -14,10 +14,9 @@ from rnnproof.calculus.latex import Printer
 from rnnproof.calculus.matrix_expressions import OpenJacobian, add, multiply
 from rnnproof.calculus.program import Role
 from rnnproof.calculus.terms import Terms, bound_tex, collect, formula, norm, times
-from rnnproof.documents.message import Message
-from rnnproof.documents.plain import plain, prose
 from rnnproof.equations.cell import Body, Cell, Equation, State
 from rnnproof.equations.expressions import shape_of
+from rnnproof.equations.plain_text import plain
 from rnnproof.errors import UsageError
 
 _MOST_TERMS = 64
@@ -130,23 +129,11 @@ class Jacobian:
 
     @property
     def text(self) -> str:
-        """Every line and remark for the terminal."""
-        return "\n".join([*map(plain, self.lines), *(prose(str(remark)) for remark in self.remarks)])
+        """Every line for the terminal."""
+        return "\n".join(map(plain, self.lines))
 
     def __str__(self) -> str:
         return self.text
-
-    def markdown(self) -> str:
-        """Every line as displayed math, then what it says."""
-        shown = [f"$$\n{line}\n$$" for line in self.lines]
-        return "\n\n".join([*shown, *map(str, self.remarks)]) + "\n"
-
-    @property
-    def remarks(self) -> tuple[Message, ...]:
-        """What the formula says about vanishing gradients, in words."""
-        from rnnproof.calculus.remarks import remarks
-
-        return remarks(self)
 
     def at(self, by: int) -> Jacobian:
         """The same Jacobian `by` steps on."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from rnnproof.calculus.derivation import derive
 from rnnproof.calculus.flatten import flatten
 from rnnproof.calculus.intervals import intervals
 from rnnproof.calculus.jacobian import jacobian
 from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.lines import lines_of
 from rnnproof.cells import lstm, simple_rnn
 from rnnproof.claims import equations
 from rnnproof.claims.claim import MEASUREMENT, PROOF, Case, Rows
@@ -173,7 +173,7 @@ def lstm_equations(_: Sources) -> list[Case]:
     """The cell read from them beside the catalogue's: equations, states, and the derived gradient of each parameter."""
     read, known = cell(), catalogue.load("lstm")
     ours = {one.symbol: one.expression for one in known.equations}
-    derived, wanted = derive(read), derive(known)
+    derived, wanted = lines_of(read), lines_of(known)
     names = [parameter.name for parameter in known.parameters]
     gradients = [derived.gradient(of=name).expression == wanted.gradient(of=name).expression for name in names]
     return [

@@ -21,8 +21,8 @@ from rnnproof.documents.blocks import (
     Table,
 )
 from rnnproof.documents.message import COMMA, in_language, listed
-from rnnproof.documents.plain import prose
 from rnnproof.documents.tables import cell, grid
+from rnnproof.equations.plain_text import prose
 
 Link = Callable[[str], str]
 _MATH = re.compile(r"\$[^$\n]+\$")

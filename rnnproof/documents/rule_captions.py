@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rnnproof.calculus.adjoint import SUM_OF_USES
+from rnnproof.calculus.operation_base import OPERATIONS
 from rnnproof.documents.message import Message, say
 
 
@@ -17,9 +19,7 @@ class Rule:
 
 _CONSTANT = Rule(say("constant"), say("a constant receives nothing"))
 RULES: dict[str, Rule] = {
-    "sum of the uses": Rule(
-        say("sum of the uses"), say("a value read in several places receives the sum of what they hand back")
-    ),
+    SUM_OF_USES: Rule(say("sum of the uses"), say("a value read in several places receives the sum of what they hand back")),
     "matmul": Rule(
         say("matmul"), say("$y = A x$ hands {a} to $A$ and {x} to $x$", a=r"$\delta_y x^{\top}$", x=r"$A^{\top} \delta_y$")
     ),
@@ -42,3 +42,6 @@ RULES: dict[str, Rule] = {
     "vjp": Rule(say("vjp"), say("{product}, $f$ left open", product=r"$J_f(x)^{\top} d$")),
     "reduce_sum": Rule(say("reduce_sum"), say("what all steps and samples share receives the sum over them")),
 }
+
+if RULES.keys() != OPERATIONS.keys() | {SUM_OF_USES}:
+    raise AssertionError(f"rules without words: {RULES.keys() ^ (OPERATIONS.keys() | {SUM_OF_USES})}")

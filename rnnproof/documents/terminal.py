@@ -20,8 +20,8 @@ from rnnproof.documents.blocks import (
     Table,
 )
 from rnnproof.documents.message import COMMA, in_language, listed
-from rnnproof.documents.plain import plain, prose
 from rnnproof.documents.tables import cell, grid
+from rnnproof.equations.plain_text import plain, prose
 
 
 def terminal(document: Document, language: str = "en") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnnproof.calculus.derivation import Derivation
+from rnnproof.calculus.lines import Lines
 from rnnproof.calculus.operations import Slice
 from rnnproof.calculus.program import Program
 from rnnproof.calculus.variables import Var
@@ -21,7 +21,7 @@ class Annotated:
     marks: tuple[tuple[int, tuple[int, ...]], ...]
 
 
-def annotate(derivation: Derivation) -> Annotated:
+def annotate(derivation: Lines) -> Annotated:
     """What `generate` makes of the derivation's cell, its lines marked. Raises what `generate` raises."""
     module = Module(derivation.cell)
     formulas: dict[str, list[int]] = {}

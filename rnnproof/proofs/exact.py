@@ -12,11 +12,10 @@ import sympy as sp
 from rnnproof.calculus.adjoint import adjoint
 from rnnproof.calculus.flatten import flatten
 from rnnproof.calculus.program import Program
-from rnnproof.documents.message import say
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs.induction import Differs, Induction
 from rnnproof.proofs.polynomial import TooLarge, Work
-from rnnproof.proofs.report import ProofReport, ProofRow
+from rnnproof.proofs.report import Kind, ProofReport, ProofRow
 
 STEPS = 2
 _WORK = 600_000  # terms of polynomials made in one proof, two seconds or so: three times what fifty gates need
@@ -42,7 +41,7 @@ def prove(cell: Cell, progress: Progress | None = None, *, backward: Program | N
             progress(done, len(numbers), f"prove {cell.name}")
         sizes = {symbol: sp.Integer(number) for symbol, number in zip(symbols, chosen, strict=True)}
         rows.append(_row(cell, forward, backward, sizes, work))
-    title = say("{cell}: derived gradient minus the derivative of the loss, {steps} steps", cell=cell.name, steps=STEPS)
+    title = f"{cell.name}: derived gradient minus the derivative of the loss, {STEPS} steps"
     return ProofReport(title, tuple(rows))
 
 
@@ -67,4 +66,4 @@ def _row(cell: Cell, forward: Program, backward: Program, sizes: Mapping[Any, sp
         failure = str(difference)
     except TooLarge:
         too_large = True
-    return ProofRow(cell.name, shown, count, time.perf_counter() - started, failure, too_large)
+    return ProofRow(Kind.CELL, cell.name, shown, count, time.perf_counter() - started, failure, too_large)

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from rnnproof.documents.message import Text
-from rnnproof.documents.plain import prose
-from rnnproof.documents.tables import grid
+from tabulate import tabulate
+
+
+class Kind(Enum):
+    """What a row proves, and how its line begins."""
+
+    RULE = "rule "
+    SLOPE = "slope of "
+    CELL = ""
 
 
 @dataclass(frozen=True)
 class ProofRow:
-    """`what` at `sizes`: so many identities, in so many seconds; `failure` says which one does not hold and by how much.
+    """A rule, an activation's slope or a cell at `sizes`: so many identities, in so many seconds.
+
+    `failure` says which one does not hold and by how much.
 
     A row `too_large` is neither proved nor refuted.
     """
 
-    what: Text
+    kind: Kind
+    name: str
     sizes: str
     entries: int
     seconds: float
     failure: str = ""
     too_large: bool = False
+
+    @property
+    def what(self) -> str:
+        """The rule, the slope or the cell, by name."""
+        return self.kind.value + self.name
 
     @property
     def ok(self) -> bool:
@@ -45,7 +60,7 @@ class ProofRow:
 class ProofReport:
     """The rows of one proof."""
 
-    title: Text
+    title: str
     rows: tuple[ProofRow, ...]
 
     @property
@@ -66,8 +81,8 @@ class ProofReport:
     def table(self, form: str = "simple") -> str:
         """The rows in a tabulate format."""
         headers = ("what", "sizes", "identities", "seconds", "verdict")
-        rows = [(prose(str(row.what)), row.sizes, row.entries, f"{row.seconds:.2f}", row.verdict) for row in self.rows]
-        return f"{self.title}\n\n{grid(headers, rows, form)}"
+        rows = [(row.what, row.sizes, row.entries, f"{row.seconds:.2f}", row.verdict) for row in self.rows]
+        return f"{self.title}\n\n{tabulate(rows, headers, tablefmt=form, disable_numparse=True)}"
 
     def __str__(self) -> str:
         return self.table()

@@ -35,10 +35,8 @@ from rnnproof.calculus.operations import (
 )
 from rnnproof.calculus.program import Port, Program, Role, Step
 from rnnproof.calculus.variables import Expression, Shape, Var
-from rnnproof.documents.message import Message, say
-from rnnproof.documents.rule_captions import RULES
 from rnnproof.proofs.normal_form import difference
-from rnnproof.proofs.report import ProofReport, ProofRow
+from rnnproof.proofs.report import Kind, ProofReport, ProofRow
 from rnnproof.proofs.slopes import slope_rows
 
 _N, _M, _K = sp.symbols("n m k", integer=True, positive=True)
@@ -171,11 +169,7 @@ def _row(rule: Rule, case: Case) -> ProofRow:
         count += 1
         if gap != 0:
             failure = failure or f"d {name} is off by {gap}"
-    return ProofRow(_named(case.op.name), shapes, count, time.perf_counter() - started, failure)
-
-
-def _named(op: str) -> Message:
-    return say("rule {name}: {words}", name=op, words=RULES[op].says)
+    return ProofRow(Kind.RULE, case.op.name, shapes, count, time.perf_counter() - started, failure)
 
 
 def _shared_row() -> ProofRow:
@@ -191,7 +185,7 @@ def _shared_row() -> ProofRow:
     pairing = sum_over(after.entry(seed, (i,), along) * before.entry(y, (i,), along), i, *along)
     gap = difference(sp.diff(pairing, before.entry(p, (j,), along)), after.entry(gradient, (j,), along))
     failure = f"d p is off by {gap}" if gap != 0 else ""
-    return ProofRow(_named(ReduceSum.name), "(T, B, n) (n)", 1, time.perf_counter() - started, failure)
+    return ProofRow(Kind.RULE, ReduceSum.name, "(T, B, n) (n)", 1, time.perf_counter() - started, failure)
 
 
 def prove_rules(table: Mapping[str, Rule] | None = None) -> ProofReport:
@@ -201,4 +195,4 @@ def prove_rules(table: Mapping[str, Rule] | None = None) -> ProofReport:
     """
     rules = ADJOINTS if table is None else table
     rows = [_row(rules[case.op.name], case) for case in CASES]
-    return ProofReport(say("The rules, for all sizes"), (*rows, _shared_row(), *slope_rows()))
+    return ProofReport("The rules, for all sizes", (*rows, _shared_row(), *slope_rows()))

@@ -9,10 +9,9 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.calculus.bounds import written_out
-from rnnproof.documents.message import say
 from rnnproof.equations import activations
 from rnnproof.equations.activations import Activation, X, Y
-from rnnproof.proofs.report import ProofRow
+from rnnproof.proofs.report import Kind, ProofRow
 
 # Constants such as SELU's are stored with 32 digits; a product of two of them is rounded there once more.
 _ROUNDING = sp.Rational(1, 10**30)
@@ -34,7 +33,7 @@ def slope_row(entry: Activation) -> ProofRow:
         count += 1
         if not _is_zero(gap):
             failure = failure or f"{what} at {where} is off by {gap}"
-    return ProofRow(say("slope of {function}", function=entry.name), "all x", count, time.perf_counter() - started, failure)
+    return ProofRow(Kind.SLOPE, entry.name, "all x", count, time.perf_counter() - started, failure)
 
 
 def _gaps(entry: Activation) -> Iterator[tuple[str, str, Any]]:

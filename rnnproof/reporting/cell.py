@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnproof.calculus import document as derived
-from rnnproof.calculus.derivation import Derivation
+from rnnproof.calculus.lines import Part
+from rnnproof.documents import derivation_blocks as derived
 from rnnproof.documents.blocks import Beside, Block, Code, Document, Figure, Fold, Heading, Paragraph
+from rnnproof.documents.derivation import Derivation
 from rnnproof.documents.message import Message, Text, say
 from rnnproof.equations import catalogue
 from rnnproof.proofs import ProofReport
@@ -15,7 +16,7 @@ from rnnproof.reporting import tables
 from rnnproof.verification import Evidence
 from rnnproof.verification.recorded import Record
 
-_STEPS = (derived.FORWARD, derived.BACKWARD, derived.RECURSION, derived.GRADIENTS)
+_STEPS = (Part.FORWARD, Part.BACKWARD, Part.RECURSION, Part.GRADIENTS)
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ def document(study: Study, figures: Sequence[Figure] = ()) -> Document:
     d = study.derivation
     blocks = [
         Paragraph(study.says),
-        *derived.lines(d, derived.EQUATIONS),
+        *derived.lines(d, Part.EQUATIONS),
         Heading(say("One step as a picture"), anchor="picture"),
         study.picture,
         Heading(say("Notation"), anchor="notation"),
         *map(Paragraph, derived.signs(d)),
         Fold(say("Every symbol and its size"), (derived.symbols(d),)),
         *_derivation(study),
-        *derived.lines(d, derived.JACOBIANS),
+        *derived.lines(d, Part.JACOBIANS),
         *derived.remarks(d),
         *derived.rules(d),
         *_evidence(study),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnproof import claims, experiments
-from rnnproof.calculus.derivation import derive
 from rnnproof.claims import claim as verdicts
 from rnnproof.documents.blocks import Block, Code, Document, Figure
+from rnnproof.documents.derivation import derive
 from rnnproof.documents.message import Text, say
 from rnnproof.documents.terminal import table
 from rnnproof.equations import catalogue

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from rnnproof.documents.blocks import Table
 from rnnproof.documents.message import Text, listed, say
+from rnnproof.documents.rule_captions import RULES
 from rnnproof.equations.cell import Cell
-from rnnproof.proofs import ProofReport, ProofRow
+from rnnproof.proofs import Kind, ProofReport, ProofRow
 from rnnproof.verification.evidence import CONTRACT, SILENT, Evidence, Row
 from rnnproof.verification.recorded import Measured, Record
 
@@ -118,7 +119,14 @@ def _proof_verdict(row: ProofRow) -> Text:
     return PROVED if row.ok else listed([REFUTED, row.failure], ": ")
 
 
+def _proved(row: ProofRow) -> Text:
+    """What a row proves, a rule in words."""
+    if row.kind is Kind.RULE:
+        return say("rule {name}: {words}", name=row.name, words=RULES[row.name].says)
+    return say("slope of {function}", function=row.name) if row.kind is Kind.SLOPE else row.name
+
+
 def proofs(reports: Iterable[ProofReport]) -> Table:
     """Every row of the proofs without its seconds, so that the table is the same every time."""
-    rows = [(row.what, row.sizes, row.entries, _proof_verdict(row)) for report in reports for row in report.rows]
+    rows = [(_proved(row), row.sizes, row.entries, _proof_verdict(row)) for report in reports for row in report.rows]
     return Table((say("what"), say("sizes"), say("identities"), say("verdict")), rows)

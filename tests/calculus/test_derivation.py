@@ -10,13 +10,13 @@ import pytest
 import sympy as sp
 from zoo import CELLS, shortcut
 
-from rnnproof.calculus.derivation import derive
-from rnnproof.calculus.document import PARTS
+from rnnproof.calculus.lines import Part
 from rnnproof.calculus.matrix_expressions import StepSum
 from rnnproof.calculus.program import Role
-from rnnproof.documents.plain import plain
+from rnnproof.documents.derivation import derive
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.plain_text import plain
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import UsageError
 from rnnproof.experiments.numbers import Numbers
@@ -51,12 +51,12 @@ def test_lines_are_what_a_person_writes(cell: str, line: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_every_gradient_has_one_line_and_every_line_of_calculus_its_rule(name: str) -> None:
     d = derive(cell_of(name))
-    left = [step.tex.split(" = ")[0] for step in d.steps if step.title != PARTS[0] and step.title != PARTS[5]]
+    left = [step.tex.split(" = ")[0] for step in d.steps if step.part != Part.EQUATIONS and step.part != Part.JACOBIANS]
     assert len(left) == len(set(left))
-    assert all(step.rule for step in d.steps if step.title in (PARTS[1], PARTS[2], PARTS[4]))
+    assert all(step.rule for step in d.steps if step.part in (Part.FORWARD, Part.BACKWARD, Part.GRADIENTS))
     assert [step.number for step in d.steps] == list(range(1, len(d.steps) + 1))
-    titles = [step.title for step in d.steps]
-    assert titles == sorted(titles, key=PARTS.index)
+    titles = [step.part for step in d.steps]
+    assert titles == sorted(titles, key=list(Part).index)
     for parameter in d.cell.parameters:
         assert d.gradient(of=parameter.name).tex in [step.tex for step in d.steps]
 

@@ -11,10 +11,10 @@ import sympy as sp
 from zoo import CELLS, simple_rnn
 from zoo import shortcut as zoo_shortcut
 
-from rnnproof.calculus.derivation import derive
 from rnnproof.calculus.flatten import flatten
 from rnnproof.calculus.jacobian import jacobian
 from rnnproof.calculus.program import Role
+from rnnproof.documents.derivation import derive
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from zoo import CELLS
 
-from rnnproof.calculus.derivation import Derivation, derive
 from rnnproof.calculus.program import Role
+from rnnproof.documents.derivation import Derivation, derive
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 from zoo import CELLS
 
-from rnnproof.calculus.derivation import derive
 from rnnproof.documents.blocks import Beside, Code, Document, Figure, Formula, Heading, Paragraph, Table
+from rnnproof.documents.derivation import derive
 from rnnproof.documents.message import say
 from rnnproof.equations import catalogue
 from rnnproof.reporting.html import mathml

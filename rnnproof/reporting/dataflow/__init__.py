@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from rnnproof.documents.message import Text, in_language, say
-from rnnproof.documents.plain import prose
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.plain_text import prose
 from rnnproof.reporting.dataflow.drawing import svg
 from rnnproof.reporting.dataflow.graph import graph
 from rnnproof.reporting.dataflow.layout import layout

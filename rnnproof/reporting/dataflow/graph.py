@@ -22,8 +22,8 @@ from rnnproof.calculus.operation_base import OPERATIONS
 from rnnproof.calculus.operations import Add, Call, Dot, Hadamard, Map, Matmul, Scale
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.calculus.variables import Var
-from rnnproof.documents.plain import plain
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.plain_text import plain
 from rnnproof.reporting.dataflow.direct import Ways, direct
 
 SOURCES = ("input", "given", "old")

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from rnnproof.documents.plain import plain
+from rnnproof.equations.plain_text import plain
 
 SCRIPT = 0.75  # of the size of the line, the same at every depth: smaller is hard to read on a phone
 

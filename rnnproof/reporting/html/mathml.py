@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from html import escape
 
-from rnnproof.documents.plain import plain
+from rnnproof.equations.plain_text import plain
 from rnnproof.extras import needed
 
 _LONG = 46  # signs of a formula that a phone shows in one line

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rnnproof.calculus.derivation import derive
-from rnnproof.calculus.document import FORWARD
+from rnnproof.calculus.lines import Part, lines_of
 from rnnproof.documents.blocks import Block, Bullets, Formula, Paragraph
 from rnnproof.documents.message import SEMICOLON, Text, listed, say
 from rnnproof.equations import expressions
@@ -29,9 +28,9 @@ def lines(
     cell: Cell, forward: bool = False, gradients: Iterable[str] = (), jacobians: Iterable[tuple[str, str]] = ()
 ) -> Iterator[Block]:
     """Lines of a cell's derivation: one step as it was understood, gradients, Jacobians."""
-    derivation = derive(cell)
+    derivation = lines_of(cell)
     if forward:
-        yield from (Formula(step.tex) for step in derivation.steps if step.title == FORWARD)
+        yield from (Formula(step.tex) for step in derivation.steps if step.part is Part.FORWARD)
     yield from (Formula(derivation.gradient(of).tex) for of in gradients)
     yield from (Formula(derivation.jacobian(*pair).tex) for pair in jacobians)
 

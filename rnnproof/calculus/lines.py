@@ -1,16 +1,15 @@
-"""`derive(cell)`: the gradient of a cell as a person would write it down, every line with the rule that made it."""
+"""`lines_of(cell)`: the gradients of a cell as a person would write them down, every line with the rule that made it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from rnnproof.calculus import document
 from rnnproof.calculus.adjoint import adjoint
-from rnnproof.calculus.document import BACKWARD, EQUATIONS, FORWARD, GRADIENTS, JACOBIANS, RECURSION
 from rnnproof.calculus.flatten import flatten
 from rnnproof.calculus.formulas import Reader, printed_names
 from rnnproof.calculus.index import Index, index_of
@@ -19,25 +18,32 @@ from rnnproof.calculus.latex import Printer
 from rnnproof.calculus.operations import Concat, Constant, Identity, Outer, Slope, Transpose
 from rnnproof.calculus.program import Program, Role
 from rnnproof.calculus.variables import Var
-from rnnproof.documents.latex import latex
-from rnnproof.documents.markdown import markdown
-from rnnproof.documents.message import Message, Text
-from rnnproof.documents.plain import bare, plain
-from rnnproof.documents.rule_captions import RULES
-from rnnproof.documents.terminal import terminal
 from rnnproof.equations.cell import Cell, State
+from rnnproof.equations.plain_text import bare, plain
 from rnnproof.errors import UsageError
 
+MOST_STATES = 6  # of which all Jacobians stand on the page: 36, each with up to five paths through other states
 _Line = tuple[str, tuple[str, ...], tuple[str, ...]]  # TeX, rules, values
 _SILENT = Transpose | Slope | Constant | Identity | Outer | Concat  # written out in place however often they are read
 
 
+class Part(Enum):
+    """The parts of a derivation, in order."""
+
+    EQUATIONS = "equations"
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    RECURSION = "recursion"
+    GRADIENTS = "gradients"
+    JACOBIANS = "jacobians"
+
+
 @dataclass(frozen=True)
 class DerivationStep:
-    """One displayed line under its part's title; `rule` names the rules that made it, `of` the values it is about."""
+    """One displayed line of a part; `rule` names the rules that made it, `of` the values it is about."""
 
     number: int
-    title: Message
+    part: Part
     tex: str
     rule: tuple[str, ...] = ()
     of: tuple[str, ...] = ()
@@ -46,12 +52,6 @@ class DerivationStep:
     def text(self) -> str:
         """The line for the terminal."""
         return plain(self.tex)
-
-    @property
-    def rules(self) -> tuple[tuple[Message, Text], ...]:
-        """The label of each rule and its words; a line forward names its operations, whose rules say nothing of it."""
-        forward = self.title == FORWARD
-        return tuple((RULES[name].label, "" if forward else RULES[name].says) for name in self.rule)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Gradient:
 
 
 @dataclass(frozen=True)
-class Derivation:
-    """A cell, its forward and backward Programs, and the lines a person reads; deterministic, byte for byte."""
+class Lines:
+    """A cell, its forward and backward Programs, and the lines that a person reads; deterministic, byte for byte."""
 
     cell: Cell
     forward: Program
@@ -135,14 +135,25 @@ class Derivation:
     @cached_property
     def steps(self) -> tuple[DerivationStep, ...]:
         """Every line in order: equations, forward, one step backward, the recursion, the gradients, the Jacobians."""
-        lines: list[tuple[Message, str, tuple[str, ...], tuple[str, ...]]] = []
-        lines += [(EQUATIONS, tex, (), self._values(tex)) for tex in document.equations(self)]
-        lines += [(FORWARD, *line) for line in self._forward_lines()]
-        lines += [(BACKWARD, *line) for line in self._backward_lines()]
-        lines += [(RECURSION, *line) for line in self._recursion_lines()]
-        lines += [(GRADIENTS, *line) for line in self._gradient_lines()]
-        lines += [(JACOBIANS, line, (), ()) for found in self.shown_jacobians for line in found.formulas]
+        lines: list[tuple[Part, str, tuple[str, ...], tuple[str, ...]]] = []
+        lines += [(Part.EQUATIONS, tex, (), self._values(tex)) for tex in self.equations]
+        lines += [(Part.FORWARD, *line) for line in self._forward_lines()]
+        lines += [(Part.BACKWARD, *line) for line in self._backward_lines()]
+        lines += [(Part.RECURSION, *line) for line in self._recursion_lines()]
+        lines += [(Part.GRADIENTS, *line) for line in self._gradient_lines()]
+        lines += [(Part.JACOBIANS, line, (), ()) for found in self.shown_jacobians for line in found.formulas]
         return tuple(DerivationStep(number, *line) for number, line in enumerate(lines, start=1))
+
+    @cached_property
+    def equations(self) -> tuple[str, ...]:
+        """The cell's equations as printed (written out where they came without print), bodies of its functions last."""
+        named = {var: tex for var, tex in self.names.items() if var.tex}
+        reader = Reader(self.forward.producer(), named)
+        written = {
+            var.name: f"{tex} = {self.printer(reader.definition(var))}" for var, tex in named.items() if var in reader.steps
+        }
+        printed = [equation.tex or written.get(equation.symbol.name, "") for equation in self.cell.equations]
+        return tuple(tex for tex in (*printed, *(body.tex for body in self.cell.bodies)) if tex)
 
     def _forward_lines(self) -> Iterable[_Line]:
         reader = Reader(self.forward.producer(), self.names)
@@ -209,7 +220,7 @@ class Derivation:
     @cached_property
     def shown_jacobians(self) -> tuple[Jacobian, ...]:
         """Those that stand on the page: all of them, or with more than six states each state's by its own old value."""
-        if len(self.recurrent) <= document.MOST_STATES:
+        if len(self.recurrent) <= MOST_STATES:
             return self.jacobians
         return self._jacobians((state, state) for state in self.recurrent)
 
@@ -268,23 +279,8 @@ class Derivation:
         """The Jacobian of one value by another; see `rnnproof.calculus.jacobian.jacobian`."""
         return jacobian(self.cell, target, source)
 
-    def markdown(self, language: str = "en") -> str:
-        """The whole derivation as Markdown with LaTeX, as GitHub renders it."""
-        return markdown(document.document(self), language)
 
-    def latex(self, language: str = "en") -> str:
-        """The whole derivation as a LaTeX document."""
-        return latex(document.document(self), language)
-
-    def text(self, language: str = "en") -> str:
-        """The whole derivation for the terminal."""
-        return terminal(document.document(self), language)
-
-    def __str__(self) -> str:
-        return self.text()
-
-
-def derive(cell: Cell) -> Derivation:
-    """The derivation of a cell's gradients, for any sizes; functions left open stay open."""
+def lines_of(cell: Cell) -> Lines:
+    """The lines of a cell's derivation, for any sizes; functions left open stay open."""
     forward = flatten(cell)
-    return Derivation(cell, forward, adjoint(forward))
+    return Lines(cell, forward, adjoint(forward))

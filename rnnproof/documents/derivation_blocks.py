@@ -1,73 +1,55 @@
-"""A Derivation as blocks of a document: the lines a person reads, with what surrounds them."""
+"""A derivation as blocks of a document: the lines a person reads, with what surrounds them."""
 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
 
-from rnnproof.calculus.adjoint import SUM_OF_USES
-from rnnproof.calculus.formulas import Reader
 from rnnproof.calculus.latex import Printer, scalar_tex
-from rnnproof.calculus.operation_base import OPERATIONS
+from rnnproof.calculus.lines import MOST_STATES, DerivationStep, Lines, Part
 from rnnproof.calculus.operations import Map
 from rnnproof.calculus.program import Role
 from rnnproof.documents.blocks import Block, Document, Formula, Heading, Paragraph, Table
 from rnnproof.documents.message import Message, Text, say
+from rnnproof.documents.remarks import remarks as jacobian_remarks
 from rnnproof.documents.rule_captions import RULES
 from rnnproof.equations import activations
 
-if TYPE_CHECKING:
-    from rnnproof.calculus.derivation import Derivation
-
-EQUATIONS = say("The equations")
-FORWARD = say("One step forward")
-BACKWARD = say("One step backward")
-RECURSION = say("Backward through the steps")
-GRADIENTS = say("The gradients")
-JACOBIANS = say("The Jacobians")
-MOST_STATES = 6  # of which all Jacobians stand on the page: 36, each with up to five paths through other states
-PARTS = (EQUATIONS, FORWARD, BACKWARD, RECURSION, GRADIENTS, JACOBIANS)
-
-if RULES.keys() != OPERATIONS.keys() | {SUM_OF_USES}:
-    raise AssertionError(f"rules without words: {RULES.keys() ^ (OPERATIONS.keys() | {SUM_OF_USES})}")
-
+TITLES = {
+    Part.EQUATIONS: say("The equations"),
+    Part.FORWARD: say("One step forward"),
+    Part.BACKWARD: say("One step backward"),
+    Part.RECURSION: say("Backward through the steps"),
+    Part.GRADIENTS: say("The gradients"),
+    Part.JACOBIANS: say("The Jacobians"),
+}
 _LEADS = {
-    FORWARD: say("Every quantity of one step, in order of evaluation; what a function is applied to gets a name."),
-    BACKWARD: say("From the last line to the first, each with the rules that made it."),
-    RECURSION: say("What one step hands to the step before it; the last step receives nothing."),
-    GRADIENTS: say("Of every parameter and of the input."),
-    JACOBIANS: say("Of each state by each state of the step before, and what they say of vanishing gradients."),
+    Part.FORWARD: say("Every quantity of one step, in order of evaluation; what a function is applied to gets a name."),
+    Part.BACKWARD: say("From the last line to the first, each with the rules that made it."),
+    Part.RECURSION: say("What one step hands to the step before it; the last step receives nothing."),
+    Part.GRADIENTS: say("Of every parameter and of the input."),
+    Part.JACOBIANS: say("Of each state by each state of the step before, and what they say of vanishing gradients."),
 }
 
 
-def document(d: Derivation) -> Document:
+def document(d: Lines) -> Document:
     """The whole derivation."""
-    blocks = [Paragraph(intro(d)), *notation(d), *(block for part in PARTS for block in lines(d, part)), *remarks(d), *rules(d)]
+    blocks = [Paragraph(intro(d)), *notation(d), *(block for part in Part for block in lines(d, part)), *remarks(d), *rules(d)]
     return Document(d.cell.name, say("{cell}: its gradients", cell=d.cell.name), tuple(blocks))
 
 
-def equations(d: Derivation) -> tuple[str, ...]:
-    """The cell's equations as printed (written out where they came without print), bodies of its functions last."""
-    named = {var: tex for var, tex in d.names.items() if var.tex}
-    reader = Reader(d.forward.producer(), named)
-    written = {var.name: f"{tex} = {d.printer(reader.definition(var))}" for var, tex in named.items() if var in reader.steps}
-    shown = [e.tex or written.get(e.symbol.name, "") for e in d.cell.equations]
-    return tuple(tex for tex in (*shown, *(body.tex for body in d.cell.bodies)) if tex)
-
-
-def intro(d: Derivation) -> Message:
+def intro(d: Lines) -> Message:
     """What this is."""
     if d.cell.open_functions:
         return say("Derived from the cell's equations for any sizes; functions left open stay open. Made by rnnproof.")
     return say("Derived from the cell's equations for any sizes. Made by rnnproof.")
 
 
-def notation(d: Derivation) -> tuple[Block, ...]:
+def notation(d: Lines) -> tuple[Block, ...]:
     """What the signs mean: sentences, then a table of the symbols."""
     return (Heading(say("Notation"), anchor="notation"), *map(Paragraph, signs(d)), symbols(d))
 
 
-def signs(d: Derivation) -> tuple[Message, ...]:
+def signs(d: Lines) -> tuple[Message, ...]:
     """What the signs mean, as sentences with inline math."""
     state = d.forward.ports(Role.NEW, out=True)[0].var.tex
     said = [
@@ -108,7 +90,7 @@ def _slope(function: object) -> Message:
     return say("{call} has the slope {slope}, in terms of its output {shown}.", call=call, slope=slope, shown=f"${shown}$")
 
 
-def symbols(d: Derivation) -> Table:
+def symbols(d: Lines) -> Table:
     """Every symbol the equations have: what it is, its size."""
     per_step = {parameter.name for parameter in d.cell.parameters if parameter.per_step}
     rows: list[tuple[Text, Text, Text]] = []
@@ -136,18 +118,24 @@ def _size(shape: tuple[object, ...]) -> Text:
     return " × ".join(map(str, shape)) if shape else say("scalar")
 
 
-def lines(d: Derivation, part: Message) -> tuple[Block, ...]:
+def lines(d: Lines, part: Part) -> tuple[Block, ...]:
     """One part of the derivation: its heading, what it is, its formulas."""
-    for number, (title, steps) in enumerate(groupby(d.steps, key=lambda step: step.title), start=1):
-        if title == part:
-            heading = Heading(say("{number}. {title}", number=number, title=title), anchor=f"part-{number}")
+    for number, (titled, steps) in enumerate(groupby(d.steps, key=lambda step: step.part), start=1):
+        if titled is part:
+            heading = Heading(say("{number}. {title}", number=number, title=TITLES[part]), anchor=f"part-{number}")
             lead: list[Block] = [Paragraph(_LEADS[part])] if part in _LEADS else []
-            lead += _left_out(d) if part == JACOBIANS else []
-            return (heading, *lead, *(Formula(step.tex, step.number, step.rules) for step in steps))
+            lead += _left_out(d) if part is Part.JACOBIANS else []
+            return (heading, *lead, *(Formula(step.tex, step.number, _captions(step)) for step in steps))
     return ()
 
 
-def _left_out(d: Derivation) -> list[Block]:
+def _captions(step: DerivationStep) -> tuple[tuple[Message, Text], ...]:
+    """The label of each rule and its words; a line forward names its operations, whose rules say nothing of it."""
+    forward = step.part is Part.FORWARD
+    return tuple((RULES[name].label, "" if forward else RULES[name].says) for name in step.rule)
+
+
+def _left_out(d: Lines) -> list[Block]:
     """That a page shows only some of the Jacobians of a cell with many states."""
     states = len(d.recurrent)
     if states <= MOST_STATES:
@@ -162,14 +150,15 @@ def _left_out(d: Derivation) -> list[Block]:
     return [Paragraph(told)]
 
 
-def remarks(d: Derivation) -> tuple[Block, ...]:
+def remarks(d: Lines) -> tuple[Block, ...]:
     """What the Jacobians say of vanishing gradients."""
     return tuple(
-        Paragraph(remark) for remark in dict.fromkeys(remark for found in d.shown_jacobians for remark in found.remarks)
+        Paragraph(remark)
+        for remark in dict.fromkeys(remark for jacobian in d.shown_jacobians for remark in jacobian_remarks(jacobian))
     )
 
 
-def rules(d: Derivation) -> tuple[Block, ...]:
+def rules(d: Lines) -> tuple[Block, ...]:
     """A table of the rules that the lines name."""
     used = dict.fromkeys(name for step in d.steps for name in step.rule)
     rows = list(dict.fromkeys((rule.label, rule.says) for name, rule in RULES.items() if name in used))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import sympy as sp
 
+from rnnproof.calculus.jacobian import Jacobian
 from rnnproof.calculus.latex import Printer
 from rnnproof.calculus.terms import bound_tex, formula
 from rnnproof.documents.message import Message, say
-
-if TYPE_CHECKING:
-    from rnnproof.calculus.jacobian import Jacobian
 
 
 def remarks(found: Jacobian) -> tuple[Message, ...]:
