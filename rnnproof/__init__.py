@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rnnproof import errors, testing
-    from rnnproof.documents.derivation import derive
     from rnnproof.equations.activations import activation
     from rnnproof.equations.binding import bind
     from rnnproof.equations.catalogue import load
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from rnnproof.equations.reader import read, read_text
     from rnnproof.errors import RnnproofError
     from rnnproof.generation import build, generate
+    from rnnproof.pages.derivation import derive
     from rnnproof.proofs import prove
     from rnnproof.verification import check
 

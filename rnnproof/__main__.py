@@ -2,6 +2,6 @@
 
 import sys
 
-from rnnproof.cli import main
+from rnnproof.cli.main import main
 
 sys.exit(main())

@@ -23,12 +23,12 @@ from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
 
-from rnnproof.documents.derivation import derive
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import RnnproofError
 from rnnproof.generation import generate
+from rnnproof.pages import notation
+from rnnproof.pages.derivation import derive
 from rnnproof.proofs import prove
-from rnnproof.reporting import notation
 
 SECONDS, STOP = 2.0, 30
 SCREEN = 24 * 120

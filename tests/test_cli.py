@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from rnnproof import cli_output
-from rnnproof.cli import cli, main
+from rnnproof.cli.main import cli, console, main
 from rnnproof.equations import catalogue
 
 # Two systems: one with a function left open, in a line of prose, and a plain recurrent cell in a display.
@@ -235,7 +234,7 @@ def test_an_interruption_is_status_130(run: Run, capsys: pytest.CaptureFixture[s
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    assert cli_output.status(interrupted) == 130
+    assert console.status(interrupted) == 130
     assert capsys.readouterr().err == "rnnproof: interrupted\n"
 
 
@@ -243,7 +242,7 @@ def test_a_fault_of_our_own_keeps_its_traceback_and_is_no_verdict(capsys: pytest
     def broken() -> None:
         raise ZeroDivisionError
 
-    assert cli_output.status(broken) == 70
+    assert console.status(broken) == 70
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -257,12 +256,12 @@ def test_a_reader_that_stops_reading_is_met_in_silence() -> None:
 
 
 def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_output, "PATIENCE", -1.0)
-    with cli_output.Progress() as progress:
+    monkeypatch.setattr(console, "PATIENCE", -1.0)
+    with console.Progress() as progress:
         progress(1, 2, "lstm")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with cli_output.Progress() as progress:
+    with console.Progress() as progress:
         progress(1, 2, "lstm")
     assert "1/2 lstm" in capsys.readouterr().err
 

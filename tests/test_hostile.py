@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import rnnproof as rp
-from rnnproof.cli import main
-from tests.benchmarks.growth import chain, dense, gates, squares, stack, states, terms
+from rnnproof.cli.main import main
+from tests.programs.benchmarks.growth import chain, dense, gates, squares, stack, states, terms
 
 REFUSED = {
     "a coefficient that is 0 / 0": (r"$$h_t = \frac{0}{1-1} h_{t-1} + W x_t$$", "the constant nan is undefined"),

@@ -24,7 +24,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 
 
 def test_a_cell_loads_itself_and_numpy_alone() -> None:
-    """What it costs in milliseconds is a benchmark: `python -m tests.benchmarks.run`."""
+    """What it costs in milliseconds is a benchmark: `python -m tests.programs.benchmarks.run`."""
     code = "import sys, numpy; before = set(sys.modules); import rnnproof.cells.lstm; print(sorted(set(sys.modules) - before))"
     assert python(code) == "['rnnproof', 'rnnproof.cells', 'rnnproof.cells.lstm']"
 

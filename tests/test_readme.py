@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnproof.cli import main
-from rnnproof.reporting.how_it_works import rows
+from rnnproof.cli.main import main
+from rnnproof.pages.how_it_works import rows
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)

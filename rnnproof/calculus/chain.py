@@ -15,13 +15,13 @@ from typing import Any, NoReturn
 import sympy as sp
 
 from rnnproof.calculus.bounds import EVERYTHING
+from rnnproof.calculus.formula_tex import Printer
 from rnnproof.calculus.formulas import Reader, printed_names
-from rnnproof.calculus.index import index_of, moved
 from rnnproof.calculus.intervals import intervals
-from rnnproof.calculus.latex import Printer
 from rnnproof.calculus.matrix_expressions import OpenJacobian, symbol
 from rnnproof.calculus.operations import Call
 from rnnproof.calculus.program import Program, Role, Step
+from rnnproof.calculus.step_index import index_of, moved
 from rnnproof.calculus.terms import Factor, Term, Terms, collect, formula, norm, written_length
 from rnnproof.calculus.variables import Expression, Shape, Var
 from rnnproof.equations.cell import Cell

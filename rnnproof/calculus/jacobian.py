@@ -9,10 +9,10 @@ import sympy as sp
 
 from rnnproof.calculus.chain import Frame, symbol_names
 from rnnproof.calculus.flatten import flatten
-from rnnproof.calculus.index import Index, moved
-from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.formula_tex import Printer
 from rnnproof.calculus.matrix_expressions import OpenJacobian, add, multiply
 from rnnproof.calculus.program import Role
+from rnnproof.calculus.step_index import Index, moved
 from rnnproof.calculus.terms import Terms, bound_tex, collect, formula, norm, times
 from rnnproof.equations.cell import Body, Cell, Equation, State
 from rnnproof.equations.expressions import shape_of

@@ -7,14 +7,14 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.equations import activations, expressions, kinds, notation, roles, system
+from rnnproof.equations import activations, expressions, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Parameter
-from rnnproof.equations.document import Page, Printed, check_depth
 from rnnproof.equations.elaborate import Builder, SizeNames
-from rnnproof.equations.kinds import MATRIX, SCALAR, VECTOR
-from rnnproof.equations.shapes import ONE, Size, Sizes, from_sympy
+from rnnproof.equations.size_inference import ONE, Size, Sizes, from_sympy
+from rnnproof.equations.source import Page, Printed, check_depth
 from rnnproof.equations.syntax import Fault, Relation, Symbol, parse_body
 from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
+from rnnproof.equations.type_inference import MATRIX, SCALAR, VECTOR
 from rnnproof.errors import BindError, EquationError
 
 
@@ -66,9 +66,9 @@ class _Binding:
         resolver, argument, tree = self.resolved(node.argument)
         argument.size = (from_sympy(expressions.shape_of(node.argument)[0], loose), ONE)
         self.share(resolver, loose)
-        result = Quantity(notation.Key(self.name, (), (), ()), self.name, self.name, 0, VECTOR)
-        found = kinds.settle([Statement(None, result, tree, argument)], lambda: False)
-        if fault := roles.ambiguous(resolver):
+        result = Quantity(symbols.Key(self.name, (), (), ()), self.name, self.name, 0, VECTOR)
+        found = type_inference.settle([Statement(None, result, tree, argument)], lambda: False)
+        if fault := role_inference.ambiguous(resolver):
             cure = "an upper-case letter is a matrix, \\alpha a scalar, and \\odot multiplies elementwise"
             raise Fault(fault.at, f"{fault.message.split(';')[0]}; {cure}")
         sizes = Sizes(found)
@@ -111,11 +111,11 @@ class _Binding:
         if mapping.argument is not None and not isinstance(mapping.argument, Symbol):
             raise Fault(mapping.at, r"the argument is one symbol; write x \mapsto ...")
         printed = mapping.argument or self.printed(applied)
-        wanted = replace(notation.identify(printed, letters)[0], index=()) if printed else None
+        wanted = replace(symbols.identify(printed, letters)[0], index=()) if printed else None
         local: dict[Any, Quantity] = {}
         argument = self.argument(printed or Symbol(0, "x", "x"))
-        for symbol in notation.symbols(mapping.body):
-            key, shift = notation.identify(symbol, letters)
+        for symbol in symbols.symbols(mapping.body):
+            key, shift = symbols.identify(symbol, letters)
             if replace(key, index=()) == wanted:
                 argument.tex = symbol.printed if not local else argument.tex
                 local[key, shift] = argument
@@ -140,7 +140,7 @@ class _Binding:
         return body if isinstance(body, Symbol) else None
 
     def argument(self, symbol: Symbol) -> Quantity:
-        key = notation.identify(symbol, {self.cell.index})[0]
+        key = symbols.identify(symbol, {self.cell.index})[0]
         name = f"{self.name}_{key.name}"
         while name in self.taken():
             name += "_"

@@ -9,13 +9,13 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.equations import expressions, kinds, notation, roles, system
+from rnnproof.equations import expressions, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_order
-from rnnproof.equations.document import Page, Printed
-from rnnproof.equations.kinds import MATRIX, NUMBER, SCALAR, VECTOR
-from rnnproof.equations.shapes import ONE, Size, Sizes, Typed
+from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
+from rnnproof.equations.source import Page, Printed
 from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, blame, portable
 from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
+from rnnproof.equations.type_inference import MATRIX, NUMBER, SCALAR, VECTOR
 
 _RESERVED = {"steps"}
 
@@ -33,15 +33,17 @@ def elaborate(page: Page, name: str, definitions: Sequence[Definition], declarat
     letter = min(letters)
     resolver = Resolver(definitions, letters)
     statements = state(resolver, definitions)
-    roles.check_steps(resolver, letter)
+    role_inference.check_steps(resolver, letter)
     declare(resolver, declarations)
     for quantity in resolver.quantities.values():
-        if roles.is_state(quantity):
+        if role_inference.is_state(quantity):
             if quantity.kind in (SCALAR, MATRIX):
-                raise roles.fault_at(quantity, f"the state {quantity.tex} is declared a {quantity.kind}; states are vectors")
+                raise role_inference.fault_at(
+                    quantity, f"the state {quantity.tex} is declared a {quantity.kind}; states are vectors"
+                )
             quantity.kind = VECTOR
     found = settle(resolver, statements)
-    sorted_roles = roles.sort(resolver, statements, found)
+    sorted_roles = role_inference.sort(resolver, statements, found)
     sizes = Sizes(found)
     typed = measure(sizes, statements)
     namer = SizeNames()
@@ -54,9 +56,9 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
     """The resolved equations. Raises Fault for two different definitions of one symbol."""
     kept: dict[Any, Definition] = {}
     for one in definitions:
-        key, shift = notation.identify(one.target, resolver.letters)
+        key, shift = symbols.identify(one.target, resolver.letters)
         if key in kept:
-            if notation.fingerprint(kept[key].relation) == notation.fingerprint(one.relation):
+            if symbols.fingerprint(kept[key].relation) == symbols.fingerprint(one.relation):
                 continue
             fault = Fault(one.target.at, f"two updates of {one.target.printed}; keep one of them or rename the other")
             fault.source = one
@@ -76,7 +78,7 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
                 made.append(Statement(one, resolver.quantities[key], resolver.tree(one.right)))
                 continue
             function = resolver.quantity(one.target, resolver.functions)
-            inner = notation.identify(one.argument, resolver.letters)
+            inner = symbols.identify(one.argument, resolver.letters)
             argument = Quantity(
                 inner[0], f"{function.name}_{inner[0].name}", one.argument.printed, one.argument.at, VECTOR, one
             )
@@ -96,7 +98,7 @@ def _check_powers(resolver: Resolver) -> None:
         bare = replace(key, above=tuple(label for label in key.above if not label.isdigit()))
         if not labels or bare in resolver.quantities:
             message = f"{quantity.tex} looks like a power; write powers as products, and a label in parentheses: ^{{(2)}}"
-            raise roles.fault_at(quantity, message)
+            raise role_inference.fault_at(quantity, message)
 
 
 def declare(resolver: Resolver, declarations: Declared) -> None:
@@ -115,12 +117,12 @@ def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size
                 raise Fault(entry.at, f"the size {entry.text} is a number; sizes are symbols, such as n")
             sizes.append(ONE)
         else:
-            text = notation.identify(entry, ())[0].name  # type: ignore[arg-type]
+            text = symbols.identify(entry, ())[0].name  # type: ignore[arg-type]
             sizes.append(named.setdefault(text, Size(text, declared=text)))
     for symbol in declaration.symbols:
         if not isinstance(symbol, Symbol):
             raise Fault(symbol.at, "a declaration names plain symbols; write them without products or transposes")
-        quantity = resolver.quantities.get(notation.identify(symbol, resolver.letters)[0])
+        quantity = resolver.quantities.get(symbols.identify(symbol, resolver.letters)[0])
         if quantity is None:
             continue
         rows, columns = [*sizes, ONE, ONE][:2]
@@ -130,11 +132,11 @@ def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size
         quantity.size = (rows, columns)
 
 
-def settle(resolver: Resolver, statements: Sequence[Statement]) -> kinds.Kinds:
+def settle(resolver: Resolver, statements: Sequence[Statement]) -> type_inference.Kinds:
     """All kinds known, or a Fault that says what to declare."""
 
     def assume() -> bool:
-        if any(kinds.scalar_sum(statement.right) for statement in statements):
+        if any(type_inference.scalar_sum(statement.right) for statement in statements):
             return True
         for quantity in resolver.quantities.values():
             if quantity.defined and quantity.kind is None:
@@ -142,8 +144,8 @@ def settle(resolver: Resolver, statements: Sequence[Statement]) -> kinds.Kinds:
                 return True
         return False
 
-    found = kinds.settle(statements, assume)
-    if fault := roles.ambiguous(resolver):
+    found = type_inference.settle(statements, assume)
+    if fault := role_inference.ambiguous(resolver):
         raise fault
     return found
 
@@ -194,10 +196,12 @@ class SizeNames:
         return sp.Add(*(leaf.fixed if leaf.fixed is not None else self._named[id(leaf)][1] for leaf in leaves))
 
 
-def _name_sizes(page: Page, namer: SizeNames, resolver: Resolver, statements: Sequence[Statement], found: roles.Roles) -> None:
+def _name_sizes(
+    page: Page, namer: SizeNames, resolver: Resolver, statements: Sequence[Statement], found: role_inference.Roles
+) -> None:
     """hidden, input, then the other states', the intermediates', the parameters'."""
     order = _evaluation(page, statements)
-    recurrent = [q for q in order if roles.is_state(q)]
+    recurrent = [q for q in order if role_inference.is_state(q)]
     for place, quantity in enumerate(reversed(recurrent)):
         namer.name(_rows(quantity), "hidden" if place == 0 else f"{quantity.name}_size")
     if found.input is not None:
@@ -228,7 +232,7 @@ def _evaluation(page: Page, statements: Sequence[Statement]) -> list[Quantity]:
 def _references(node: Any) -> list[Any]:
     if isinstance(node, system.Ref):
         return [node]
-    return [found for child in notation.children(node) for found in _references(child)]
+    return [found for child in symbols.children(node) for found in _references(child)]
 
 
 class Builder:
@@ -309,7 +313,7 @@ def _cell(
     resolver: Resolver,
     statements: Sequence[Statement],
     typed: Sequence[Typed],
-    found: roles.Roles,
+    found: role_inference.Roles,
     build: Builder,
 ) -> Cell:
     built = [build.build(tree) for tree in typed]
@@ -327,7 +331,7 @@ def _cell(
     read = {q for s in statements for q in (r.quantity for r in _references(s.right))}
     states = []
     for quantity in reversed(_evaluation(page, statements)):
-        recurrent = roles.is_state(quantity)
+        recurrent = role_inference.is_state(quantity)
         if recurrent or (quantity not in read and quantity.carries_index):
             states.append(State(quantity.name, build.symbol(quantity), build.symbol(quantity, "_prev") if recurrent else None))
         if recurrent:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnproof.equations import document, notation, system
+from rnnproof.equations import source, symbols, system
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.convolution import convolution
-from rnnproof.equations.document import Page, Printed
 from rnnproof.equations.elaborate import elaborate
+from rnnproof.equations.source import Page, Printed
 from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, parse
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
@@ -45,12 +45,12 @@ def read_text(text: str, name: str = "cell") -> list[Cell]:
 def read_report(path: str | Path) -> Reading:
     """Like `read`, with the mathematics that was passed over."""
     path = Path(path)
-    most = 4 * document.MAX_TEXT  # no character takes more than four bytes
+    most = 4 * source.MAX_TEXT  # no character takes more than four bytes
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)  # not what the file says it holds: a device has no end
         if len(data) > most:
-            raise EquationError(f"{path}: over {most} bytes, at most {document.MAX_TEXT} characters are read; cut the document")
+            raise EquationError(f"{path}: over {most} bytes, at most {source.MAX_TEXT} characters are read; cut the document")
         text = io.StringIO(data.decode("utf-8-sig"), newline=None).read()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); give the path of a Markdown or TeX document") from None
@@ -68,7 +68,7 @@ def identifier(text: str) -> str:
 def read_page(page: Page, name: str, whole: bool = False) -> Reading:
     """The cells of a page and what is passed over. Raises EquationError."""
     reader = _Reader(page)
-    reader.parse(document.equations(page, whole))
+    reader.parse(source.equations(page, whole))
     cells = reader.cells(identifier(name))
     if not cells:
         reader.fail()
@@ -157,10 +157,10 @@ class _Reader:
                     one.printed.offset + at, f"{why}; cells are made of products: write a product, or say that it is one"
                 )
         letters = system.movers(group)
-        keys = {notation.identify(s, letters)[0] for one in group for s in notation.symbols(one.relation)}
+        keys = {symbols.identify(s, letters)[0] for one in group for s in symbols.symbols(one.relation)}
         mine = []
         for printed, declaration in self.declarations:
-            if any(isinstance(s, Symbol) and notation.identify(s, letters)[0] in keys for s in declaration.symbols):
+            if any(isinstance(s, Symbol) and symbols.identify(s, letters)[0] in keys for s in declaration.symbols):
                 mine.append((printed, declaration))
         try:
             return elaborate(self.page, name, group, mine)
@@ -173,7 +173,7 @@ class _Reader:
         letters = system.movers(definitions)
 
         def key(one: Definition) -> Any:
-            return notation.identify(one.target, letters)[0]
+            return symbols.identify(one.target, letters)[0]
 
         displays = {key(one): one for one in definitions if one.printed.display}
         kept = []

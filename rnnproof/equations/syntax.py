@@ -15,8 +15,8 @@ from typing import Any
 import lark
 
 from rnnproof.equations import activations
-from rnnproof.equations.document import clean
-from rnnproof.equations.scripts import Script, is_power, joined, nested, transposition
+from rnnproof.equations.source import clean
+from rnnproof.equations.subscripts import Script, is_power, joined, nested, transposition
 
 
 class Fault(Exception):

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rnnproof.equations import activations, notation
-from rnnproof.equations.document import Printed
-from rnnproof.equations.notation import Key
+from rnnproof.equations import activations, symbols
+from rnnproof.equations.source import Printed
+from rnnproof.equations.symbols import Key
 from rnnproof.equations.syntax import Column, Fault, Group, Node, Number, Product, Relation, Sum, Symbol, Transposed
 
 OPEN_NAMES = ("f", "g", "phi", "varphi", "psi")
@@ -92,7 +92,7 @@ def definition(printed: Printed, relation: Relation) -> Definition | None:
 
 def movers(definitions: Sequence[Definition]) -> set[str]:
     """The letters that any symbol of these equations shows shifted."""
-    return set().union(*(notation.moving(s) for d in definitions for s in notation.symbols(d.relation)))
+    return set().union(*(symbols.moving(s) for d in definitions for s in symbols.symbols(d.relation)))
 
 
 def together(definitions: Sequence[Definition]) -> list[list[Definition]]:
@@ -120,7 +120,7 @@ def unread(definitions: Sequence[Definition]) -> list[Definition]:
         reads = [(one, set(_reads(one, letters))) for one in kept]
         idle = []
         for one in kept:
-            key = notation.identify(one.target, letters)[0]
+            key = symbols.identify(one.target, letters)[0]
             if not key.index and not any(key in keys for other, keys in reads if other is not one):
                 idle.append(one)
         if not idle:
@@ -130,15 +130,15 @@ def unread(definitions: Sequence[Definition]) -> list[Definition]:
 
 
 def _keys(one: Definition, letters: set[str]) -> Iterator[Key]:
-    yield notation.identify(one.target, letters)[0]
+    yield symbols.identify(one.target, letters)[0]
     yield from _reads(one, letters)
 
 
 def _reads(one: Definition, letters: set[str]) -> Iterator[Key]:
-    argument = notation.identify(one.argument, letters) if one.argument else None
-    for symbol in notation.symbols(one.right):
-        if not _is_named_function(symbol) and symbol.printed != "I" and notation.identify(symbol, letters) != argument:
-            yield notation.identify(symbol, letters)[0]
+    argument = symbols.identify(one.argument, letters) if one.argument else None
+    for symbol in symbols.symbols(one.right):
+        if not _is_named_function(symbol) and symbol.printed != "I" and symbols.identify(symbol, letters) != argument:
+            yield symbols.identify(symbol, letters)[0]
 
 
 def _is_named_function(symbol: Symbol) -> bool:
@@ -155,8 +155,8 @@ class Resolver:
         self.quantities: dict[Key, Quantity] = dict(known or {})
         self.functions: dict[Key, Quantity] = {}
         self.arguments: dict[Key, Quantity] = {}
-        self._defined = {notation.identify(d.target, letters)[0] for d in definitions if d.argument is None}
-        self._bodies = {notation.identify(d.target, letters)[0] for d in definitions if d.argument is not None}
+        self._defined = {symbols.identify(d.target, letters)[0] for d in definitions if d.argument is None}
+        self._bodies = {symbols.identify(d.target, letters)[0] for d in definitions if d.argument is not None}
         self._plain: set[Key] = set()
         self._called: dict[Key, bool] = {}
         self._bare_sigma = True
@@ -169,20 +169,20 @@ class Resolver:
         skip = set()
         for left, right in zip(factors, factors[1:], strict=False):
             if isinstance(left, Symbol) and _parenthesised(right):
-                key = notation.identify(left, self.letters)[0]
+                key = symbols.identify(left, self.letters)[0]
                 single = isinstance(right, Group) and isinstance(right.inner, Symbol)
                 likely = left.base in OPEN_NAMES or (left.base in ("sigma", "tanh") and bool(left.scripts))
                 self._called[key] = self._called.get(key, True) and (single or likely)
                 self._bare_sigma &= not _is_named_function(left)
                 skip.add(id(left))
         if isinstance(node, Symbol):
-            self._plain.add(notation.identify(node, self.letters)[0])
-        for child in notation.children(node):
+            self._plain.add(symbols.identify(node, self.letters)[0])
+        for child in symbols.children(node):
             if id(child) not in skip:
                 self._survey(child)
 
     def is_function(self, symbol: Symbol) -> bool:
-        key = notation.identify(symbol, self.letters)[0]
+        key = symbols.identify(symbol, self.letters)[0]
         if key in self._bodies:
             return True
         return (
@@ -191,7 +191,7 @@ class Resolver:
 
     def quantity(self, symbol: Symbol, table: dict[Key, Quantity] | None = None) -> Quantity:
         """The quantity of a symbol, made on first sight. Raises Fault where another symbol has its name already."""
-        key, _ = notation.identify(symbol, self.letters)
+        key, _ = symbols.identify(symbol, self.letters)
         table = self.quantities if table is None else table
         if key not in table:
             name = key.name
@@ -208,7 +208,7 @@ class Resolver:
         return table[key]
 
     def reference(self, symbol: Symbol, local: dict[Any, Quantity]) -> Ref:
-        key, shift = notation.identify(symbol, self.letters)
+        key, shift = symbols.identify(symbol, self.letters)
         if (key, shift) in local:
             return Ref(symbol.at, local[key, shift], shift)
         quantity = self.quantity(symbol)
@@ -222,7 +222,7 @@ class Resolver:
         if isinstance(node, Symbol):
             if _is_named_function(node) and not (node.base == "sigma" and self._bare_sigma):
                 raise Fault(node.at, f"{node.printed} needs its argument; write {node.printed}(...)")
-            if node.base == "I" and not node.scripts and notation.identify(node, self.letters)[0] not in self._defined:
+            if node.base == "I" and not node.scripts and symbols.identify(node, self.letters)[0] not in self._defined:
                 return Eye(node.at)
             return self.reference(node, local)
         if isinstance(node, Number):
@@ -270,7 +270,7 @@ class Resolver:
             return None
         if self.is_function(factor):
             return self.quantity(factor, self.functions)
-        if factor.word and notation.identify(factor, self.letters)[0] not in self._defined | self._plain:
+        if factor.word and symbols.identify(factor, self.letters)[0] not in self._defined | self._plain:
             known = ", ".join(activations.names())
             raise Fault(factor.at, f"{factor.printed} is no known elementwise function; known are {known}")
         return None

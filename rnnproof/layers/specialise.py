@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
-from rnnproof.calculus.latex import Printer
+from rnnproof.calculus.formula_tex import Printer
 from rnnproof.equations import activations, catalogue, expressions
 from rnnproof.equations.cell import Cell, Equation, Parameter, State
 from rnnproof.generation import build

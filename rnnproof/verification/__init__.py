@@ -2,7 +2,7 @@
 
 from rnnproof.verification.checking import check
 from rnnproof.verification.evidence import Evidence, Row
+from rnnproof.verification.module_under_test import load_module
 from rnnproof.verification.oracles import ORACLES
-from rnnproof.verification.subject import load_module
 
 __all__ = ["ORACLES", "Evidence", "Row", "check", "load_module"]

@@ -14,10 +14,10 @@ from rnnproof.errors import UsageError
 from rnnproof.verification import interpreter
 from rnnproof.verification.comparison import compare, relative_error
 from rnnproof.verification.evidence import CONTRACT, SILENT, Evidence, Row
+from rnnproof.verification.module_under_test import ModuleFault, Subject, subject
 from rnnproof.verification.oracles import ORACLES, Oracle, find
-from rnnproof.verification.point import DEFAULT_SIZES, Array, Calm, Point
 from rnnproof.verification.preconditions import examine, wrong_forward
-from rnnproof.verification.subject import ModuleFault, Subject, subject
+from rnnproof.verification.sample import DEFAULT_SIZES, Array, Calm, Point
 
 __all__ = ["check", "draw", "relative_error"]
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from rnnproof.verification.evidence import Row
-from rnnproof.verification.point import Array, Point
+from rnnproof.verification.module_under_test import Subject
 from rnnproof.verification.reference import ROUNDING, Reference, coarsest
-from rnnproof.verification.subject import Subject
+from rnnproof.verification.sample import Array, Point
 
 # A module that computes in float32 where float64 comes in is judged in what it computes in.
 SINGLE = ROUNDING * float(np.finfo(np.float32).eps)

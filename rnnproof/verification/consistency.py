@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.verification.point import Array, Point
+from rnnproof.verification.module_under_test import ModuleFault, Subject
 from rnnproof.verification.reference import ROUNDING, Reference, coarsest, rounding
-from rnnproof.verification.subject import ModuleFault, Subject
+from rnnproof.verification.sample import Array, Point
 
 # The same operations on the same numbers: nothing but the last bits of a differently laid out product may differ.
 EXACT = float(np.finfo(np.float64).tiny)

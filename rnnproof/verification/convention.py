@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnnproof.errors import UsageError
-from rnnproof.verification.point import Array, Layout, Point
+from rnnproof.verification.sample import Array, Layout, Point
 
 
 @dataclass(frozen=True)

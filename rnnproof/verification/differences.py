@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.verification.point import Array, Point
+from rnnproof.verification.module_under_test import ModuleFault, Subject
 from rnnproof.verification.reference import Reference, rounding
-from rnnproof.verification.subject import ModuleFault, Subject
+from rnnproof.verification.sample import Array, Point
 
 # Richardson's extrapolation of two central differences has truncation error about h^4 and rounding error eps/h; the best step
 # is eps^(1/5) = 7e-4, so the sweep lies around it. Each step is half the one before, as the extrapolation needs. It goes on to

@@ -16,9 +16,9 @@ from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 from rnnproof.layouts import FrameworkLayer, is_summand, rows_of, stack, unstack
-from rnnproof.verification.point import Array, Point
+from rnnproof.verification.module_under_test import Subject
 from rnnproof.verification.reference import Reference, rounding
-from rnnproof.verification.subject import Subject
+from rnnproof.verification.sample import Array, Point
 
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
 

@@ -21,7 +21,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, EquationError
-from rnnproof.verification.point import Point, measure
+from rnnproof.verification.sample import Point, measure
 
 Environment = Mapping[Any, Any]
 

@@ -18,11 +18,11 @@ from tabulate import tabulate
 from rnnproof.errors import UsageError
 from rnnproof.generation.build import load_text
 from rnnproof.verification.checking import draw, relative_error
+from rnnproof.verification.module_under_test import Subject, load_cell, subject
 from rnnproof.verification.mutants import Mutant, Shapes, mutants
 from rnnproof.verification.oracles import ORACLES
-from rnnproof.verification.point import Array, Point
 from rnnproof.verification.reference import Reference
-from rnnproof.verification.subject import Subject, load_cell, subject
+from rnnproof.verification.sample import Array, Point
 
 # As in `check`: all sizes differ, one step, one sequence; the last with whole numbers as d_states, which must do as well.
 SIZES: tuple[dict[str, int], ...] = (

@@ -19,9 +19,9 @@ import numpy as np
 from rnnproof.errors import UsageError
 from rnnproof.verification import consistency, differences, frameworks
 from rnnproof.verification.interpreter import Interpreter, Namespace, erf
-from rnnproof.verification.point import Array, Point
+from rnnproof.verification.module_under_test import Subject
 from rnnproof.verification.reference import Reference, rounding
-from rnnproof.verification.subject import Subject
+from rnnproof.verification.sample import Array, Point
 
 BOTH = ("float64", "float32")
 

@@ -15,10 +15,10 @@ import numpy as np
 from rnnproof.verification import interpreter
 from rnnproof.verification.comparison import relative_error
 from rnnproof.verification.evidence import CONTRACT, Row
-from rnnproof.verification.point import Array, Point
+from rnnproof.verification.module_under_test import ModuleFault, Subject
 from rnnproof.verification.purity import impurities
 from rnnproof.verification.reference import ROUNDING
-from rnnproof.verification.subject import ModuleFault, Subject
+from rnnproof.verification.sample import Array, Point
 
 
 @dataclass(frozen=True)

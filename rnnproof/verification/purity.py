@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.verification.point import Array, Point
-from rnnproof.verification.subject import Subject
+from rnnproof.verification.module_under_test import Subject
+from rnnproof.verification.sample import Array, Point
 
 Arrays = dict[str, Array]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.verification.point import Array, Point
+from rnnproof.verification.sample import Array, Point
 
 
 @dataclass(frozen=True)

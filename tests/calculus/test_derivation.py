@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sympy as sp
-from zoo import CELLS, shortcut
 
 from rnnproof.calculus.lines import Part
 from rnnproof.calculus.matrix_expressions import StepSum
 from rnnproof.calculus.program import Role
-from rnnproof.documents.derivation import derive
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.plain_text import plain
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import UsageError
-from rnnproof.experiments.numbers import Numbers
+from rnnproof.pages.derivation import derive
+from rnnproof.study.experiments.numbers import Numbers
+from tests.zoo import CELLS, shortcut
 
 EVERY = [*catalogue.names(), *CELLS]
 

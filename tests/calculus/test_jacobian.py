@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy as sp
-from zoo import CELLS, simple_rnn
-from zoo import shortcut as zoo_shortcut
 
 from rnnproof.calculus.flatten import flatten
 from rnnproof.calculus.jacobian import jacobian
 from rnnproof.calculus.program import Role
-from rnnproof.documents.derivation import derive
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import UsageError
-from rnnproof.experiments.numbers import Numbers
+from rnnproof.pages.derivation import derive
+from rnnproof.study.experiments.numbers import Numbers
 from rnnproof.verification.interpreter import Interpreter
+from tests.zoo import CELLS, simple_rnn
+from tests.zoo import shortcut as zoo_shortcut
 
 SIZES = {"hidden": 3, "input": 4}
 # The complex step loses no digits; about 100 roundings of 1e-16 on values below 10 stay far below this.
@@ -181,7 +181,7 @@ def test_sigmoid_rnn_is_bounded_by_a_quarter() -> None:
 
 
 def test_the_remark_says_where_increases_is_not_true() -> None:
-    text = jacobian(catalogue.load("shortcut"), "o", "o_prev").text
+    text = derive(catalogue.load("shortcut")).jacobian("o", "o_prev").text
     assert "does not say that the gradient increases everywhere" in text
     assert "it vanishes where f' = -1" in text
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnproof.equations import document, reader
+from rnnproof.equations import reader, source
 from rnnproof.errors import EquationError, RnnproofError, UsageError
 
 LESSON = r"""# 再帰型ネットワーク
@@ -74,7 +74,7 @@ def test_what_is_passed_over_is_listed(tmp_path: Path) -> None:
 
 
 def test_a_condition_is_listed() -> None:
-    page = document.Page("notes", r"$$h_t = \tanh(W x_t + R h_{t-1}), \quad t \geq 1$$")
+    page = source.Page("notes", r"$$h_t = \tanh(W x_t + R h_{t-1}), \quad t \geq 1$$")
     assert reader.read_page(page, "notes").passed_over == ((1, r"t \geq 1", "no definition"),)
 
 

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from zoo import CELLS
 
 from rnnproof.calculus.program import Role
-from rnnproof.documents.derivation import Derivation, derive
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text
@@ -19,7 +17,9 @@ from rnnproof.generation import annotate, generate
 from rnnproof.generation.build import load_text
 from rnnproof.generation.passes import descendants
 from rnnproof.generation.source_map import Annotated
-from rnnproof.verification.point import Layout
+from rnnproof.pages.derivation import Derivation, derive
+from rnnproof.verification.sample import Layout
+from tests.zoo import CELLS
 
 # What the catalogue and the zoo lack: a stack of a product that is named and one that is not, gates of joined vectors without
 # biases, and a state that nothing reads.

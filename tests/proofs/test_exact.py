@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import sympy as sp
-from zoo import CELLS, shortcut
 
 import rnnproof as rp
 from rnnproof.calculus.adjoint import adjoint
@@ -21,6 +20,7 @@ from rnnproof.proofs import prove
 from rnnproof.proofs.exact import choices
 from rnnproof.proofs.opaque import Opaque
 from rnnproof.proofs.polynomial import Work
+from tests.zoo import CELLS, shortcut
 
 
 @pytest.mark.parametrize("name", catalogue.names())

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import rnnproof
-from rnnproof.documents.derivation import derive
+from rnnproof.pages.derivation import derive
 from tests.random_cells import campaign, coverage
 from tests.random_cells.campaign import Tally
 from tests.random_cells.cell_trial import Outcome, Wrong, compare, draw, read, run_seed

@@ -9,7 +9,7 @@ from rnnproof.errors import UsageError
 from rnnproof.testing import assert_gradients
 from rnnproof.verification import check
 from rnnproof.verification.consistency import linearity
-from rnnproof.verification.subject import subject
+from rnnproof.verification.module_under_test import subject
 from tests import zoo
 from tests.verification.modules import LSTM, RNN, planted, rnn
 

@@ -10,8 +10,8 @@ from rnnproof import layouts
 from rnnproof.equations import catalogue
 from rnnproof.errors import UsageError
 from rnnproof.verification import ORACLES, check, checking, frameworks
-from rnnproof.verification.point import Layout
-from rnnproof.verification.subject import Subject
+from rnnproof.verification.module_under_test import Subject
+from rnnproof.verification.sample import Layout
 from tests import zoo
 
 SIZES = {"T": 3, "B": 2, "input": 4, "hidden": 5}

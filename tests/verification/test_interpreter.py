@@ -16,8 +16,8 @@ from rnnproof.generation.build import load_text
 from rnnproof.verification import ORACLES, check, checking
 from rnnproof.verification.differences import central
 from rnnproof.verification.interpreter import Interpreter, erf, survey
-from rnnproof.verification.point import Layout, measure
-from rnnproof.verification.subject import Subject, subject
+from rnnproof.verification.module_under_test import Subject, subject
+from rnnproof.verification.sample import Layout, measure
 from tests import zoo
 from tests.verification.modules import RNN
 

@@ -7,9 +7,9 @@ import pytest
 from rnnproof.equations import catalogue
 from rnnproof.errors import UsageError
 from rnnproof.verification import reference
+from rnnproof.verification.module_under_test import subject
 from rnnproof.verification.mutants import mutants
 from rnnproof.verification.mutation import score, score_table, shapes_seen
-from rnnproof.verification.subject import subject
 from tests import zoo
 from tests.verification.modules import RNN, rnn
 

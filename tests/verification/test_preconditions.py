@@ -8,8 +8,8 @@ from rnnproof.equations.cell import Cell
 from rnnproof.testing import assert_gradients
 from rnnproof.verification import check
 from rnnproof.verification.checking import LONG, _memory, draw
-from rnnproof.verification.point import DEFAULT_SIZES
-from rnnproof.verification.subject import subject
+from rnnproof.verification.module_under_test import subject
+from rnnproof.verification.sample import DEFAULT_SIZES
 from tests import zoo
 from tests.verification.modules import COURSE_RNN, LSTM, RNN, planted, rnn
 

@@ -1,0 +1,250 @@
+"""Scalar, vector or matrix: the kind of every quantity, from how it is used, to a fixed point; what stays open is an error.
+
+Rules (nothing else is guessed): states, inputs, concatenations and open functions are vectors; the terms of a sum are of one
+kind (a number fits any, a declared scalar fits a vector); before a vector an upper-case letter is a matrix and a lower-case
+Greek letter a scalar; \\odot makes vectors; `1 - a` before a vector makes a a scalar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rnnproof.equations import activations
+from rnnproof.equations.symbols import children
+from rnnproof.equations.syntax import Column, Fault, Number, Product, Quotient, Sum, Transposed, blame
+from rnnproof.equations.system import Call, Eye, Quantity, Ref, Statement
+
+SCALAR, VECTOR, MATRIX, NUMBER, ROW = "scalar", "vector", "matrix", "number", "row"
+_PLAIN = (SCALAR, NUMBER)
+
+
+class Kinds:
+    """One system's equations as (left quantity, right tree) pairs; `changed` tells a pass that it learned something."""
+
+    def __init__(self) -> None:
+        self.changed = False
+
+    def learn(self, quantity: Quantity, kind: str, at: int) -> None:
+        if quantity.kind is None:
+            quantity.kind = kind
+            self.changed = True
+        elif quantity.kind != kind:
+            message = f"{quantity.tex} is used as a {kind} here and as a {quantity.kind} elsewhere; rename or declare one"
+            raise Fault(at, message)
+
+    def equation(self, quantity: Quantity, right: Any) -> None:
+        """One pass over `quantity = right`: what each side says about the other."""
+        kind = self.kind(right)
+        if quantity.kind is not None:
+            self.expect(right, quantity.kind)
+        elif kind in (SCALAR, VECTOR, MATRIX):
+            self.learn(quantity, str(kind), right.at)
+        self.visit(right)
+
+    def visit(self, node: Any) -> None:
+        """Let every product below `node` say what it can."""
+        for child in children(node):
+            self.visit(child)
+        if isinstance(node, Call) and isinstance(node.function, Quantity):
+            self.expect(node.argument, VECTOR)
+        if isinstance(node, Column):
+            for item in node.items:
+                self.expect(item, VECTOR)
+        if isinstance(node, Quotient) and self.kind(node.under) is None:
+            self.expect(node.under, SCALAR)
+        kind = self.kind(node)
+        if kind in (SCALAR, VECTOR, MATRIX):
+            self.expect(node, str(kind))
+        elif isinstance(node, Product):
+            self.product(node, None)
+
+    def kind(self, node: Any) -> str | None:
+        """What is known about a tree: one of the constants above, or None."""
+        if isinstance(node, Ref):
+            return node.quantity.kind
+        if isinstance(node, Number):
+            return NUMBER
+        if isinstance(node, Eye):
+            return MATRIX
+        if isinstance(node, Column):
+            return VECTOR
+        if isinstance(node, Call):
+            return VECTOR if isinstance(node.function, Quantity) else self.kind(node.argument)
+        if isinstance(node, Transposed):
+            inner = self.kind(node.inner)
+            return ROW if inner == VECTOR else inner
+        if isinstance(node, Quotient):
+            return self.kind(node.over)
+        if isinstance(node, Sum):
+            kinds = [self.kind(term) for _, term in node.terms]
+            for kind in (MATRIX, VECTOR, ROW):
+                if kind in kinds:
+                    return kind
+            return None if None in kinds else SCALAR if SCALAR in kinds else NUMBER
+        kinds = [self.kind(factor) for factor in node.factors]
+        if node.sign == "hadamard":
+            return MATRIX if MATRIX in kinds else NUMBER if all(k == NUMBER for k in kinds) else VECTOR
+        if ROW in kinds:
+            vectors = kinds.count(VECTOR)
+            return None if None in kinds or not vectors else SCALAR if vectors == 1 else VECTOR
+        if any(k is None and isinstance(f, Transposed) for k, f in zip(kinds, node.factors, strict=True)):
+            return None
+        if VECTOR in kinds:
+            return VECTOR
+        if None in kinds:
+            return None
+        return MATRIX if MATRIX in kinds else SCALAR if SCALAR in kinds else NUMBER
+
+    def expect(self, node: Any, kind: str) -> None:
+        """Tell a tree what it must be."""
+        if isinstance(node, Ref):
+            if not (node.quantity.kind == SCALAR and kind == VECTOR):
+                self.learn(node.quantity, kind, node.at)
+        elif isinstance(node, Sum):
+            uncertain = [term for _, term in node.terms if self.kind(term) is None]
+            if kind == MATRIX and any(self.kind(term) == NUMBER for _, term in node.terms):
+                raise Fault(node.at, "a number and a matrix in one sum; write I for the identity")
+            for _, term in node.terms:
+                if term in uncertain or self.kind(term) == kind:
+                    self.expect(term, kind)
+        elif isinstance(node, Call):
+            self.expect(node.argument, VECTOR if isinstance(node.function, Quantity) else kind)
+        elif isinstance(node, Transposed):
+            if kind == MATRIX:
+                self.expect(node.inner, MATRIX)
+        elif isinstance(node, Quotient):
+            self.expect(node.over, kind)
+            if self.kind(node.under) is None:
+                self.expect(node.under, SCALAR)
+        elif isinstance(node, Product):
+            self.product(node, kind)
+
+    def product(self, node: Product, kind: str | None) -> None:
+        """What a product says about its factors, given what the whole must be (None: unknown)."""
+        factors = node.factors
+        if node.sign == "hadamard":
+            wanted = self.kind(node) or VECTOR
+            for factor in factors:
+                if self.kind(factor) is None:
+                    self.expect(factor, wanted)
+            return
+        kinds = [self.kind(factor) for factor in factors]
+        if kind == SCALAR and ROW not in kinds:
+            for factor in factors:
+                if self.kind(factor) is None and not isinstance(factor, Transposed):
+                    self.expect(factor, SCALAR)
+            return
+        if kind == MATRIX:
+            for factor in factors:
+                if self.kind(factor) is None and (found := self.before(factor, node.sign)):
+                    self.expect(factor, found)
+            return
+        core = self.core(factors, kinds, kind)
+        if core is None:
+            for factor, found in zip(factors, kinds, strict=True):
+                if found is None and MATRIX in kinds and node.sign == "" and _is_greek(_letter(factor) or ""):
+                    self.expect(factor, SCALAR)
+            return
+        if kinds[core] is None:
+            self.expect(factors[core], VECTOR)
+        for place, factor in enumerate(factors):
+            if place == core or self.kind(factor) is not None:
+                continue
+            if place < core and isinstance(factor, Transposed) and (letter := _letter(factor.inner)):
+                self.expect(factor.inner, MATRIX if letter[0].isupper() else VECTOR)
+            elif found := self.before(factor, node.sign):
+                self.expect(factor, found)
+
+    def core(self, factors: Sequence[Any], kinds: Sequence[str | None], kind: str | None) -> int | None:
+        """Which factor is the vector the others act on; None while that is unknown."""
+        known = [place for place, found in enumerate(kinds) if found == VECTOR]
+        if known:
+            return known[-1]
+        unknown = [place for place, found in enumerate(kinds) if found is None]
+        if kind is None and _acted_on(factors, kinds):
+            return len(factors) - 1
+        if kind != VECTOR or not unknown:
+            return None
+        if len(unknown) == 1 and unknown[0] == len(kinds) - 1:
+            return unknown[0]
+        open_ones = [place for place in unknown if not isinstance(factors[place], Transposed)]
+        if any(isinstance(factors[place], Ref) and factors[place].quantity.defined for place in open_ones):
+            return None  # its own equation will tell
+        carriers = [p for p in open_ones if isinstance(factors[p], Ref) and factors[p].quantity.carries_index]
+        if len(carriers) == 1:
+            return carriers[0]
+        return open_ones[-1] if open_ones else None
+
+    def before(self, factor: Any, sign: str) -> str | None:
+        """The kind of an undecided factor beside a vector or matrix, from its letter; None where the letter does not tell."""
+        letter = _letter(factor)
+        if letter:
+            if letter[0].isupper():
+                return MATRIX
+            return SCALAR if sign == "" and _is_greek(letter) else None
+        if isinstance(factor, Sum):
+            if any(isinstance(term, Ref) and term.quantity.defined for _, term in factor.terms):
+                return None  # its own equation will tell
+            letters = [_letter(term.inner if isinstance(term, Transposed) else term) or "" for _, term in factor.terms]
+            capital = [letter[:1].isupper() for letter in letters]
+            if any(self.kind(term) in _PLAIN for _, term in factor.terms):
+                return None if any(capital) else SCALAR
+            return MATRIX if all(capital) else None
+        if isinstance(factor, Transposed):
+            return MATRIX if (_letter(factor.inner) or "a")[0].isupper() else None
+        return None
+
+
+def settle(statements: Sequence[Statement], settling: Callable[[], bool]) -> Kinds:
+    """Run passes until nothing changes, then let `settling()` add one assumption and go on, as long as it returns True."""
+    kinds = Kinds()
+    while True:
+        kinds.changed = True
+        while kinds.changed:
+            kinds.changed = False
+            for statement in statements:
+                with blame(statement.source):
+                    kinds.equation(statement.target, statement.right)
+        if not settling():
+            return kinds
+
+
+def scalar_sum(node: Any) -> bool:
+    """Make lower-case parameters of a sum scalars where its other terms are, as in w^T h + beta; whether any was made."""
+    known = Kinds()
+    if isinstance(node, Sum) and SCALAR in (found := [known.kind(term) for _, term in node.terms]):
+        free: list[Any] = [term for kind, (_, term) in zip(found, node.terms, strict=True) if kind is None]
+        plain = all(isinstance(t, Ref) and not t.quantity.defined and t.quantity.name[0].islower() for t in free)
+        if free and plain and set(found) <= {SCALAR, NUMBER, None}:
+            for term in free:
+                known.learn(term.quantity, SCALAR, term.at)
+            return True
+    return any(scalar_sum(child) for child in children(node))
+
+
+def _acted_on(factors: Sequence[Any], kinds: Sequence[str | None]) -> bool:
+    """Whether the last factor is a lower-case symbol with the index, never defined, and matrices stand before it: W x_t."""
+    last = factors[-1]
+    if not isinstance(last, Ref) or last.quantity.defined or not last.quantity.carries_index or last.quantity.name[0].isupper():
+        return False
+    before = zip(factors[:-1], kinds[:-1], strict=True)
+    return kinds[-1] is None and all(k == MATRIX or (k is None and (_letter(f) or "a")[0].isupper()) for f, k in before)
+
+
+def _letter(node: Any) -> str | None:
+    return node.quantity.key.base if isinstance(node, Ref) else None
+
+
+def _is_greek(letter: str) -> bool:
+    return len(letter) > 1 and letter in _GREEK and activations.find(letter) is None or letter == "sigma"
+
+
+_GREEK = frozenset(
+    f"{prefix}{name}"
+    for prefix in ("", "var")
+    for name in (
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
+        "ell"
+    ).split()
+)

@@ -1,1 +1,0 @@
-"""The pages that `rnnproof report` writes: cells, checks, claims, experiments, notation, how it works."""

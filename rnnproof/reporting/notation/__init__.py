@@ -1,7 +1,0 @@
-"""The documentation page "Writing equations the reader understands": data by section, and `document()`, which reads it all."""
-
-from rnnproof.reporting.notation.model import Example, Refusal, Section, Spelling
-from rnnproof.reporting.notation.page import SECTIONS, document
-from rnnproof.reporting.notation.refused import REFUSED
-
-__all__ = ["REFUSED", "SECTIONS", "Example", "Refusal", "Section", "Spelling", "document"]

@@ -1,0 +1,64 @@
+"""The catalogue against the source: every text is in it, in both languages, with the same places; nothing else is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rnnproof
+from rnnproof.equations import catalogue as cells
+from rnnproof.pages.cell_page import escaped
+from rnnproof.pages.message import catalogue
+
+FILES = sorted(Path(rnnproof.__file__).parent.rglob("*.py"))
+ABOUT_CELLS = {escaped(text) for name in cells.names() for text in cells.about(name)}
+
+
+def said(tree: ast.AST) -> Iterator[ast.expr]:
+    """The first argument of every call of `say`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
+            yield node.args[0]
+
+
+def literals() -> dict[str, str]:
+    """Every template in the source, and the file it stands in."""
+    found = {}
+    for file in FILES:
+        for argument in said(ast.parse(file.read_text(encoding="utf-8"))):
+            assert isinstance(argument, ast.Constant), f"{file}:{argument.lineno}: say() takes a literal"
+            found[argument.value] = file.name
+    return found
+
+
+def places(template: str) -> set[tuple[str, str]]:
+    """The named places of a template with their formats."""
+    return {(name, form or "") for _, name, form, _ in string.Formatter().parse(template) if name is not None}
+
+
+def test_every_text_of_the_source_is_in_the_catalogue() -> None:
+    missing = {template: file for template, file in literals().items() if template not in catalogue("ja")}
+    assert not missing
+
+
+def test_the_catalogue_holds_nothing_that_is_never_said() -> None:
+    assert not catalogue("ja").keys() - literals().keys() - ABOUT_CELLS
+
+
+@pytest.mark.parametrize("template", catalogue("ja"), ids=lambda template: template[:40])
+def test_both_languages_have_the_same_places(template: str) -> None:
+    translated = catalogue("ja")[template]
+    assert translated or template == " "
+    assert places(translated) == places(template)
+    assert translated.count("$") == template.count("$") and translated.count("`") == template.count("`")
+    assert sorted(re.findall(r"\]\((.*?)\)", translated)) == sorted(re.findall(r"\]\((.*?)\)", template))
+
+
+def test_a_text_that_is_no_literal_would_be_seen() -> None:
+    (argument,) = said(ast.parse("say(f'{x} of {y}')"))
+    assert not isinstance(argument, ast.Constant)

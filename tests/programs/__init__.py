@@ -1,0 +1,1 @@
+"""Programs that measure or try things at length; pytest does not collect them."""
