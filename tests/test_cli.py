@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from rnnproof.cli.main import cli, console, main
+from rnnproof.cli import console
+from rnnproof.cli.main import cli, main
 from rnnproof.equations import catalogue
 
 # Two systems: one with a function left open, in a line of prose, and a plain recurrent cell in a display.

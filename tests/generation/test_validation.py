@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rnnproof.cli.main.main import main
+from rnnproof.cli.main import main
 
 from rnnproof.equations import catalogue
 from rnnproof.equations.reader import read_text

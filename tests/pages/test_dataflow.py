@@ -14,7 +14,7 @@ from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
 import pytest
-from test_documents import DOCUMENTS
+from tests.test_documents import DOCUMENTS
 
 import rnnproof as rp
 from rnnproof.calculus.flatten import flatten

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rnnproof.cli.main.main import main
+from rnnproof.cli.main import main
 
 from rnnproof.equations import catalogue
 from rnnproof.errors import UsageError

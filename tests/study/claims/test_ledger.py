@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rnnproof.cli.main.main import main
+from rnnproof.cli.main import main
 
 import rnnproof
 from rnnproof.errors import UsageError

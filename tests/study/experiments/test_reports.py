@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from rnnproof.cli.main.main import main
+from rnnproof.cli.main import main
 
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import listed, say
