@@ -48,7 +48,7 @@ _HOMES = {
     "bind": "equations.binding",
     "build": "generation",
     "check": "verification",
-    "derive": "documents.derivation",
+    "derive": "pages.derivation",
     "generate": "generation",
     "load": "equations.catalogue",
     "prove": "proofs",

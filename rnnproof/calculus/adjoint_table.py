@@ -12,7 +12,21 @@ from typing import Protocol
 import sympy as sp
 
 from rnnproof.calculus.operation_base import OPERATIONS, Operation
-from rnnproof.calculus.operations import Add, Dot, Hadamard, Matmul, Open, Outer, Pad, Scale, Slice, Slope, Transpose, Vjp
+from rnnproof.calculus.operations import (
+    Add,
+    Dot,
+    Hadamard,
+    Matmul,
+    Open,
+    Outer,
+    Pad,
+    Quotient,
+    Scale,
+    Slice,
+    Slope,
+    Transpose,
+    Vjp,
+)
 from rnnproof.calculus.variables import Expression, Shape, Var
 
 Rule = Callable[..., tuple["Value", ...]]
@@ -22,6 +36,7 @@ ADJOINTS: dict[str, Rule] = {
     "add": lambda op, d, y, *terms: tuple(k * d for k in op.factors),
     "scale": lambda op, d, y, s, x: (dot(d, x), s * d),
     "hadamard": lambda op, d, y, a, b: (d * b, d * a),
+    "quotient": lambda op, d, y, a, b: (d / b, -(d * y / b)),
     "dot": lambda op, d, y, a, b: (d * b, d * a),
     "map": lambda op, d, y, x: (d * slope(op.function, x, y),),
     "call": lambda op, d, y, x: (vjp(op.function, x, d),),
@@ -66,6 +81,13 @@ class Value:
     def __mul__(self, other: Value) -> Value:
         """Entry by entry, or a scalar by an array."""
         return self._step(Hadamard() if self.shape == other.shape else Scale(), self, other)
+
+    def __truediv__(self, other: Value) -> Value:
+        """Entry by entry."""
+        return self._step(Quotient(), self, other)
+
+    def __neg__(self) -> Value:
+        return self._step(Add((-1,)), self)
 
     def __add__(self, other: Value) -> Value:
         return self._step(Add((1, 1)), self, other)

@@ -19,6 +19,7 @@ from rnnproof.calculus.operations import (
     Map,
     Matmul,
     Open,
+    Quotient,
     Scale,
     Transpose,
 )
@@ -155,6 +156,10 @@ class _Flattener:
     def hadamard(self, node: Any, name: str, tex: str) -> Var:
         return self.fold(Hadamard(), [self.value(factor) for factor in node.args], name, tex)
 
+    def quotient(self, node: Any, name: str, tex: str) -> Var:
+        over, under = (self.value(arg) for arg in node.args)
+        return self.emit(Quotient(), over, under, name=name or f"{over.name}_over_{under.name}", tex=tex)
+
     def transpose(self, node: Any, name: str, tex: str) -> Var:
         inner = self.value(node.arg)
         return self.emit(Transpose(), inner, name=name or f"{inner.name}_T", tex=tex)
@@ -225,6 +230,7 @@ _NODES: tuple[tuple[Any, Any], ...] = (
     ((sp.MatAdd, sp.Add), _Flattener.sum),
     ((sp.MatMul, sp.Mul), _Flattener.product),
     (sp.HadamardProduct, _Flattener.hadamard),
+    (expressions.Quotient, _Flattener.quotient),
     (sp.Transpose, _Flattener.transpose),
     (ElementwiseApplyFunction, _Flattener.mapped),
     (sp.Pow, _Flattener.power),

@@ -176,6 +176,7 @@ _TABLE: tuple[tuple[Any, int | Callable[[Any], int], Write], ...] = (
     (sp.ZeroMatrix, ATOM, lambda printer, node: "0"),
     ((sp.MatAdd, sp.Add), SUM, _sum),
     (sp.HadamardProduct, PRODUCT, _hadamard),
+    (expressions.Quotient, PRODUCT, lambda printer, node: r" \oslash ".join(printer.inner(arg, FACTOR) for arg in node.args)),
     ((sp.MatMul, sp.Mul), PRODUCT, _product),
     (sp.Transpose, ATOM, _transposed),
     (sp.Pow, ATOM, _power),

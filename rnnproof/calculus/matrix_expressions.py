@@ -176,6 +176,16 @@ def hadamard(*factors: Any) -> Any:
     return expressions.hadamard(*kept) if kept else flat[0]
 
 
+def quotient(over: Any, under: Any) -> Any:
+    """The quotient entry by entry; the ordinary one for scalars."""
+    return expressions.Quotient(over, under) if _is_matrix(under) else multiply(over, sp.Pow(under, -1))
+
+
+def one_like(value: Any) -> Any:
+    """One, or an array of ones of the value's shape."""
+    return sp.OneMatrix(*value.shape) if _is_matrix(value) else sp.S.One
+
+
 def transpose(value: Any) -> Any:
     """The transposed; twice is none."""
     if not _is_matrix(value):

@@ -128,6 +128,26 @@ class Hadamard(MathOperation):
 
 
 @dataclass(frozen=True)
+class Quotient(MathOperation):
+    """The quotient entry by entry."""
+
+    def shape(self, a: Shape, b: Shape) -> Shape:
+        return _same(self, (a, b))
+
+    def entry(self, at: At, a: Entries, b: Entries) -> Expression:
+        return a(*at) / b(*at)
+
+    def formula(self, a: Expression, b: Expression) -> Expression:
+        return matrix_expressions.quotient(a, b)
+
+    def jacobian(self, result: Linearised, a: Linearised, b: Linearised) -> Terms:
+        by_a = Factor(matrix_expressions.quotient(matrix_expressions.one_like(b.value), b.value), sp.oo)
+        by_b = Factor(matrix_expressions.quotient(result.value, b.value), sp.oo)
+        less = tuple(replace(term, number=-term.number) for term in b.terms)
+        return scaled_by(by_a, a.terms, result.shape) + scaled_by(by_b, less, result.shape)
+
+
+@dataclass(frozen=True)
 class Dot(MathOperation):
     """a^T b: the sum of the products of the entries."""
 

@@ -42,6 +42,8 @@ def require_divisors(cell: Any) -> None:
 def _divides(node: Any) -> bool:
     if isinstance(node, sp.Pow):
         return bool(node.exp.is_negative) or _divides(node.base)
+    if isinstance(node, expressions.Quotient):
+        return True
     reciprocal = activations.named("reciprocal")
     if getattr(node, "func", None) == reciprocal or getattr(getattr(node, "function", None), "expr", node).func == reciprocal:
         return True

@@ -298,6 +298,7 @@ _BUILDS: dict[str, Any] = {
     "multiply": Builder.multiply,
     "inverse": lambda self, typed, args: sp.Pow(args[0], -1),
     "hadamard": lambda self, typed, args: expressions.hadamard(*args),
+    "quotient": lambda self, typed, args: expressions.Quotient(*args),
     "transpose": lambda self, typed, args: sp.Transpose(args[0]),
     "dot": lambda self, typed, args: expressions.Dot(*args),
     "apply": lambda self, typed, args: expressions.apply(typed.data, args[0]),

@@ -95,6 +95,11 @@ def _power(entries: Entries, node: Any) -> Array:
     return base**exponent
 
 
+def _quotient(entries: Entries, node: Any) -> Array:
+    over, under = entries.all(node.args)
+    return over * entries.arithmetic.apply(activations.named("reciprocal"), under)
+
+
 def _filled(value: int) -> Callable[[Entries, Any], Array]:
     return lambda entries, node: entries.arithmetic.full((entries.size(node.shape[0]), entries.size(node.shape[1])), value)
 
@@ -108,6 +113,7 @@ _NODES: tuple[tuple[Any, Callable[[Entries, Any], Array]], ...] = (
     ((sp.MatAdd, sp.Add), lambda entries, node: reduce(add, entries.all(node.args))),
     ((sp.MatMul, sp.Mul), lambda entries, node: reduce(_times, entries.all(node.args))),
     (sp.HadamardProduct, lambda entries, node: reduce(lambda left, right: left * right, entries.all(node.args))),
+    (expressions.Quotient, _quotient),
     (sp.Transpose, lambda entries, node: entries.value(node.arg).T),
     (sp.Pow, _power),
     (ElementwiseApplyFunction, _elementwise),

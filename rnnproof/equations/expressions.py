@@ -1,7 +1,7 @@
 """The few expression nodes SymPy lacks, and short constructors for the ones it has.
 
 A Cell's equations are made of: MatrixSymbol, Symbol and numbers; MatAdd, MatMul, Transpose, Identity, OneMatrix, ZeroMatrix;
-HadamardProduct; ElementwiseApplyFunction; a BlockMatrix with one column (concatenation); and the two nodes below. Vectors are
+HadamardProduct; ElementwiseApplyFunction; a BlockMatrix with one column (concatenation); and the three nodes below. Vectors are
 columns of shape (n, 1).
 """
 
@@ -36,6 +36,17 @@ class OpenFunction(sp.MatrixExpr):
     @property
     def shape(self) -> tuple[Any, Any]:
         return (self.args[2], sp.S.One)
+
+
+class Quotient(sp.MatrixExpr):
+    """The quotient of two arrays of one shape, entry by entry."""
+
+    def __new__(cls, over: Any, under: Any) -> Any:
+        return sp.Basic.__new__(cls, over, under)
+
+    @property
+    def shape(self) -> tuple[Any, Any]:
+        return (self.args[0].shape[0], self.args[0].shape[1])
 
 
 class Dot(sp.Expr):
@@ -140,7 +151,7 @@ def shape_of(node: Any) -> tuple[Any, Any]:
         shape_of(node.argument)
         return node.shape
     shapes = [shape_of(child) for child in children(node)]
-    if isinstance(node, sp.MatAdd | sp.HadamardProduct):
+    if isinstance(node, sp.MatAdd | sp.HadamardProduct | Quotient):
         return _same(node, shapes)
     if isinstance(node, sp.Transpose):
         return (shapes[0][1], shapes[0][0])

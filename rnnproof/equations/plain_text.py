@@ -15,6 +15,7 @@ _SIGNS = (
     {
         "odot": "⊙",
         "circ": "⊙",
+        "oslash": "⊘",
         "cdot": "·",
         "cdots": "⋯",
         "dots": "…",

@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from rnnproof.equations import activations
 from rnnproof.equations.syntax import Column, Fault, Number, Product, Quotient, Sum, Transposed
 from rnnproof.equations.system import Call, Eye, Quantity, Ref
 from rnnproof.equations.type_inference import MATRIX, NUMBER, ROW, SCALAR, VECTOR, Kinds
@@ -168,10 +169,21 @@ class Sizes:
     def quotient(self, node: Any, wanted: str | None) -> Typed:
         over, under = self.measure(node.over), self.measure(node.under)
         if under.kind not in (SCALAR, NUMBER):
-            raise Fault(node.under.at, "only a scalar divides; declare it as one or write the equation without the division")
+            return self.entrywise(node, over, under)
         if under.op == "number" and under.data == 0:
             raise Fault(node.under.at, "division by zero; correct the number")
         return self.times([Typed("inverse", (under,), ONE, ONE, under.kind), over], node, "")
+
+    def entrywise(self, node: Any, over: Typed, under: Typed) -> Typed:
+        """A quotient by an array, entry by entry."""
+        if under.kind == ROW or (under.kind == MATRIX and not node.entrywise):
+            raise Fault(node.under.at, r"a matrix below the line may be an inverse; write \oslash to divide entry by entry")
+        if over.kind in (SCALAR, NUMBER):
+            one_over = Typed("apply", (under,), under.rows, under.columns, under.kind, activations.named("reciprocal"))
+            return one_over if over.op == "number" and over.data == 1 else self.times([over, one_over], node, "")
+        self.alike(under, over, node.under.at)
+        self.same(under, over.rows, over.columns, node.under.at)
+        return Typed("quotient", (over, under), over.rows, over.columns, over.kind)
 
     def sum(self, node: Any, wanted: str | None) -> Typed:
         kind = self.kinds.kind(node)

@@ -91,8 +91,11 @@ class Product(Node):
 
 @dataclass(frozen=True)
 class Quotient(Node):
+    """`entrywise` where it is printed so, by a slash in a circle."""
+
     over: Node
     under: Node
+    entrywise: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,13 @@ class _Builder(lark.Transformer[Any, Any]):
         return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else Sum(at or 0, tuple(terms))
 
     def hadamard(self, parts: list[Any]) -> Any:
-        return _product("hadamard", [part for part in parts if isinstance(part, Node)])
+        factors = [parts[0]]
+        for sign, factor in zip(parts[1::2], parts[2::2], strict=True):
+            if sign.type == "OSLASH":
+                factors = [Quotient(factors[0].at, _product("hadamard", factors), factor, entrywise=True)]
+            else:
+                factors.append(factor)
+        return _product("hadamard", factors)
 
     def dots(self, parts: list[Any]) -> Any:
         factors = [parts[0]]

@@ -7,7 +7,7 @@ Greek letter a scalar; \\odot makes vectors; `1 - a` before a vector makes a a s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rnnproof.equations import activations
@@ -51,8 +51,8 @@ class Kinds:
         if isinstance(node, Column):
             for item in node.items:
                 self.expect(item, VECTOR)
-        if isinstance(node, Quotient) and self.kind(node.under) is None:
-            self.expect(node.under, SCALAR)
+        if isinstance(node, Quotient):
+            self.quotient(node)
         kind = self.kind(node)
         if kind in (SCALAR, VECTOR, MATRIX):
             self.expect(node, str(kind))
@@ -75,7 +75,10 @@ class Kinds:
             inner = self.kind(node.inner)
             return ROW if inner == VECTOR else inner
         if isinstance(node, Quotient):
-            return self.kind(node.over)
+            kinds = [self.kind(node.over), self.kind(node.under)]
+            if node.entrywise:
+                return MATRIX if MATRIX in kinds else NUMBER if kinds == [NUMBER, NUMBER] else VECTOR
+            return kinds[1] if kinds[1] in (VECTOR, MATRIX) else kinds[0]
         if isinstance(node, Sum):
             kinds = [self.kind(term) for _, term in node.terms]
             for kind in (MATRIX, VECTOR, ROW):
@@ -114,11 +117,20 @@ class Kinds:
             if kind == MATRIX:
                 self.expect(node.inner, MATRIX)
         elif isinstance(node, Quotient):
-            self.expect(node.over, kind)
-            if self.kind(node.under) is None:
-                self.expect(node.under, SCALAR)
+            if self.kind(node.over) is None or self.kind(node.over) == kind:
+                self.expect(node.over, kind)
+            self.quotient(node)
         elif isinstance(node, Product):
             self.product(node, kind)
+
+    def quotient(self, node: Quotient) -> None:
+        """What a quotient says about its parts; below the line, what has an equation of its own waits for that."""
+        if node.entrywise:
+            for part in (node.over, node.under):
+                if self.kind(part) is None:
+                    self.expect(part, self.kind(node) or VECTOR)
+        elif self.kind(node.under) is None and not any(ref.quantity.defined for ref in _references(node.under)):
+            self.expect(node.under, SCALAR)
 
     def product(self, node: Product, kind: str | None) -> None:
         """What a product says about its factors, given what the whole must be (None: unknown)."""
@@ -230,6 +242,14 @@ def _acted_on(factors: Sequence[Any], kinds: Sequence[str | None]) -> bool:
         return False
     before = zip(factors[:-1], kinds[:-1], strict=True)
     return kinds[-1] is None and all(k == MATRIX or (k is None and (_letter(f) or "a")[0].isupper()) for f, k in before)
+
+
+def _references(node: Any) -> Iterator[Ref]:
+    """Every symbol read in a tree."""
+    if isinstance(node, Ref):
+        yield node
+    for child in children(node):
+        yield from _references(child)
 
 
 def _letter(node: Any) -> str | None:

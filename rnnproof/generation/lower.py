@@ -166,6 +166,11 @@ class _Lowering:
             return
         self.ufunc("multiply", *operands, target=step.target)
 
+    def quotient(self, step: Step) -> None:
+        """A number may stand above; one below would have been multiplied by."""
+        over, under = step.args
+        self.ufunc("divide", self.literal.get(over, over), under, target=step.target)
+
     def dot(self, step: Step) -> None:
         left, right = step.args
         operands: list[Operand] = [self.literal.get(arg, arg) for arg in (left, right)]
@@ -411,6 +416,7 @@ _PATTERNS: tuple[tuple[Callable[[Any], bool], Callable[..., Operand]], ...] = (
 _LOWER: dict[str, Callable[[_Lowering, Step], None]] = {
     "add": _Lowering.sum,
     "hadamard": _Lowering.product,
+    "quotient": _Lowering.quotient,
     "scale": _Lowering.product,
     "dot": _Lowering.dot,
     "reduce_sum": _Lowering.total,

@@ -27,6 +27,10 @@ RULES: dict[str, Rule] = {
     "add": Rule(say("add"), say("{y} hands {a} to each $a_i$", y=r"$y = \sum_i k_i a_i$", a=r"$k_i \delta_y$")),
     "scale": Rule(say("scale"), say("$y = s x$ hands {s} to $s$ and {x} to $x$", s=r"$\delta_y^{\top} x$", x=r"$s \delta_y$")),
     "hadamard": Rule(say("hadamard"), say(r"$y = a \odot b$ hands $\delta_y \odot b$ to $a$ and $\delta_y \odot a$ to $b$")),
+    "quotient": Rule(
+        say("quotient"),
+        say(r"$y = a \oslash b$ hands $\delta_y \oslash b$ to $a$ and $-\delta_y \odot y \oslash b$ to $b$"),
+    ),
     "map": Rule(say("map"), say(r"$y = f(x)$, elementwise, hands $\delta_y \odot f'(x)$ to $x$")),
     "concat": Rule(say("concat"), say(r"$y = [a; b]$ hands $a$ and $b$ their rows of $\delta_y$")),
     "slice": Rule(say("slice"), say(r"$y$, some rows of $x$, hands $\delta_y$ to these rows")),

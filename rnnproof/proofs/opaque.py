@@ -1,7 +1,8 @@
 """The entries of a proof: polynomials whose generators are symbols, opaque applications f(argument), and values given a name.
 
 An application is known by its function and its argument, itself a polynomial, so both sides of a proof that apply f to the
-same thing get the same generator. f' and J_f are generators of their own: what is proved holds for every f.
+same thing get the same generator. f' and J_f are generators of their own: what is proved holds for every f. Of 1/x alone the
+slope is written out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rnnproof.equations import activations
 from rnnproof.proofs.polynomial import Polynomial, Work
 
 Array = Any
+RECIPROCAL = "reciprocal"
 Inside = tuple[tuple[Polynomial, Polynomial], ...]
 
 
@@ -126,6 +128,8 @@ class Opaque:
 
     def _applied(self, name: str, entry: Polynomial) -> tuple[Polynomial, Polynomial]:
         key = (name, entry)
+        if key not in self._known and name == RECIPROCAL:
+            self._known[key] = self._reciprocal(entry)
         if key not in self._known:
             shown = self.shown(entry)
             slope = self._made(f"{name}'({shown})", (), (entry,), lambda part: self._applied(name, part)[1])
@@ -133,6 +137,14 @@ class Opaque:
             self._known[key] = value, slope
         known: tuple[Polynomial, Polynomial] = self._known[key]
         return known
+
+    def _reciprocal(self, entry: Polynomial) -> tuple[Polynomial, Polynomial]:
+        """1/x is opaque but for its slope, -1/x^2, which a quotient's adjoint has too."""
+        number = len(self._names)
+        value = self._made(f"1/({self.shown(entry)})", (), (entry,), lambda part: self._applied(RECIPROCAL, part)[0])
+        slope = self.whole(-1) * value * value
+        self.inside[number] = ((slope, entry),)
+        return value, slope
 
     def open(self, name: str, argument: Array, rows: int) -> Array:
         """An open function's value (rows,) at a vector, opaque."""

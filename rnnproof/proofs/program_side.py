@@ -15,6 +15,7 @@ from rnnproof.calculus.operation_base import OPERATIONS
 from rnnproof.calculus.operations import Add, Call, Constant, Pad, ReduceSum, Slice, Vjp
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.calculus.variables import Var
+from rnnproof.equations import activations
 from rnnproof.proofs.opaque import Array, Opaque
 
 
@@ -128,6 +129,7 @@ ENTRIES: dict[str, Callable[..., Array]] = {
     "add": _sum,
     "scale": lambda run, step, s, x: x * s,
     "hadamard": lambda run, step, a, b: a * b,
+    "quotient": lambda run, step, a, b: a * run.opaque.apply(activations.named("reciprocal"), b),
     "dot": lambda run, step, a, b: (a * b).sum(),
     "map": lambda run, step, x: run.opaque.apply(step.op.function, x),
     "call": _call,

@@ -150,6 +150,11 @@ def _concatenate(run: Interpreter, node: Any, env: Environment) -> Any:
     return xp.concatenate([block + xp.zeros((batch, 1, 1), dtype=block.dtype) for block in blocks], axis=-2)
 
 
+def _quotient(run: Interpreter, node: Any, env: Environment) -> Any:
+    over, under = run.operands(node, env)
+    return over / under
+
+
 def _elementwise(run: Interpreter, node: Any, env: Environment) -> Any:
     (bound,) = node.function.variables
     return run.evaluate(node.function.expr, {bound: run.evaluate(node.expr, env)})
@@ -230,6 +235,7 @@ RULES: dict[type, Rule] = {
     sp.Pow: _power,
     sp.MatAdd: _sum,
     sp.HadamardProduct: _product,
+    expressions.Quotient: _quotient,
     sp.MatMul: _matmul,
     sp.Transpose: _transpose,
     sp.BlockMatrix: _concatenate,

@@ -82,7 +82,7 @@ MALFORMED = {
         ["a matrix of several columns", "products as a sum"],
     ),
     "an entry": (r"$$h_t = h_{t-1}[0] + x_t$$", ["an entry of a vector", "whole vectors"]),
-    "division by a vector": (r"$$h_t = W x_t + h_{t-1} / u$$".replace("u", "h_{t-1}"), ["only a scalar divides"]),
+    "division by a matrix": (r"$$h_t = W x_t + h_{t-1} / W$$", ["may be an inverse", r"\oslash"]),
     "division by zero": (r"$$h_t = W x_t + h_{t-1} / 0$$", ["division by zero"]),
     "python keyword": (r"$$\text{class}_t = \text{class}_{t-1}$$", ["'class' is a word of Python", "another word"]),
     "import in a text": (r"$$h_t = \text{__import__('os')} h_{t-1}$$", ["__import__('os')", "is no name"]),

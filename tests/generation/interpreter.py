@@ -80,6 +80,7 @@ MEANING: dict[str, Any] = {
     "add": lambda step, *args: sum(float(k) * a for k, a in zip(step.op.factors, args, strict=True)),
     "scale": lambda step, s, x: s * x,
     "hadamard": lambda step, a, b: a * b,
+    "quotient": lambda step, a, b: a / b,
     "map": lambda step, x: _function(step.op.function, x),
     "slope": lambda step, x, y: _slope(step.op.function, x),
     "concat": lambda step, *args: np.concatenate(args, axis=step.op.axis),

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rnnproof.cli.main import main
 
+from rnnproof.cli.main import main
 from rnnproof.equations import catalogue
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import GenerationError

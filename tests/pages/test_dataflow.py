@@ -14,7 +14,6 @@ from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
 import pytest
-from tests.test_documents import DOCUMENTS
 
 import rnnproof as rp
 from rnnproof.calculus.flatten import flatten
@@ -30,6 +29,7 @@ from rnnproof.pages.dataflow.graph import Graph, graph
 from rnnproof.pages.dataflow.layout import Layout, Place, layout, spread
 from rnnproof.pages.dataflow.symbols import runs, width
 from rnnproof.pages.message import Listed, Message, Text, in_language
+from tests.test_documents import DOCUMENTS
 from tests.zoo import CELLS, lstm
 
 SVG = "{http://www.w3.org/2000/svg}"

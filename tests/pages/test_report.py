@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rnnproof.cli.main import main
 
+from rnnproof.cli.main import main
 from rnnproof.equations import catalogue
 from rnnproof.errors import UsageError
 from rnnproof.pages import cell_page, files, report

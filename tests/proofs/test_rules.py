@@ -31,6 +31,7 @@ def _first_part_twice(op: Any, d: Value, y: Value, *parts: Value) -> tuple[Value
 
 WRONG: dict[str, Rule] = {
     "hadamard": lambda op, d, y, a, b: (d * a, d * b),
+    "quotient": lambda op, d, y, a, b: (d / b, d * y / b),
     "matmul": lambda op, d, y, A, x: (-1 * (d @ x.T), A.T @ d),
     "map": lambda op, d, y, x: (d,),
     "add": lambda op, d, y, *terms: tuple(d for _ in terms),

@@ -74,6 +74,7 @@ EVERYTHING = frozenset(
         *(f"layout {style}" for style in ("displays", "environment", "line", "inline", "fence", "bare")),
         *(f"environment {name}" for name in (*ENVIRONMENTS, *BARE)),
         *(f"hadamard {sign}" for sign in (r"\odot", r"\circ", "⊙", "∘", r"\cdot", "*", r"\times")),
+        *(f"quotient {sign}" for sign in (r"\oslash", "⊘")),
         *(f"product {sign}" for sign in (r"\cdot", r"\ast", "*", r"\times", "·", "×")),
         *("TeX document", "prose", "row carried on", "matrix behind a vector", "equations in another order"),
     }

@@ -71,7 +71,7 @@ class Hadamard(Node):
 
 @dataclass(frozen=True)
 class Quotient(Node):
-    """`under` is a scalar."""
+    """`under` is a scalar, or an array of the same dimensions: then entry by entry."""
 
     over: Node
     under: Node

@@ -166,6 +166,11 @@ class TermMaker:
             dot = Product((), self.parameter(()), dot)
         return Apply((), self.rng.choice(("sigmoid", "tanh", "softplus", "gelu")), dot) if self.rng.random() < 0.85 else dot
 
+    def positive_vector(self, dim: Dim) -> Node:
+        """What a quotient can stand over: its entries are between 1 and 2, or above 1."""
+        gate = Apply((dim,), self.rng.choice(("sigmoid", "softplus")), self.affine(dim))
+        return Sum((dim,), (1, 1), (Number((), Fraction(1)), gate))
+
     def scalar(self) -> Node:
         """What stands before a vector: a number, a parameter, a gate, one minus these."""
         kind = self.rng.random()
@@ -228,6 +233,7 @@ class TermMaker:
             (3, lambda: self.apply(inner())),
             (2, lambda: Product(here, self.scalar(), inner())),
             (1, lambda: Quotient(here, inner(), self.rng.choice((self.number(), self.divisor())))),
+            (1, lambda: Quotient(here, inner(), self.positive_vector(dim))),
             (2, lambda: self.product(dim, self.vector(self.readable[0].dims[0], depth - 1))),
             (2, lambda: self.product(dim, self.stack())),
             (2, lambda: self.highway(dim, inner)),

@@ -140,6 +140,12 @@ class ExpressionPrinter:
         return isinstance(node, Read) and node.symbol.role == "state"
 
     def quotient(self, node: rt.Quotient) -> tuple[str, int]:
+        if node.under.dims and self.rng.random() < 0.7:
+            sign = self.rng.choice((r" \oslash ", " ⊘ "))
+            self.used[f"quotient{sign.rstrip()}"] += 1
+            return f"{self.tex(node.over, DOT)}{sign}{self.tex(node.under, DOT)}", CIRCLE
+        if node.under.dims:  # a fraction does not say that its denominator is an array
+            self.needs |= {inner.symbol for inner in rt.walk(node.under) if isinstance(inner, Read)}
         if self.rng.random() < 0.3 and node.over.dims:
             self.used["slash"] += 1
             return f"{self.tex(node.over, RUN)} / {self.tex(node.under, ATOM)}", DOT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnproof.calculus.operations import Add, Hadamard, Map, Scale
+from rnnproof.calculus.operations import Add, Hadamard, Map, Quotient, Scale
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.calculus.variables import Var
 
@@ -28,7 +28,7 @@ class Ways:
 
 def elementwise(step: Step) -> tuple[Var, ...]:
     """The arguments by which the step's result has a diagonal Jacobian."""
-    if isinstance(step.op, Add | Hadamard | Map):
+    if isinstance(step.op, Add | Hadamard | Quotient | Map):
         return step.args
     return step.args[1:] if isinstance(step.op, Scale) else ()  # s x by x is s I, by s it is the column x
 

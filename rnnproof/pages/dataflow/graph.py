@@ -279,6 +279,7 @@ class _Drafter:
 _LINEAR = Matmul | Dot | Hadamard | Scale
 _SIGNS = {
     "hadamard": r"\odot",
+    "quotient": r"\oslash",
     "scale": r"\times",
     "matmul": r"\times",
     "dot": r"\langle\,,\rangle",
@@ -296,6 +297,7 @@ _ROWS: dict[str, Callable[[_Drafter, Step], str]] = {
     "scale": _Drafter.product,
     "map": _Drafter.function,
     "call": _Drafter.function,
+    "quotient": _Drafter.other,
     "concat": _Drafter.other,
     "slice": _Drafter.other,
     "transpose": _Drafter.other,

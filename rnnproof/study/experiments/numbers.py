@@ -78,6 +78,7 @@ _TABLE: tuple[tuple[Any, Any], ...] = (
     ((sp.MatAdd, sp.Add), lambda numbers, node: sum(map(numbers, node.args))),
     ((sp.MatMul, sp.Mul), lambda numbers, node: reduce(_times, map(numbers, node.args))),
     (sp.HadamardProduct, lambda numbers, node: reduce(lambda left, right: left * right, map(numbers, node.args))),
+    (expressions.Quotient, lambda numbers, node: numbers(node.args[0]) / numbers(node.args[1])),
     (sp.Transpose, lambda numbers, node: numbers(node.arg).T),
     (sp.Pow, lambda numbers, node: numbers(node.base) ** int(node.exp)),
     (ElementwiseApplyFunction, _elementwise),

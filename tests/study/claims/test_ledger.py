@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rnnproof.cli.main import main
 
 import rnnproof
+from rnnproof.cli.main import main
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import LANGUAGES, say
 from rnnproof.pages.writers.markdown import markdown
