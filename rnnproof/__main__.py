@@ -2,6 +2,6 @@
 
 import sys
 
-from rnnproof.cli.main import main
+from rnnproof.cli import main
 
 sys.exit(main())

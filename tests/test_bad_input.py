@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnproof.cli.main import main
+from rnnproof.cli import main
 from tests.equations.test_malformed import MALFORMED
 
 HOSTILE = {

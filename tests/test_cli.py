@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from rnnproof.cli import console
-from rnnproof.cli.main import cli, main
+from rnnproof.cli.commands import cli, main
 from rnnproof.equations import catalogue
 
 # Two systems: one with a function left open, in a line of prose, and a plain recurrent cell in a display.

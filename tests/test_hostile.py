@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import rnnproof as rp
-from rnnproof.cli.main import main
+from rnnproof.cli import main
 from tests.programs.benchmarks.growth import chain, dense, gates, squares, stack, states, terms
 
 REFUSED = {

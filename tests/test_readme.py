@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnproof.cli.main import main
+from rnnproof.cli import main
 from rnnproof.pages.how_it_works import rows
 
 README = Path(__file__).parents[1] / "README.md"

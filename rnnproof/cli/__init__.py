@@ -1,1 +1,5 @@
-"""The command line: `rnnproof COMMAND`, see `main`."""
+"""The command line: `rnnproof COMMAND`."""
+
+from rnnproof.cli.commands import main
+
+__all__ = ["main"]

@@ -69,9 +69,8 @@ def write(
     """
     entries = _entries(chapters)
     if asked:
-        site = any((folder / f"index{suffix}.html").exists() for suffix in ("", ".ja"))
         names = [name for chapter in chapters for name in chapter.names]
-        reserved = (*entries, "README", *names, *(catalogue.names() if site else ()))
+        reserved = (*entries, "README", *names, *_catalogue_pages(folder))
         without_clash([one.cell.name for one in asked if not one.listed], reserved)
     before = recorded.read(folder)
     if asked:
@@ -90,6 +89,12 @@ def write(
         how_it_works.document(),
     ]
     return _written(folder, studies, documents, languages, chapters)
+
+
+def _catalogue_pages(folder: Path) -> list[str]:
+    """The catalogue's cells that have a page in the folder: with a front page all of them."""
+    site = any((folder / f"index{suffix}.html").exists() for suffix in ("", ".ja"))
+    return [name for name in catalogue.names() if site or (folder / "derivations" / f"{name}.md").exists()]
 
 
 def _entries(chapters: Sequence[Chapter]) -> dict[str, Text]:

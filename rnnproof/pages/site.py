@@ -45,9 +45,10 @@ class Book:
                 made[self.folder / self._markdown(document.name, language)] = text
         return made
 
-    def _exists(self, name: str, language: str) -> bool:
+    def _exists(self, name: str, language: str, path: Callable[[str, str], str]) -> bool:
+        """Whether there is, or will be, a page of that name, as HTML (`_page`) or as Markdown (`_markdown`)."""
         written = language in self.languages and any(document.name == name for document in self.documents)
-        return written or (self.folder / self._page(name, language)).exists()
+        return written or (self.folder / path(name, language)).exists()
 
     def _page(self, name: str, language: str) -> str:
         return f"{name}{_suffix(language)}.html"
@@ -57,23 +58,23 @@ class Book:
         return f"{folder}{'README' if name == INDEX else name}{_suffix(language)}.md"
 
     def _site(self, document: Document, language: str) -> Site:
-        spoken = [other for other in LANGUAGES if other != language and self._exists(document.name, other)]
+        spoken = [other for other in LANGUAGES if other != language and self._exists(document.name, other, self._page)]
         others = [(other, self._page(document.name, other)) for other in spoken]
-        entries = [entry for entry in self.entries if self._exists(entry[0].partition("#")[0], language)]
+        entries = [entry for entry in self.entries if self._exists(entry[0].partition("#")[0], language, self._page)]
         return Site(self._address(language), self.pictures, self.drawn, entries, others, self.tones)
 
     def _address(self, language: str) -> Callable[[str], str]:
-        return lambda target: self._resolved(target, language, lambda name: self._page(name, language), "")
+        return lambda target: self._resolved(target, language, self._page, "")
 
     def _link(self, document: str, language: str) -> Callable[[str], str]:
         up = "../" if document in self.derivations else ""
-        return lambda target: self._resolved(target, language, lambda name: up + self._markdown(name, language), up)
+        return lambda target: self._resolved(target, language, self._markdown, up)
 
-    def _resolved(self, target: str, language: str, page: Callable[[str], str], up: str) -> str:
+    def _resolved(self, target: str, language: str, path: Callable[[str, str], str], up: str) -> str:
         kind, _, rest = target.partition(":")
         if kind == "page":
             name, at, place = rest.partition("#")
-            return page(name) + at + place if self._exists(name, language) else ""
+            return up + path(name, language) + at + place if self._exists(name, language, path) else ""
         if kind == "file":
             return up + rest
         return target if kind == "https" else ""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnproof.cli.main import main
+from rnnproof.cli import main
 from rnnproof.equations import catalogue
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import GenerationError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import rnnproof
-from rnnproof.cli.main import main
+from rnnproof.cli import main
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import LANGUAGES, say
 from rnnproof.pages.writers.markdown import markdown

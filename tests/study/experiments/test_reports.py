@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from rnnproof.cli.main import main
+from rnnproof.cli import main
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import listed, say
 from rnnproof.pages.writers.markdown import markdown
