@@ -3,6 +3,8 @@
 The drawn examples are the same in every run; `pytest --hypothesis-profile=free` draws new ones.
 """
 
+from pathlib import Path
+
 import hypothesis
 import pytest
 
@@ -13,3 +15,10 @@ hypothesis.settings.load_profile("fixed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write the committed generated modules anew")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file whose every test needs frameworks imports some of them; where they are left out it is not imported either."""
+    if collection_path.suffix == ".py" and "not frameworks" in config.option.markexpr:
+        return "\npytestmark = [pytest.mark.frameworks" in collection_path.read_text(encoding="utf-8") or None
+    return None

@@ -15,6 +15,8 @@ from onnx import TensorProto, helper
 
 from tests.frameworks import onnx_adapter
 
+pytestmark = [pytest.mark.frameworks]
+
 COUNT = 6  # cases of each operator
 # float32 in, float32 through at most 6 steps of products with up to 20 terms: a few hundred roundings of 6e-8 relative to the
 # largest entry; ONNX Runtime also approximates tanh and sigmoid by rational functions, good to a few 1e-7.

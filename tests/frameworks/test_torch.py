@@ -12,6 +12,8 @@ import rnnproof as rp
 from rnnproof import layers
 from rnnproof.runtime import converters
 
+pytestmark = [pytest.mark.frameworks]
+
 CELLS = {"simple_rnn": "RNN", "lstm": "LSTM", "gru_reset_after": "GRU"}
 T, B, INPUT, HIDDEN = 7, 3, 4, 5
 # float64: some hundred roundings of 1e-16 over 7 steps of sums of 5 products, relative to the array's largest entry

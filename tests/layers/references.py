@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
-import keras
 import numpy as np
-import tensorflow as tf
-import tf_keras
-from tf_keras.api._v1.keras import layers as v1
 
 from tests.layers.cases import INPUT, B, Case, Data, T, Values
-
-tf_keras.backend.set_floatx("float64")  # its regularisers and optimisers keep their numbers in this precision
+from tests.lazy import keras, tf
+from tests.lazy import tf_keras_v1_layers as v1
 
 
 def tf_keras_v1(case: Case, given: Data) -> Values:

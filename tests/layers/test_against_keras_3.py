@@ -7,7 +7,7 @@ import pytest
 from tests.layers import cases, grid
 from tests.layers.cases import Case
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+pytestmark = [pytest.mark.frameworks, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")]
 
 # As for tf_keras, but Keras 3's regularisers keep their numbers in float32, whose 0.01 is off by 2e-8 relative, and a penalty's
 # gradient can be most of a gradient; measured 2e-8 at most. Without regularisers the limit is that of float64.

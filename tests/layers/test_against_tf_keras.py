@@ -12,7 +12,7 @@ from rnnproof.layers import base, recurrent
 from tests.layers import cases, grid
 from tests.layers.cases import Case
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+pytestmark = [pytest.mark.frameworks, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")]
 
 # float64 through at most 4 steps of at most 24 sums of 6 products: a few hundred roundings of 1e-16, relative to the array's
 # largest entry; relu lets values grow from step to step, and the worst seen is 3e-14. 1e-10 is the limit.

@@ -9,9 +9,11 @@ from types import ModuleType
 
 import pytest
 
-from tests.layers import keras_adapter, references
+from tests.layers import keras_adapter
+from tests.lazy import keras
 
-FOLDER = Path(references.keras.__file__).parent / "src" / "layers" / "rnn"
+pytestmark = [pytest.mark.frameworks]
+
 FILES = ("simple_rnn_test", "lstm_test", "gru_test")
 # What is about TensorFlow's tracing and torch's CUDA kernels, not about layers' numbers.
 LEFT_OUT = {
@@ -43,7 +45,8 @@ RUN = {
 
 def loaded(name: str) -> ModuleType:
     """The test module with our layers in the place of `layers`."""
-    spec = importlib.util.spec_from_file_location(f"keras_own_{name}", FOLDER / f"{name}.py")
+    folder = Path(str(keras.__file__)).parent / "src" / "layers" / "rnn"
+    spec = importlib.util.spec_from_file_location(f"keras_own_{name}", folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rnnproof.layers import losses
-from tests.layers.references import tf, tf_keras
+from tests.lazy import tf, tf_keras
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+pytestmark = [pytest.mark.frameworks, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")]
 
 CLASSES = 5
 TOLERANCE = 1e-13  # float64: sums of 5 terms and of 12 rows, exp and log; some tens of roundings

@@ -7,7 +7,10 @@ import pytest
 
 from tests.layers import training
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.frameworks,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"),
+]
 
 # Each step rounds by about 1e-15, and training multiplies earlier differences by at most a few per cent a step: 1e-15 * 1.1^100
 # is 1e-11; measured below 1e-14. Clipped, because SimpleRNN's training on the vowels is chaotic otherwise: 1e-16 becomes 1e-5

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
 import numpy as np
-import tensorflow as tf
-import tf_keras
-from tf_keras.api._v1.keras import layers as v1
-from tf_keras.src.optimizers import optimizer_v1
 
 from rnnproof import optimizers
 from rnnproof.layers import GRU, LSTM, Dense, Sequential, SimpleRNN
 from rnnproof.layers import losses as loss_functions
-
-tf_keras.backend.set_floatx("float64")
+from tests.lazy import tf, tf_keras
+from tests.lazy import tf_keras_v1_layers as v1
+from tests.lazy import tf_keras_v1_optimizers as optimizer_v1
 
 CLIP = 1.0  # of each array's norm, as tf_keras's v1 optimisers have it; SimpleRNN's gradients explode on the vowels without
 LAYERS = {"SimpleRNN": SimpleRNN, "LSTM": LSTM, "GRU": GRU}

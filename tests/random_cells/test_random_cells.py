@@ -22,6 +22,8 @@ from tests.random_cells.random_tree import Recipe, Symbol
 from tests.random_cells.torch_functions import FUNCTIONS
 from tests.random_cells.torch_oracle import Answer, Point, answer
 
+pytestmark = [pytest.mark.frameworks]
+
 CELLS, CHUNK = 500, 20
 PLANTED = range(40, 60)
 REFUSED_AT_MOST = 0.05

@@ -12,7 +12,7 @@ from rnnproof import optimizers
 from tests.runtime import trajectories
 from tests.runtime.trajectories import CLIPS, OPTIONS, STEPS, error, ours, v1
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+pytestmark = [pytest.mark.frameworks, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")]
 
 # All in float64. A step makes some ten roundings of 1e-16 of the variable's size; over 50 steps on this loss, whose curvature
 # times the learning rate is below one, they add up at most: 50 * 10 * 1e-16 = 5e-14.

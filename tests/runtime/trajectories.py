@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
 import numpy as np
-import tensorflow as tf
-import tf_keras
-from tf_keras.src.optimizers import optimizer_v1
 
 from rnnproof import optimizers
-
-tf_keras.backend.set_floatx("float64")  # hyperparameters are variables there, and would be float32 otherwise
+from tests.lazy import tf
+from tests.lazy import tf_keras_v1_optimizers as optimizer_v1
 
 STEPS, SIZE, SPLIT = 50, 11, 4
 _RNG = np.random.default_rng(3)

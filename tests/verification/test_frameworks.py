@@ -14,6 +14,8 @@ from rnnproof.verification.module_under_test import Subject
 from rnnproof.verification.sample import Layout
 from tests import zoo
 
+pytestmark = [pytest.mark.frameworks]
+
 SIZES = {"T": 3, "B": 2, "input": 4, "hidden": 5}
 
 
