@@ -1,1 +1,4 @@
-"""The catalogue's cells as modules that `rnnproof generate` wrote; each needs NumPy alone and can be copied out of here."""
+"""The catalogue's cells as generated modules; what they have in common besides their mathematics is `support`.
+
+They need NumPy alone. `rnnproof generate NAME` writes the same module with its support inside, to be copied anywhere.
+"""

@@ -13,12 +13,26 @@ nothing that the call returned. A Trace's arrays are read by `backward`; do not 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
-Shaped = tuple[str, tuple[str, ...], tuple[int, ...]]  # what an array is, its shape by names, its shape
+from rnnproof.cells.support import (
+    Array,
+    Gradients,
+    Packed,
+    Trace,
+    _arrays,
+    _checked,
+    _columns,
+    _entered,
+    _for_one_step,
+    _rows,
+    _seeded,
+    _sequence,
+    _signature,
+    _total,
+)
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "W": ("hidden", "input"),
@@ -33,33 +47,9 @@ READ_STATES: tuple[str, ...] = ("h",)  # the states whose value one step before 
 INPUT: str | None = "input"
 
 
-class Packed(NamedTuple):
-    """Parameters made ready by `prepare`; opaque."""
-
-    sizes: dict[str, int]
-    given: dict[str, Array]
-    arrays: dict[str, Array]
-
-
-class Trace(NamedTuple):
-    """What `forward` returns: `states[name]` (T, B, size), and what `backward` needs."""
-
-    states: dict[str, Array]
-    packed: Packed
-    tape: dict[str, Array]
-
-
-class Gradients(NamedTuple):
-    """What `backward` returns: `params[name]` shaped as in PARAMETERS, `inputs` (T, B, input) or None, `initial[state]`."""
-
-    params: dict[str, Array]
-    inputs: Array | None
-    initial: dict[str, Array]
-
-
 def prepare(params: Mapping[str, Any]) -> Packed:
     """Check and pack the parameters once, for many calls. Raises ValueError naming what is missing, unknown or misshapen."""
-    given, sizes = _checked(params)
+    given, sizes = _checked(params, SIGNATURE)
     W = given["W"]
     R = given["R"]
     b = given["b"].reshape(*given["b"].shape, 1)
@@ -76,7 +66,7 @@ def forward(params: Mapping[str, Any] | Packed, xs: Any, initial: Mapping[str, A
     has the common dtype of all arguments. Raises ValueError where a size or a name does not fit.
     """
     packed = params if isinstance(params, Packed) else prepare(params)
-    xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial)
+    xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial, SIGNATURE)
     n_hidden = sizes["hidden"]
     W = packed.arrays["W"]
     R = packed.arrays["R"]
@@ -103,7 +93,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
     Parameter gradients are summed over the steps and the batch. Raises ValueError where a size or a name does not fit.
     """
     packed, tape = trace.packed, trace.tape
-    seeds, steps, batch, sizes, dtype = _seeded(trace, d_states)
+    seeds, steps, batch, sizes, dtype = _seeded(trace, d_states, SIGNATURE)
     n_hidden = sizes["hidden"]
     R_T = packed.arrays["R_T"]
     W_T = packed.arrays["W_T"]
@@ -137,159 +127,8 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
 
 def step(params: Mapping[str, Any] | Packed, x: Any, states: Mapping[str, Any]) -> dict[str, Array]:
     """One step: x (B, input) (None for a cell without input), `states` {state: (B, size)} -> the new states."""
-    if not isinstance(params, Packed):
-        _known(params, PARAMETERS, "parameter")
-        params = {name: np.asarray(a)[np.newaxis] if PARAMETERS[name][:1] == ("steps",) else a for name, a in params.items()}
-    trace = forward(params, x[np.newaxis], states)
+    trace = forward(_for_one_step(params, SIGNATURE), x[np.newaxis], states)
     return {name: values[-1] for name, values in trace.states.items()}
 
 
-def _checked(params: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, int]]:
-    """The parameters as arrays of one kind, in order, and the sizes that follow from them."""
-    _known(params, PARAMETERS, "parameter")
-    given: dict[str, Array] = {}
-    for name, shape in PARAMETERS.items():
-        if name not in params:
-            raise ValueError(f"parameter {name!r} is missing; give an array of shape {_text(shape)}")
-        given[name] = _array(params[name], f"parameter {name!r}")
-    sizes: dict[str, int] = {}
-    _solve(sizes, _shapes(given))
-    return given, sizes
-
-
-def _entered(
-    packed: Packed, xs: Any, initial: Mapping[str, Any] | None
-) -> tuple[Any, dict[str, Array], int, int, dict[str, int], np.dtype[Any]]:
-    """Inputs and initial states, checked; the number of steps, the batch, all sizes, the common dtype."""
-    sizes, given = dict(packed.sizes), dict(initial or {})
-    _known(given, STATE_SIZES, "state")
-    first = {name: _array(value, f"initial state {name!r}") for name, value in given.items()}
-    arrays: list[Shaped] = [(f"initial state {name!r}", ("B", STATE_SIZES[name]), value.shape) for name, value in first.items()]
-    if INPUT is None:
-        if isinstance(xs, bool) or not isinstance(xs, (int, np.integer)) or xs < 0:
-            raise ValueError(f"xs is {type(xs).__name__}; this cell has no input: give the number of steps, an int")
-        if not first or any(name not in first for name in READ_STATES):
-            raise ValueError(f"initial is missing; this cell has no input: give a start for each of {READ_STATES}")
-    else:
-        xs = _array(xs, "xs")
-        sizes.update(zip(("T", "B"), xs.shape, strict=False))
-        arrays.insert(0, ("xs", ("T", "B", INPUT), xs.shape))
-    _solve(sizes, arrays)
-    steps, batch = int(sizes.pop("T", xs)), sizes.pop("B")
-    if sizes.setdefault("steps", steps) != steps:
-        raise ValueError(f"the parameters have {sizes['steps']} steps, xs has {steps}; give as many of each")
-    dtype = np.result_type(*packed.given.values(), *first.values(), *([] if INPUT is None else [xs]))
-    if INPUT is not None:
-        xs = xs.astype(dtype, copy=False)
-    zero = np.zeros((), dtype)
-    return xs, {name: first[name].T if name in first else zero for name in STATES}, steps, batch, sizes, dtype
-
-
-def _seeded(trace: Trace, d_states: Mapping[str, Any]) -> tuple[dict[str, Array], int, int, dict[str, int], np.dtype[Any]]:
-    """The gradients that reach the states from outside, as (steps, rows, batch); the sizes and dtype of the trace."""
-    _known(d_states, STATE_SIZES, "state")
-    shape = trace.states[STATES[0]].shape
-    dtype = trace.states[STATES[0]].dtype
-    seeds = {}
-    for name, values in trace.states.items():
-        if d_states.get(name) is None:
-            seeds[name] = np.broadcast_to(np.zeros((), dtype), values.shape).swapaxes(1, 2)
-            continue
-        given = _array(d_states[name], f"d_states[{name!r}]")
-        if given.shape != values.shape:
-            wanted = f"(T, B, {STATE_SIZES[name]}) = {values.shape}"
-            raise ValueError(f"d_states[{name!r}] has shape {given.shape}; it should be {wanted}")
-        seeds[name] = given.astype(dtype, copy=False).swapaxes(1, 2)
-    return seeds, shape[0], shape[1], trace.packed.sizes, dtype
-
-
-def _shapes(given: Mapping[str, Array]) -> list[Shaped]:
-    return [(f"parameter {name!r}", shape, given[name].shape) for name, shape in PARAMETERS.items()]
-
-
-def _solve(sizes: dict[str, int], arrays: list[Shaped]) -> None:
-    """Add the sizes that follow from the arrays' shapes: an axis tells the one open size in it, alone before in a sum."""
-    for what, names, shape in arrays:
-        if len(shape) != len(names):
-            raise ValueError(f"{what} has shape {shape}; it should be {_text(names)}")
-    axes = [axis for _, names, shape in arrays for axis in zip(names, shape, strict=True) if axis[0] not in sizes]
-    axes.sort(key=lambda axis: axis[0].count("+"))
-    more = True
-    while more:
-        more = False
-        for total, length in axes:
-            parts = total.split("+")
-            unknown = [size for size in parts if size not in sizes and not size.isdecimal()]
-            rest = length - sum(_length(sizes, size) for size in parts if size not in unknown)
-            if len(set(unknown)) == 1 and rest >= 0 and rest % len(unknown) == 0:
-                sizes[unknown[0]] = rest // len(unknown)
-                more = True
-    for what, names, shape in arrays:
-        if any(length != sizes.get(total) for total, length in zip(names, shape, strict=True)):
-            _agree(sizes, what, names, shape)
-
-
-def _agree(sizes: dict[str, int], what: str, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
-    """Raises ValueError where the shape is not of the sizes; sums of sizes are open as long as one of them is."""
-    due = tuple(str(_length(sizes, total)) if _is_known(sizes, total) else total for total in names)
-    if any(_is_known(sizes, total) and _length(sizes, total) != length for total, length in zip(names, shape, strict=True)):
-        raise ValueError(f"{what} has shape {shape}; it should be {_text(names)} = {_text(due)}")
-
-
-def _is_known(sizes: dict[str, int], total: str) -> bool:
-    return all(size in sizes or size.isdecimal() for size in total.split("+"))
-
-
-def _length(sizes: dict[str, int], size: str) -> int:
-    """The length that "hidden" or "hidden+input" stands for."""
-    return sum(int(part) if part.isdecimal() else sizes[part] for part in size.split("+"))
-
-
-def _known(given: Mapping[str, Any], names: Mapping[str, Any], what: str) -> None:
-    unknown = [name for name in given if name not in names]
-    if unknown:
-        raise ValueError(f"unknown {what} {unknown[0]!r}; this cell has {', '.join(names) or 'none'}")
-
-
-def _array(value: Any, what: str) -> Array:
-    """A copy, so that nothing that is kept or returned changes with the caller's array."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise ValueError(f"{what} is a masked array, and masks are not read; give its .data, or .filled(...)")
-    array = np.array(value)
-    if array.dtype.kind in "biu":
-        array = array.astype(float)
-    if array.dtype.kind not in "fc":
-        raise ValueError(f"{what} holds {array.dtype}; it should hold real or complex numbers")
-    return array
-
-
-def _text(shape: tuple[str, ...]) -> str:
-    return f"({', '.join(shape)}{',' if len(shape) == 1 else ''})"
-
-
-def _arrays(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[Array]:
-    """Empty arrays in one piece of memory, which the operating system can hand over in large pages."""
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    parts = np.split(np.empty(sum(sizes), dtype), np.cumsum(sizes)[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-
-
-def _rows(a: Array) -> Array:
-    """(steps, rows, batch) -> (rows, steps * batch): a product then sums over all steps and sequences at once."""
-    return a.swapaxes(0, 1).reshape(a.shape[1], a.shape[0] * a.shape[2])
-
-
-def _sequence(a: Array, steps: int, batch: int) -> Array:
-    """(rows, steps * batch) -> (steps, rows, batch)."""
-    return a.reshape(a.shape[0], steps, batch).swapaxes(0, 1)
-
-
-def _columns(a: Array) -> Array:
-    """(steps, rows, batch) -> (steps * batch, rows)."""
-    return a.swapaxes(1, 2).reshape(a.shape[0] * a.shape[2], a.shape[1])
-
-
-def _total(a: Array) -> Array:
-    """(steps, rows, batch) -> (rows, 1), summed over the steps and the batch."""
-    total: Array = a.sum(axis=(0, 2))
-    return total[:, np.newaxis]
+SIGNATURE = _signature(PARAMETERS, STATE_SIZES, READ_STATES, INPUT, {})

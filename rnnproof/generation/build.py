@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from rnnproof.equations.cell import Cell
-from rnnproof.generation.module import generate
+from rnnproof.generation.generate import generate
 
 _numbers = itertools.count(1)
 _LOADED: weakref.WeakValueDictionary[tuple[str, str], ModuleType] = weakref.WeakValueDictionary()

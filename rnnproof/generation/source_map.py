@@ -9,8 +9,9 @@ from rnnproof.calculus.lines import Lines
 from rnnproof.calculus.operations import Slice
 from rnnproof.calculus.program import Program
 from rnnproof.calculus.variables import Var
-from rnnproof.generation.module import Module
-from rnnproof.generation.printer import SIGN
+from rnnproof.generation.numpy.module import print_module
+from rnnproof.generation.pipeline import pipeline
+from rnnproof.generation.target import Mark
 
 
 @dataclass(frozen=True)
@@ -23,26 +24,25 @@ class Annotated:
 
 def annotate(derivation: Lines) -> Annotated:
     """What `generate` makes of the derivation's cell, its lines marked. Raises what `generate` raises."""
-    module = Module(derivation.cell)
+    lowered = pipeline(derivation.cell)
+    source = print_module(lowered)
     formulas: dict[str, list[int]] = {}
     for step in derivation.steps:
         for name in step.of:
             formulas.setdefault(name, []).append(step.number)
-    programs = {"forward": module.forward.program, "backward": module.backward.program}
+    programs = {"forward": lowered.forward.program, "backward": lowered.backward.program}
     owned = {way: owners(program, formulas.keys()) for way, program in programs.items()}
-    lines, marks = [], []
-    for number, line in enumerate(module.signed().split("\n"), start=1):
-        text, *signs = line.split(SIGN)
-        names = [name for sign in signs for name in _names(module.signs[int(sign)], owned)]
-        computed = {found for name in names for found in formulas.get(name, ())}
-        lines.append(text)
-        if computed:
-            marks.append((number, tuple(sorted(computed))))
-    return Annotated("\n".join(lines), tuple(marks))
+    marks = []
+    for line, computes in source.marks:
+        names = [name for mark in computes for name in _names(mark, owned)]
+        numbers = {number for name in names for number in formulas.get(name, ())}
+        if numbers:
+            marks.append((line, tuple(sorted(numbers))))
+    return Annotated(source.text, tuple(marks))
 
 
-def _names(sign: tuple[str, Var | str], owned: dict[str, dict[Var, tuple[str, ...]]]) -> tuple[str, ...]:
-    way, what = sign
+def _names(mark: Mark, owned: dict[str, dict[Var, tuple[str, ...]]]) -> tuple[str, ...]:
+    way, what = mark
     return (what,) if isinstance(what, str) else owned[way].get(what, ())
 
 

@@ -21,8 +21,9 @@ from tabulate import tabulate
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.generation.build import load_text
-from rnnproof.generation.module import Module, without_signs
-from rnnproof.generation.validation import ValidationError, validate
+from rnnproof.generation.numpy.module import print_module
+from rnnproof.generation.numpy.validation import ValidationError, validate
+from rnnproof.generation.pipeline import pipeline
 from tests.generation.cells import CELLS
 from tests.generation.problems import SHAPES, problem
 
@@ -246,8 +247,8 @@ def every_cell() -> Iterator[Cell]:
 
 def plant(cell: Cell, each: int, rng: np.random.Generator) -> Iterator[Outcome]:
     """So many faults of each kind, or all there are."""
-    module = Module(cell)
-    text = without_signs(module.signed())
+    lowered = pipeline(cell)
+    text = print_module(lowered).text
     right = numbers(text)
     kinds: dict[str, list[Fault]] = defaultdict(list)
     for fault in faults(text):
@@ -257,7 +258,7 @@ def plant(cell: Cell, each: int, rng: np.random.Generator) -> Iterator[Outcome]:
             fault = planted[number]
             wrong = fault.planted(text)
             try:
-                validate(wrong, module.forward.program, module.backward.program)
+                validate(wrong, lowered.forward.program, lowered.backward.program)
                 refusal = ""
             except ValidationError as error:
                 refusal = str(error)

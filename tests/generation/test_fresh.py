@@ -9,14 +9,15 @@ import pytest
 
 import rnnproof.cells
 from rnnproof.equations import catalogue
-from rnnproof.generation import generate
+from rnnproof.generation.numpy.module import print_for_package
+from rnnproof.generation.pipeline import pipeline
 
 FOLDER = Path(rnnproof.cells.__file__).parent
 
 
 @pytest.mark.parametrize("name", catalogue.names())
 def test_committed_module_is_fresh(name: str, request: pytest.FixtureRequest) -> None:
-    path, fresh = FOLDER / f"{name}.py", generate(catalogue.load(name))
+    path, fresh = FOLDER / f"{name}.py", print_for_package(pipeline(catalogue.load(name))).text
     if request.config.getoption("--update"):
         path.write_text(fresh)
     committed = path.read_text() if path.exists() else ""
@@ -25,4 +26,4 @@ def test_committed_module_is_fresh(name: str, request: pytest.FixtureRequest) ->
 
 
 def test_no_module_without_a_document() -> None:
-    assert {path.stem for path in FOLDER.glob("*.py")} == {"__init__", *catalogue.names()}
+    assert {path.stem for path in FOLDER.glob("*.py")} == {"__init__", "support", *catalogue.names()}

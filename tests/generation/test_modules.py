@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from rnnproof.cells import gru, lstm
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.reader import read_text
@@ -288,3 +289,14 @@ def test_a_size_that_nothing_shows_is_named() -> None:
     with pytest.raises(ValueError, match=r"the size '\w+' is open: neither the parameters nor xs .* give initial state 'm'"):
         mod.forward(params, xs)
     assert mod.forward(params, xs, {"m": initial["m"]}).states["m"].shape == (4, 3, initial["m"].shape[1])
+
+
+def test_what_another_cell_made_is_refused() -> None:
+    """The modules of the package share the types of what they return."""
+    rng = np.random.default_rng(0)
+    params = {name: rng.normal(size=(5,) if len(shape) == 1 else (5, 5)) for name, shape in gru.PARAMETERS.items()}
+    trace = gru.forward(gru.prepare(params), rng.normal(size=(3, 2, 5)))
+    with pytest.raises(ValueError, match="prepared for another cell; this one has W_hbar, R_hbar"):
+        lstm.forward(gru.prepare(params), rng.normal(size=(3, 2, 5)))
+    with pytest.raises(ValueError, match="of another cell; this one has the states h, c"):
+        lstm.backward(trace, {})

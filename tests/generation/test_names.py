@@ -14,11 +14,11 @@ import pytest
 
 import rnnproof as rp
 from rnnproof.equations import activations
-from rnnproof.generation import words
-from rnnproof.generation.module import Module
-from rnnproof.generation.template import FILLED
-from rnnproof.generation.validation import ValidationError, execution, validate
-from rnnproof.generation.words import RESERVED, identifier
+from rnnproof.generation.numpy import names as words
+from rnnproof.generation.numpy.names import RESERVED, identifier
+from rnnproof.generation.numpy.template import FILLED
+from rnnproof.generation.numpy.validation import ValidationError, execution, validate
+from rnnproof.generation.pipeline import pipeline
 
 PAIRED = ["np", "xs", "steps", "isinstance", "first", "seeds", "work_1", "h_seq", "n_hidden"]
 
@@ -101,12 +101,12 @@ def test_what_modules_of_different_cells_have_in_common_is_ours() -> None:
 def test_the_validation_refuses_a_line_that_takes_a_reserved_name() -> None:
     """So what RESERVED keeps from cells and what the lines between may call their own are the same names."""
     cell = rp.load("simple_rnn")
-    made = Module(cell)
+    lowered = pipeline(cell)
     good = rp.generate(cell)
     for name in ("first", "fixed", "seeds", "steps", "np", "_rows"):
         line = f"    {name} = np.empty((n_hidden, batch), dtype)\n    states = {{"
         with pytest.raises(ValidationError, match="a meaning of its own|should not stand here"):
-            validate(good.replace("    states = {", line), made.forward.program, made.backward.program)
+            validate(good.replace("    states = {", line), lowered.forward.program, lowered.backward.program)
 
 
 def test_a_name_that_is_not_reserved_stops_the_import(monkeypatch: pytest.MonkeyPatch) -> None:

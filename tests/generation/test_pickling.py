@@ -79,4 +79,4 @@ def test_the_lines_stay_as_long_as_a_function() -> None:
     gc.collect()
     with pytest.raises(ValueError, match="unknown parameter") as raised:
         step({"nothing": 1}, np.ones((1, 2)), {})
-    assert '_known(params, PARAMETERS, "parameter")' in "".join(traceback.format_exception(raised.value))
+    assert "forward(_for_one_step(params, SIGNATURE)" in "".join(traceback.format_exception(raised.value))

@@ -14,9 +14,10 @@ from rnnproof.equations import catalogue
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import GenerationError
 from rnnproof.generation import build, generate, storage
-from rnnproof.generation.module import Module, without_signs
-from rnnproof.generation.validation import ValidationError, validate, validate_unrolled
-from rnnproof.generation.validation.symbolic_values import Extents, Terms, at_most
+from rnnproof.generation.numpy.module import print_module
+from rnnproof.generation.numpy.validation import ValidationError, validate, validate_unrolled
+from rnnproof.generation.numpy.validation.symbolic_values import Extents, Terms, at_most
+from rnnproof.generation.pipeline import pipeline
 from tests.generation.cells import CELLS
 from tests.generation.planting import KINDS, every_cell, plant, table
 from tests.generation.problems import SHAPES, close, complex_step, loss, problem
@@ -90,9 +91,8 @@ def test_faults_of_storage_are_refused(
     monkeypatch.setattr(storage._Assigner, name, wrong)
     refused = 0
     for cell in every_cell():
-        module = Module(cell)
         try:
-            module.signed()
+            print_module(pipeline(cell))
         except (ValidationError, KeyError):  # a state without its array cannot even be printed
             refused += 1
     assert refused >= at_least
@@ -139,11 +139,11 @@ def test_a_step_written_out_wrong_is_refused() -> None:
     ],
 )
 def test_a_fault_is_told_with_statement_array_and_value(old: str, new: str, message: str) -> None:
-    module = Module(catalogue.load("simple_rnn"))
-    text = without_signs(module.signed())
+    lowered = pipeline(catalogue.load("simple_rnn"))
+    text = print_module(lowered).text
     assert old in text
     with pytest.raises(ValidationError, match=message) as refusal:
-        validate(text.replace(old, new), module.forward.program, module.backward.program)
+        validate(text.replace(old, new), lowered.forward.program, lowered.backward.program)
     assert str(refusal.value).startswith("cell simple_rnn: ")
 
 
@@ -229,16 +229,16 @@ BREAKS = {
 
 @pytest.mark.parametrize(("name", "old", "new"), BREAKS.values(), ids=BREAKS)
 def test_what_once_got_past_is_refused(name: str, old: str, new: str) -> None:
-    module = Module(catalogue.load(name))
-    text = without_signs(module.signed())
+    lowered = pipeline(catalogue.load(name))
+    text = print_module(lowered).text
     assert old in text
     with pytest.raises(ValidationError, match=f"cell {name}"):
-        validate(text.replace(old, new), module.forward.program, module.backward.program)
+        validate(text.replace(old, new), lowered.forward.program, lowered.backward.program)
 
 
 def test_a_late_packing_module_checks_and_packs_in_that_order() -> None:
-    module = Module(read_text(r"$z_t = [o_t; x_t]$, $o_t = \tanh(Y [x_t; s_{t-1}])$, $s_t = 0.5 s_{t-1}$", name="late")[0])
-    text = without_signs(module.signed())
+    lowered = pipeline(read_text(r"$z_t = [o_t; x_t]$, $o_t = \tanh(Y [x_t; s_{t-1}])$, $s_t = 0.5 s_{t-1}$", name="late")[0])
+    text = print_module(lowered).text
     assert "_pack(" in text
     for old, new in (
         ("return Packed(sizes, given, {})", 'given["Y"] += 1\n    return Packed(sizes, given, {})'),
@@ -246,7 +246,7 @@ def test_a_late_packing_module_checks_and_packs_in_that_order() -> None:
     ):
         assert old in text
         with pytest.raises(ValidationError, match="cell late"):
-            validate(text.replace(old, new), module.forward.program, module.backward.program)
+            validate(text.replace(old, new), lowered.forward.program, lowered.backward.program)
 
 
 @pytest.mark.parametrize("name", ["first", "seeds", "isinstance", "nothing", r"work\_1"])

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from rnnproof.generation.validation.memory import Array, View
-from rnnproof.generation.validation.symbolic_values import Terms, ValidationError
+from rnnproof.generation.numpy.validation.memory import Array, View
+from rnnproof.generation.numpy.validation.symbolic_values import Terms, ValidationError
 
 
 class Scope:

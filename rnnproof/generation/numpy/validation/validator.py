@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rnnproof.calculus.program import Port, Program, Role
-from rnnproof.generation.validation.execution import PACKS_LATE, Execution
-from rnnproof.generation.validation.meaning import leaf, values
-from rnnproof.generation.validation.memory import Array, Operand, View
-from rnnproof.generation.validation.module_tables import check_tables
-from rnnproof.generation.validation.symbolic_values import Terms, ValidationError, Value
+from rnnproof.generation.numpy.validation.execution import PACKS_LATE, Execution
+from rnnproof.generation.numpy.validation.meaning import leaf, values
+from rnnproof.generation.numpy.validation.memory import Array, Operand, View
+from rnnproof.generation.numpy.validation.module_tables import check_tables
+from rnnproof.generation.numpy.validation.symbolic_values import Terms, ValidationError, Value
 
 
 def validate(text: str, forward: Program, backward: Program) -> None:
@@ -157,7 +157,7 @@ def _signatures(late: bool, constants: bool) -> tuple[str, ...]:
 
 
 _SIGNATURES = frozenset(_signatures(late, constants) for late in (True, False) for constants in (True, False))
-_PREPARE = ["given, sizes = _checked(params)", "return Packed(sizes, given, {})"]
+_PREPARE = ["given, sizes = _checked(params, SIGNATURE)", "return Packed(sizes, given, {})"]
 
 
 class Functions:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rnnproof.generation.validation.meaning import elementwise
-from rnnproof.generation.validation.memory import Operand
-from rnnproof.generation.validation.symbolic_values import Terms, ValidationError, Value
+from rnnproof.generation.numpy.validation.meaning import elementwise
+from rnnproof.generation.numpy.validation.memory import Operand
+from rnnproof.generation.numpy.validation.symbolic_values import Terms, ValidationError, Value
 
 _PRODUCTS = {
     ("p", "rb"): "rb",

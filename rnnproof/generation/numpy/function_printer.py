@@ -9,36 +9,28 @@ import sympy as sp
 from rnnproof.calculus.operations import Matmul, Slice
 from rnnproof.calculus.program import Step
 from rnnproof.calculus.variables import Var
-from rnnproof.generation.schedule import Schedule
-from rnnproof.generation.statements import IN_LOOP, expression, in_place
-from rnnproof.generation.storage import Layout, Region
-from rnnproof.generation.words import bounds, comment, identifier, plain, size_text
-
-SIGN = "\0"  # ends a line, ahead of the number of what the line computes; `generate` takes it off again
-Signs = list[tuple[str, Var | str]]  # (forward or backward, a value of the lowered Program or the name of one)
-
-
-def signed(lines: list[str], signs: Signs, way: str, *what: Var | str) -> list[str]:
-    """The lines, each with what it computes."""
-    signs += [(way, one) for one in what]
-    return [line + "".join(f"{SIGN}{len(signs) - len(what) + at}" for at in range(len(what))) for line in lines]
+from rnnproof.generation.numpy.names import bounds, comment, identifier, plain, size_text
+from rnnproof.generation.numpy.operation_text import IN_LOOP, expression, in_place
+from rnnproof.generation.numpy.statement import Statement, statements
+from rnnproof.generation.pipeline import Direction
+from rnnproof.generation.storage import Region
 
 
 @dataclass
 class Body:
-    """Lines of a function, by place."""
+    """Statements of a function, by place; `arrays` are the sequences it allocates, with their shapes."""
 
     arrays: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    before: list[str] = field(default_factory=list)
-    loop: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
+    before: list[Statement] = field(default_factory=list)
+    loop: list[Statement] = field(default_factory=list)
+    after: list[Statement] = field(default_factory=list)
 
 
 class Printer:
     """Prints one direction, `way`; `given` says how the arrays that exist already are called: {buffer's name: text}."""
 
-    def __init__(self, plan: Schedule, layout: Layout, given: dict[str, str], way: str, signs: Signs) -> None:
-        self.plan, self.layout, self.way, self.signs = plan, layout, way, signs
+    def __init__(self, direction: Direction, given: dict[str, str], way: str) -> None:
+        self.plan, self.layout, self.way = direction.plan, direction.layout, way
         self.says = "back through " if way == "backward" else ""
         self.given = given
         self.body = Body()
@@ -85,7 +77,7 @@ class Printer:
         target = self.body.after if self.place == "after" else self.body.before
         axis = "" if base.endswith("]") else ":, "
         text = f"{base[:-1]}, {self.rows(region)}]" if base.endswith("]") else f"{base}[{axis}{self.rows(region)}]"
-        target.append(f"{name} = {text}")
+        target.append(Statement(f"{name} = {text}"))
         self.made.add(name)
         return name
 
@@ -101,7 +93,7 @@ class Printer:
             extent = ("steps", size_text(buffer.rows), "batch")
             self.body.arrays[name] = (extent[1], extent[0], extent[2]) if buffer.by_rows else extent
             if buffer.by_rows:
-                self.body.before.append(f"{name} = {name}.swapaxes(0, 1)")
+                self.body.before.append(Statement(f"{name} = {name}.swapaxes(0, 1)"))
         return name
 
     def parameter(self, var: Var) -> str:
@@ -127,10 +119,11 @@ class Printer:
         base = self.given.get(buffer.name) or self.names.get(whole, identifier(buffer.name))
         if base not in self.made:
             self.made.add(base)
-            self.body.before.append(f"{base} = np.empty(({size_text(buffer.rows)}, batch), dtype)")
+            self.body.before.append(Statement(f"{base} = np.empty(({size_text(buffer.rows)}, batch), dtype)"))
         if name not in self.made:
             self.made.add(name)
-            self.body.before.append(f"{name} = {base}" if region.whole else f"{name} = {base}[{self.rows(region)}]")
+            part = base if region.whole else f"{base}[{self.rows(region)}]"
+            self.body.before.append(Statement(f"{name} = {part}"))
 
     def text(self, var: Var) -> str:
         return self.here(var) if self.place == "loop" else self.sequence(var)
@@ -138,25 +131,25 @@ class Printer:
     # steps
 
     def run(self) -> Body:
-        for place, lines in (("before", self.body.before), ("loop", self.body.loop), ("after", self.body.after)):
+        for place, body in (("before", self.body.before), ("loop", self.body.loop), ("after", self.body.after)):
             self.place = place
             for step in self.plan.of(self.place):
                 written = self._step(step)
                 if written and self.place != "before":
-                    said = [line for line in step.tex.split("\n") if line and line not in self.said]
-                    lines += [part for line in said for part in comment(f"{self.says}{plain(line)}")]
-                    self.said.update(said)
-                lines += signed(written, self.signs, self.way, step.target)
+                    equations = [line for line in step.tex.split("\n") if line and line not in self.said]
+                    body += statements(part for line in equations for part in comment(f"{self.says}{plain(line)}"))
+                    self.said.update(equations)
+                body += statements(written, ((self.way, step.target),))
             if self.place == "loop":
-                lines += self._copies()
+                body += self._copies()
         return self.body
 
-    def _copies(self) -> list[str]:
-        lines = []
+    def _copies(self) -> list[Statement]:
+        lines: list[Statement] = []
         several = len(self.layout.copies) > 1
         for number_, (var, _) in enumerate(self.layout.copies):
             if several:
-                lines.append(f"kept_{number_} = {self.here(var)}.copy()")
+                lines.append(Statement(f"kept_{number_} = {self.here(var)}.copy()"))
         for number_, (var, region) in enumerate(self.layout.copies):
             source = f"kept_{number_}" if several else self.here(var)
             if region.buffer.kind == "carry":
@@ -165,7 +158,7 @@ class Printer:
             else:
                 target = f"{identifier(region.buffer.name.removeprefix('new '))}_new"
                 self.iterated.setdefault(target, self.given[region.buffer.name])
-            lines += signed([f"{target}[...] = {source}"], self.signs, self.way, var)
+            lines.append(Statement(f"{target}[...] = {source}", ((self.way, var),)))
         return lines
 
     def _step(self, step: Step) -> list[str]:
@@ -198,40 +191,42 @@ class Printer:
         whole = Region(region.buffer, sp.S.Zero, region.buffer.rows)
         return f"{self.names.get(whole, identifier(region.buffer.name))}_seq" not in self.made
 
-    def straight(self, backward: bool, steps: int) -> list[str]:
+    def straight(self, steps: int) -> list[Statement]:
         """The loop written out: each step's arrays are taken, then its lines follow; comments stand in the first alone."""
-        lines: list[str] = []
-        silent = [line for line in self.body.loop if not line.lstrip().startswith("#")]
+        lines: list[Statement] = []
+        silent = [line for line in self.body.loop if not line.is_comment]
         for count in range(steps):
-            number = steps - 1 - count if backward else count
-            lines.append(f"# step {number + 1}")
-            lines += [f"{name} = {_taken(text, number, steps)}" for name, text in self.iterated.items()]
+            number = steps - 1 - count if self.backward else count
+            lines.append(Statement(f"# step {number + 1}"))
+            lines += [Statement(f"{name} = {_taken(text, number)}") for name, text in self.iterated.items()]
             lines += silent if count else self.body.loop
         return lines
 
-    def header(self, backward: bool) -> list[str]:
-        """The loop's first line."""
+    def loop(self) -> list[Statement]:
+        """The loop over the steps."""
+        return [Statement(self._header()), *(statement.indented() for statement in self.body.loop)]
+
+    @property
+    def backward(self) -> bool:
+        """Whether the steps come in reverse."""
+        return self.way == "backward"
+
+    def _header(self) -> str:
         pairs = list(self.iterated.items())
         if not pairs:
-            return ["for _ in range(steps):"]
+            return "for _ in range(steps):"
         names = ", ".join(name for name, _ in pairs)
-        values = [f"{text}[::-1]" if backward else text for _, text in pairs]
+        values = [f"{text}[::-1]" if self.backward else text for _, text in pairs]
         if len(pairs) == 1:
-            return [f"for {names} in {values[0]}:"]
+            return f"for {names} in {values[0]}:"
         line = f"for {names} in zip({', '.join(values)}, strict=True):"
         if len(line) <= 110:
-            return [line]
-        return [
-            "for (",
-            *(f"    {name}," for name, _ in pairs),
-            ") in zip(",
-            *(f"    {v}," for v in values),
-            "    strict=True,",
-            "):",
-        ]
+            return line
+        targets = "".join(f"    {name},\n" for name, _ in pairs)
+        return f"for (\n{targets}) in zip(\n" + "".join(f"    {value},\n" for value in values) + "    strict=True,\n):"
 
 
-def _taken(sequence: str, number: int, steps: int) -> str:
+def _taken(sequence: str, number: int) -> str:
     """One step of a sequence as text; the sequences of states hold the initial value ahead of the first step."""
     for ending, shift in (("[:-1]", 0), ("[1:]", 1)):
         if sequence.endswith(ending):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rnnproof.generation.validation.symbolic_values import Cell, Terms, ValidationError, Value, at_most, cut
+from rnnproof.generation.numpy.validation.symbolic_values import Cell, Terms, ValidationError, Value, at_most, cut
 
 BEFORE, AFTER, START = "[:-1]", "[1:]", "[0]"
 

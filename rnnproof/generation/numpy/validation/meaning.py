@@ -11,7 +11,7 @@ from rnnproof.calculus.operations import Concat, Constant, Pad, Slice
 from rnnproof.calculus.program import Program, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.generation.lowered import Fill, Repeat, Select, Ufunc
-from rnnproof.generation.validation.symbolic_values import Terms, Value
+from rnnproof.generation.numpy.validation.symbolic_values import Terms, Value
 
 COMMUTATIVE = frozenset({"add", "multiply"})
 

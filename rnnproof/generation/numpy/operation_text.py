@@ -10,8 +10,8 @@ from rnnproof.calculus.operations import Concat, Constant, Identity, Pad, Slice
 from rnnproof.calculus.program import Step
 from rnnproof.calculus.variables import Var
 from rnnproof.generation.lowered import Fill, Repeat, Select, Ufunc
+from rnnproof.generation.numpy.names import bounds, number, size_text
 from rnnproof.generation.storage import Layout, rows_of
-from rnnproof.generation.words import bounds, number, size_text
 
 # Functions of one array, entry by entry and with `out`, that NumPy lacks; each has its text in the template.
 OWN = ("sigmoid",)

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from rnnproof.calculus.program import Port, Program, Role
-from rnnproof.generation.validation.symbolic_values import Terms, ValidationError
+from rnnproof.generation.numpy.validation.symbolic_values import Terms, ValidationError
 
 
 def check_tables(head: str, forward: Program, terms: Terms) -> None:
@@ -44,7 +44,7 @@ def _due(forward: Program, terms: Terms) -> dict[str, Any]:
 
 def _written(head: str) -> dict[str, Any]:
     tables: dict[str, Any] = {}
-    for node in ast.parse(head[head.index("\nPARAMETERS:") : head.index("\nclass Packed")]).body:
+    for node in ast.parse(head[head.index("\nPARAMETERS:") :]).body:
         match node:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 tables[name] = ast.literal_eval(value)

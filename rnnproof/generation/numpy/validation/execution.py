@@ -7,26 +7,29 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rnnproof.generation.template import TABLES
-from rnnproof.generation.validation.array_operations import repeated
-from rnnproof.generation.validation.evaluation import OPERATORS, Expressions
-from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Array, Operand, View
-from rnnproof.generation.validation.symbolic_values import Segment, Terms, ValidationError, Value
-from rnnproof.generation.words import RESERVED
+from rnnproof.generation.numpy.names import RESERVED
+from rnnproof.generation.numpy.template import TABLES
+from rnnproof.generation.numpy.validation.array_operations import repeated
+from rnnproof.generation.numpy.validation.evaluation import OPERATORS, Expressions
+from rnnproof.generation.numpy.validation.memory import AFTER, BEFORE, START, Array, Operand, View
+from rnnproof.generation.numpy.validation.symbolic_values import Segment, Terms, ValidationError, Value
 
 PACKS_LATE = "packed = packed._replace(arrays=_pack(packed.given, sizes))"
 
 # How functions begin, the same for every cell: what a statement needs, and what it binds.
 _ENTERED = ("xs", "first", "steps", "batch", "sizes", "dtype")
 _PROLOGUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "given, sizes = _checked(params)": ((), ("given", "sizes")),
+    "given, sizes = _checked(params, SIGNATURE)": ((), ("given", "sizes")),
     "dtype = np.result_type(*given.values())": (("given",), ("dtype",)),
     "packed = params if isinstance(params, Packed) else prepare(params)": ((), ("packed.arrays",)),
-    "xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial)": (("packed.arrays",), _ENTERED),
+    "xs, first, steps, batch, sizes, dtype = _entered(packed, xs, initial, SIGNATURE)": (("packed.arrays",), _ENTERED),
     PACKS_LATE: (("packed.arrays", "sizes"), ("packed.arrays",)),
-    "fixed = _constants(constants, steps, batch, sizes, dtype)": (("steps", "batch", "sizes", "dtype"), ("fixed",)),
+    "fixed = _constants(constants, steps, batch, sizes, dtype, SIGNATURE)": (("steps", "batch", "sizes", "dtype"), ("fixed",)),
     "packed, tape = (trace.packed, trace.tape)": ((), ("packed.arrays", "packed.given", "tape")),
-    "seeds, steps, batch, sizes, dtype = _seeded(trace, d_states)": ((), ("seeds", "steps", "batch", "sizes", "dtype")),
+    "seeds, steps, batch, sizes, dtype = _seeded(trace, d_states, SIGNATURE)": (
+        (),
+        ("seeds", "steps", "batch", "sizes", "dtype"),
+    ),
 }
 
 

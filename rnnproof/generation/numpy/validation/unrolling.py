@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from rnnproof.generation.validation.symbolic_values import ValidationError
-from rnnproof.generation.validation.validator import Functions
+from rnnproof.generation.numpy.validation.symbolic_values import ValidationError
+from rnnproof.generation.numpy.validation.validator import Functions
 
 
 def validate_unrolled(text: str, looped: str, steps: int, cell: str) -> None:

@@ -14,18 +14,18 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.errors import GenerationError
-from rnnproof.generation.template import FILLED, FUNCTIONS, PACKS_LATE, TABLES, TEMPLATE
+from rnnproof.generation.numpy.template import FILLED, PACKS_LATE, TABLES, TEMPLATE, standalone, support
 
 
 def _own_names() -> frozenset[str]:
     """What a generated module calls its own things, read off its template: at the top, and in the functions that get filled."""
-    text = TEMPLATE.replace("@PREPARE@", PACKS_LATE).replace("@CLOSED@", "")
+    text = TEMPLATE.replace("@PREPARE@", PACKS_LATE).replace("@IMPORTS@", standalone(())[0])
     text = re.sub(r"^(@\w+@)+$", "", text, flags=re.M)
-    tree = ast.parse(re.sub(r"@\w+@", "_", text.replace("@PACK@", "    pass")))
+    tree = ast.parse(re.sub(r"@\w+@", "_", text.replace("@PACK@", "    pass").replace("@SUPPORT@", "")))
     filled = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in FILLED]
     used = {node.id for function in filled for node in ast.walk(function) if isinstance(node, ast.Name)}
     given = {node.arg for function in filled for node in ast.walk(function) if isinstance(node, ast.arg)}
-    return frozenset(used | given | {name for node in tree.body for name in _defined(node)})
+    return frozenset(used | given | support().keys() | {name for node in tree.body for name in _defined(node)})
 
 
 def _defined(node: ast.stmt) -> list[str]:
@@ -42,7 +42,7 @@ def _defined(node: ast.stmt) -> list[str]:
 
 # No variable of a cell gets one of these. Beside the template's there are the names in the lines between: the validation knows
 # each of these lines by heart, refuses any other, and cannot be imported where one of their names is missing here.
-RESERVED = _own_names() | {*FUNCTIONS, *TABLES, "constants", "fixed", *dir(builtins)}
+RESERVED = _own_names() | {*TABLES, "constants", "fixed", *dir(builtins)}
 _OURS = re.compile(r"(work|kept)_\d+|n_(hidden|input|\w+_(size|rank|input))|\w+_(seq|new)")
 
 

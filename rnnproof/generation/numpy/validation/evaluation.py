@@ -8,11 +8,11 @@ from dataclasses import replace
 from types import EllipsisType
 from typing import Any
 
-from rnnproof.generation.statements import OWN
-from rnnproof.generation.validation import array_operations
-from rnnproof.generation.validation.memory import AFTER, BEFORE, START, Operand, View
-from rnnproof.generation.validation.scope import Scope
-from rnnproof.generation.validation.symbolic_values import ValidationError
+from rnnproof.generation.numpy.operation_text import OWN
+from rnnproof.generation.numpy.validation import array_operations
+from rnnproof.generation.numpy.validation.memory import AFTER, BEFORE, START, Operand, View
+from rnnproof.generation.numpy.validation.scope import Scope
+from rnnproof.generation.numpy.validation.symbolic_values import ValidationError
 
 OPERATORS: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
 _RELATIONS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

@@ -7,8 +7,8 @@ It knows the lowered Programs and the text, and nothing of how the storage betwe
 Trusted, because the same for every cell: the helpers of the template (`_rows`, `_total`, ...) and NumPy's own meaning.
 """
 
-from rnnproof.generation.validation.symbolic_values import ValidationError
-from rnnproof.generation.validation.unrolling import validate_unrolled
-from rnnproof.generation.validation.validator import validate
+from rnnproof.generation.numpy.validation.symbolic_values import ValidationError
+from rnnproof.generation.numpy.validation.unrolling import validate_unrolled
+from rnnproof.generation.numpy.validation.validator import validate
 
 __all__ = ["ValidationError", "validate", "validate_unrolled"]
