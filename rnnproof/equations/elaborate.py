@@ -138,6 +138,8 @@ def settle(resolver: Resolver, statements: Sequence[Statement]) -> type_inferenc
     def assume() -> bool:
         if any(type_inference.scalar_sum(statement.right) for statement in statements):
             return True
+        if any(type_inference.scalar_divisor(statement.right) for statement in statements):
+            return True
         for quantity in resolver.quantities.values():
             if quantity.defined and quantity.kind is None:
                 quantity.kind = VECTOR

@@ -235,6 +235,15 @@ def scalar_sum(node: Any) -> bool:
     return any(scalar_sum(child) for child in children(node))
 
 
+def scalar_divisor(node: Any) -> bool:
+    """Make what stands below a line a scalar where nothing says what it is; whether any was made."""
+    known = Kinds()
+    if isinstance(node, Quotient) and known.kind(node.under) is None:
+        known.expect(node.under, SCALAR)
+        return known.changed
+    return any(scalar_divisor(child) for child in children(node))
+
+
 def _acted_on(factors: Sequence[Any], kinds: Sequence[str | None]) -> bool:
     """Whether the last factor is a lower-case symbol with the index, never defined, and matrices stand before it: W x_t."""
     last = factors[-1]

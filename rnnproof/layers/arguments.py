@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,20 +12,6 @@ import numpy as np
 from rnnproof.equations import activations, tracing
 
 Dtype = np.dtype[Any]
-
-
-def refuse(layer: type, unknown: Mapping[str, Any], hints: Mapping[str, str] | None = None) -> None:
-    """Raise TypeError for keyword arguments that a layer does not have, with the names of those it has."""
-    for name in unknown:
-        parameters = inspect.signature(layer).parameters.values()
-        names = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        hint = (hints or {}).get(name, "")
-        raise TypeError(f"{layer.__name__} has no argument {name!r}{hint}; it takes {', '.join(names)}")
-
-
-def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A constructor's own arguments, from its `locals()`."""
-    return {name: value for name, value in arguments.items() if name not in ("self", "unknown", "__class__")}
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

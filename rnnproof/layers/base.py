@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -33,6 +35,27 @@ class Weight:
     constraint: Callable[[Array], Array] | None = None
 
 
+L = TypeVar("L", bound="Layer")
+
+
+@dataclass_transform(eq_default=False)
+def configured(layer: type[L]) -> type[L]:
+    """A layer whose fields are its constructor's arguments, in order; one that it does not have is refused, with a hint."""
+    made = dataclass(eq=False, repr=False)(layer)
+    construct = made.__init__
+    names = list(inspect.signature(construct).parameters)[1:]
+
+    @wraps(construct)
+    def checked(self: L, *given: Any, **named: Any) -> None:
+        for name in named.keys() - set(names):
+            hint = made.HINTS.get(name, "")
+            raise TypeError(f"{made.__name__} has no argument {name!r}{hint}; it takes {', '.join(names)}")
+        construct(self, *given, **named)
+
+    made.__init__ = checked
+    return made
+
+
 class Layer:
     """Base of all layers.
 
@@ -42,6 +65,7 @@ class Layer:
     """
 
     registry: ClassVar[dict[str, type[Layer]]] = {}
+    HINTS: ClassVar[Mapping[str, str]] = {}  # what is meant by an argument that this layer does not have
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -67,6 +91,10 @@ class Layer:
         self.gradients: list[Array] = []
         self.losses: list[float] = []
         self.activity_regularizer = regularizers.get(config.get("activity_regularizer"), "activity_regularizer")
+
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor of a `configured` layer was given, before it is looked at."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     # weights
 

@@ -13,7 +13,7 @@ from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Cell
 from rnnproof.generation import build
 from rnnproof.layers import arguments
-from rnnproof.layers.base import Array, Layer, Named, Shape, Weight, treatment
+from rnnproof.layers.base import Array, Layer, Shape, Weight, configured, treatment
 
 _ROWS, _INPUT = (sp.Symbol(name, integer=True, positive=True) for name in ("units", "input"))
 
@@ -38,6 +38,7 @@ def softmax() -> ModuleType:
     return build(Cell.from_sympy("softmax", equations, previous={p: None}, inputs=[z], constants=[shift]))
 
 
+@configured
 class Dense(Layer):
     """activation(W x + b) along the last axis: x (B, ..., input) -> (B, ..., units).
 
@@ -45,29 +46,26 @@ class Dense(Layer):
     Raises TypeError for an unknown argument, ValueError for a bad value or shape.
     """
 
-    def __init__(
-        self,
-        units: int,
-        activation: Named = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        seed: int | None = None,
-        dtype: Any = None,
-        name: str | None = None,
-        **unknown: Any,
-    ) -> None:
-        config = arguments.given(locals())
-        arguments.refuse(Dense, unknown)
+    units: int
+    activation: Any = None
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    activity_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
+    seed: int | None = None
+    dtype: Any = None
+    name: Any = None
+
+    def __post_init__(self) -> None:
+        config = self.arguments()
         super().__init__(config)
-        self.units = arguments.whole("units", units)
-        self.activation = arguments.activation("activation", activation, rows=True)
-        self.use_bias = arguments.flag("use_bias", use_bias)
+        self.units = arguments.whole("units", self.units)
+        self.activation = arguments.activation("activation", self.activation, rows=True)
+        self.use_bias = arguments.flag("use_bias", self.use_bias)
         self._treatment = treatment(config, ("kernel", "bias"))
         self._traces: list[tuple[ModuleType, Any]] = []
         self._output = np.zeros(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
@@ -28,6 +28,31 @@ class _Run:
     outputs: tuple[Array, ...]
 
 
+_FIXED = {"recurrent_activation": "sigmoid", "implementation": 1, "unit_forget_bias": False, "reset_after": False}
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "units": arguments.whole,
+    "activation": arguments.activation,
+    "recurrent_activation": arguments.activation,
+    "dropout": arguments.rate,
+    "recurrent_dropout": arguments.rate,
+    "implementation": lambda name, value: arguments.choice(name, value, (1, 2)),
+    **dict.fromkeys(
+        (
+            "use_bias",
+            "unit_forget_bias",
+            "return_sequences",
+            "return_state",
+            "go_backwards",
+            "stateful",
+            "unroll",
+            "reset_after",
+            "zero_output_for_mask",
+        ),
+        arguments.flag,
+    ),
+}
+
+
 class Recurrent(Layer):
     """Base of the recurrent layers; arguments as in Keras 2.2.4, which the lecture's listings show.
 
@@ -43,23 +68,36 @@ class Recurrent(Layer):
     GATES: ClassVar[tuple[str, ...]]
     STATES: ClassVar[tuple[str, ...]] = ("h",)
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "recurrect_activation": " (recurrent_activation is meant)",
+        "batch_input_shape": " (build(input_shape) or the first call tells the shape)",
+        "input_shape": " (build(input_shape) or the first call tells the shape)",
+        "time_major": " (inputs are (B, T, input))",
+    }
+
+    units: int
+    activation: Any
+    recurrent_activation: Any
+    use_bias: bool
+    dropout: float
+    recurrent_dropout: float
+    implementation: int
+    return_sequences: bool
+    return_state: bool
+    go_backwards: bool
+    stateful: bool
+    unroll: bool
+    zero_output_for_mask: bool
+
+    def __post_init__(self) -> None:
+        """Check what was given; `get_config` tells what that was."""
+        config = self.arguments()
         super().__init__(config)
-        self.units = arguments.whole("units", config["units"])
-        self.activation = arguments.activation("activation", config["activation"])
-        self.recurrent_activation = arguments.activation("recurrent_activation", config.get("recurrent_activation", "sigmoid"))
-        self.use_bias = arguments.flag("use_bias", config["use_bias"])
-        self.dropout = arguments.rate("dropout", config["dropout"])
-        self.recurrent_dropout = arguments.rate("recurrent_dropout", config["recurrent_dropout"])
-        implementation = arguments.choice("implementation", config.get("implementation", 1), (1, 2))
-        # as in tf.keras: the masks of the state's products are one for each gate, which the stacked product cannot take
-        self.implementation = 1 if self.recurrent_dropout else implementation
-        self.return_sequences = arguments.flag("return_sequences", config["return_sequences"])
-        self.return_state = arguments.flag("return_state", config["return_state"])
-        self.go_backwards = arguments.flag("go_backwards", config["go_backwards"])
-        self.stateful = arguments.flag("stateful", config["stateful"])
-        self.unroll = arguments.flag("unroll", config["unroll"])
-        self.zero_output_for_mask = arguments.flag("zero_output_for_mask", config["zero_output_for_mask"])
+        for name, check in _CHECKS.items():
+            setattr(self, name, check(name, config.get(name, _FIXED.get(name))))
+        if self.recurrent_dropout:
+            # as in tf.keras: the masks of the state's products are one for each gate, which the stacked product cannot take
+            self.implementation = 1
         self._treatment = treatment(config, ("kernel", "recurrent", "bias"))
         self.states: list[Array] | None = None
         self.dropout_masks: dict[str, Array] = {}

@@ -2,59 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnproof.layers import arguments
-from rnnproof.layers.base import Named
+from rnnproof.layers.base import Named, configured
 from rnnproof.layers.recurrent import Recurrent
 
 
+@configured
 class SimpleRNN(Recurrent):
     """h_t = activation(W x_t + R h_{t-1} + b), J. L. Elman, "Finding structure in time" (1990). Weights: kernel (input, units),
     recurrent_kernel (units, units), bias (units,). Arguments, shapes and errors: see `Recurrent` and Keras 2.2.4's SimpleRNN.
     """
 
-    GATES = ("",)
+    GATES: ClassVar[tuple[str, ...]] = ("",)
 
-    def __init__(
-        self,
-        units: int,
-        activation: Named = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        zero_output_for_mask: bool = False,
-        seed: int | None = None,
-        dtype: Any = None,
-        name: str | None = None,
-        **unknown: Any,
-    ) -> None:
-        config = arguments.given(locals())
-        arguments.refuse(SimpleRNN, unknown, _HINTS)
-        super().__init__(config)
+    units: int
+    activation: Named = "tanh"
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    recurrent_initializer: Any = "orthogonal"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    recurrent_regularizer: Any = None
+    bias_regularizer: Any = None
+    activity_regularizer: Any = None
+    kernel_constraint: Any = None
+    recurrent_constraint: Any = None
+    bias_constraint: Any = None
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+    seed: int | None = None
+    dtype: Any = None
+    name: Any = None
 
     @property
     def _cell(self) -> str:
         return "simple_rnn"
 
 
+@configured
 class LSTM(Recurrent):
     """S. Hochreiter and J. Schmidhuber (1997) with the forget gate of F. Gers et al. (2000), as the catalogue's `lstm`.
 
@@ -62,44 +57,36 @@ class LSTM(Recurrent):
     which `unit_forget_bias` starts the part of f with ones. States h, c. Arguments: see `Recurrent` and Keras 2.2.4's LSTM.
     """
 
-    GATES = ("i", "f", "hbar", "o")
-    STATES = ("h", "c")
+    GATES: ClassVar[tuple[str, ...]] = ("i", "f", "hbar", "o")
+    STATES: ClassVar[tuple[str, ...]] = ("h", "c")
 
-    def __init__(
-        self,
-        units: int,
-        activation: Named = "tanh",
-        recurrent_activation: Named = "hard_sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        implementation: int = 1,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        zero_output_for_mask: bool = False,
-        seed: int | None = None,
-        dtype: Any = None,
-        name: str | None = None,
-        **unknown: Any,
-    ) -> None:
-        config = arguments.given(locals())
-        arguments.refuse(LSTM, unknown, _HINTS)
-        self.unit_forget_bias = arguments.flag("unit_forget_bias", unit_forget_bias)
-        super().__init__(config)
+    units: int
+    activation: Named = "tanh"
+    recurrent_activation: Named = "hard_sigmoid"
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    recurrent_initializer: Any = "orthogonal"
+    bias_initializer: Any = "zeros"
+    unit_forget_bias: bool = True
+    kernel_regularizer: Any = None
+    recurrent_regularizer: Any = None
+    bias_regularizer: Any = None
+    activity_regularizer: Any = None
+    kernel_constraint: Any = None
+    recurrent_constraint: Any = None
+    bias_constraint: Any = None
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    implementation: int = 1
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+    seed: int | None = None
+    dtype: Any = None
+    name: Any = None
 
     @property
     def _cell(self) -> str:
@@ -117,6 +104,7 @@ class LSTM(Recurrent):
         return started
 
 
+@configured
 class GRU(Recurrent):
     """K. Cho et al., arXiv 1406.1078, with Keras's convention that z keeps the old state; the catalogue's `gru`, or with
     `reset_after` its `gru_reset_after`.
@@ -125,43 +113,36 @@ class GRU(Recurrent):
     `reset_after` (2, 3 units): that of the inputs, that of the states. Arguments: see `Recurrent` and Keras 2.2.4's GRU.
     """
 
-    GATES = ("z", "r", "hbar")
+    GATES: ClassVar[tuple[str, ...]] = ("z", "r", "hbar")
+    HINTS: ClassVar[Mapping[str, str]] = {**Recurrent.HINTS, "unit_forget_bias": " (a GRU has no forget gate; LSTM has it)"}
 
-    def __init__(
-        self,
-        units: int,
-        activation: Named = "tanh",
-        recurrent_activation: Named = "hard_sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        implementation: int = 1,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        reset_after: bool = False,
-        zero_output_for_mask: bool = False,
-        seed: int | None = None,
-        dtype: Any = None,
-        name: str | None = None,
-        **unknown: Any,
-    ) -> None:
-        config = arguments.given(locals())
-        arguments.refuse(GRU, unknown, {**_HINTS, "unit_forget_bias": " (a GRU has no forget gate; LSTM has it)"})
-        self.reset_after = arguments.flag("reset_after", reset_after)
-        super().__init__(config)
+    units: int
+    activation: Named = "tanh"
+    recurrent_activation: Named = "hard_sigmoid"
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    recurrent_initializer: Any = "orthogonal"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    recurrent_regularizer: Any = None
+    bias_regularizer: Any = None
+    activity_regularizer: Any = None
+    kernel_constraint: Any = None
+    recurrent_constraint: Any = None
+    bias_constraint: Any = None
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    implementation: int = 1
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    reset_after: bool = False
+    zero_output_for_mask: bool = False
+    seed: int | None = None
+    dtype: Any = None
+    name: Any = None
 
     @property
     def _cell(self) -> str:
@@ -169,11 +150,3 @@ class GRU(Recurrent):
 
     def _bias_shape(self, rows: int) -> tuple[int, ...]:
         return (2, rows) if self.reset_after else (rows,)
-
-
-_HINTS = {
-    "recurrect_activation": " (recurrent_activation is meant)",
-    "batch_input_shape": " (build(input_shape) or the first call tells the shape)",
-    "input_shape": " (build(input_shape) or the first call tells the shape)",
-    "time_major": " (inputs are (B, T, input))",
-}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy as sp
@@ -14,7 +14,7 @@ import sympy as sp
 from rnnproof.equations import catalogue, expressions
 from rnnproof.generation import build
 from rnnproof.layers import arguments
-from rnnproof.layers.base import Array, Layer, Shape, Weight, made, treatment
+from rnnproof.layers.base import Array, Layer, Shape, Weight, configured, made, treatment
 from rnnproof.layers.specialise import printed, rewritten, with_activations, without_biases
 
 
@@ -35,7 +35,7 @@ def module(name: str, activation: str = "sigmoid", use_bias: bool = True) -> Mod
 class _Around(Layer):
     """Base of the layers that have a layer inside, whose output is shaped like its input."""
 
-    CELL: str
+    CELL: ClassVar[str]
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
@@ -118,6 +118,7 @@ class _Around(Layer):
         self.layer.reset_states()
 
 
+@configured
 class Shortcut(_Around):
     """layer(x) + x: the gradient has a path on which nothing multiplies it (K. He et al., arXiv 1512.03385).
 
@@ -125,14 +126,16 @@ class Shortcut(_Around):
     bad one.
     """
 
-    CELL = "shortcut"
+    CELL: ClassVar[str] = "shortcut"
 
-    def __init__(self, layer: Any, name: str | None = None, **unknown: Any) -> None:
-        config = arguments.given(locals())
-        arguments.refuse(Shortcut, unknown)
-        super().__init__(config)
+    layer: Any
+    name: Any = None
+
+    def __post_init__(self) -> None:
+        super().__init__(self.arguments())
 
 
+@configured
 class Gate(_Around):
     """t * layer(x) + c * x with learned t = activation(W_t x + b_t), c = activation(W_c x + b_c), elementwise.
 
@@ -141,29 +144,26 @@ class Gate(_Around):
     argument, ValueError for a bad one.
     """
 
-    CELL = "gate"
+    CELL: ClassVar[str] = "gate"
 
-    def __init__(
-        self,
-        layer: Any,
-        activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        seed: int | None = None,
-        dtype: Any = None,
-        name: str | None = None,
-        **unknown: Any,
-    ) -> None:
-        config = arguments.given(locals())
-        arguments.refuse(Gate, unknown)
+    layer: Any
+    activation: Any = "sigmoid"
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
+    seed: int | None = None
+    dtype: Any = None
+    name: Any = None
+
+    def __post_init__(self) -> None:
+        config = self.arguments()
         super().__init__(config)
-        self.activation = arguments.activation("activation", activation)
-        self.use_bias = arguments.flag("use_bias", use_bias)
+        self.activation = arguments.activation("activation", self.activation)
+        self.use_bias = arguments.flag("use_bias", self.use_bias)
         self._treatment = treatment(config, ("kernel", "bias"))
 
     def _own(self, size: int) -> tuple[Weight, ...]:

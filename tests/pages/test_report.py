@@ -13,6 +13,7 @@ from rnnproof.equations import catalogue
 from rnnproof.errors import UsageError
 from rnnproof.pages import cell_page, files, report
 from rnnproof.pages.message import catalogue as messages
+from rnnproof.study import claims
 from rnnproof.study.chapter import StudyChapter
 from rnnproof.study.experiments import experiments
 from rnnproof.verification import Evidence, check
@@ -25,11 +26,11 @@ DOCUMENT = r"$h_t = \tanh(W x_t + R h_{t-1} + b)$ and, for a stack, $o^{(l)} = f
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Two cells, one oracle, three claims: the rest takes a minute and is tested where it is made."""
-    ledger = report.claims.ledger
+    ledger = claims.ledger
     monkeypatch.setattr(report.catalogue, "names", lambda: ("shortcut", "simple_rnn"))
     monkeypatch.setattr(report, "check", lambda name, progress: check(name, oracles=["complex"], sizes=[SIZES]))
     names = ("units-is-length", "cliff-thrown", "shortcut-one-plus")
-    monkeypatch.setattr(report.claims, "ledger", lambda sources, progress: ledger(sources, names))
+    monkeypatch.setattr(claims, "ledger", lambda sources, progress: ledger(sources, names))
     return monkeypatch
 
 

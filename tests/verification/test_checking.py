@@ -179,5 +179,5 @@ def test_oracles_share_nothing_with_the_derivation_or_the_generator() -> None:
             names += [str(node.value)] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
             if any(name.startswith(("rnnproof.calculus", "rnnproof.generation")) for name in names):
                 readers.add(path.name)
-    assert readers <= {"subject.py", "mutation.py"}
+    assert readers <= {"module_under_test.py", "mutation.py"}
     assert set(ORACLES) == {"autograd", "jax", "central", "complex", "keras", "torch", *CONTRACT}

@@ -19,7 +19,7 @@ from rnnproof.runtime import clipping, dropout
 from rnnproof.study.claims import Outcome, equations, explosion, gates, ledger, listings, lstm, sequences, shortcuts
 from rnnproof.study.claims import clipping as claims_of_clipping
 from rnnproof.study.claims.claim import CONDITION, CONFIRMED, NOT, PROVED
-from rnnproof.study.experiments import cliff
+from rnnproof.study.experiments import cliff_surface
 from tests.study.claims.stand_in import StandIn
 
 Patch = pytest.MonkeyPatch
@@ -174,13 +174,14 @@ def a_wrong_adjoint(patch: Patch) -> None:
 
 
 def a_wrong_slope(patch: Patch) -> None:
-    wrapped(patch, cliff, "losses", lambda right: lambda w, b: (lambda e, d_w, d_b: (e, d_w, 1.01 * d_b))(*right(w, b)))
+    wrapped(patch, cliff_surface, "losses", lambda right: lambda w, b: (lambda e, d_w, d_b: (e, d_w, 1.01 * d_b))(*right(w, b)))
 
 
 def another_default(patch: Patch) -> None:
     for made in (LSTM, GRU):
-        defaults: Any = made.__init__.__defaults__
-        patch.setattr(made.__init__, "__defaults__", tuple("sigmoid" if d == "hard_sigmoid" else d for d in defaults))
+        construct: Any = made.__init__.__wrapped__  # type: ignore[attr-defined]
+        defaults = construct.__defaults__
+        patch.setattr(construct, "__defaults__", tuple("sigmoid" if d == "hard_sigmoid" else d for d in defaults))
 
 
 def a_third_gate(patch: Patch) -> None:
