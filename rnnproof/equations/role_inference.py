@@ -9,7 +9,7 @@ from typing import Any
 from rnnproof.equations.symbols import children
 from rnnproof.equations.syntax import Column, Fault, Product, Sum
 from rnnproof.equations.system import Quantity, Ref, Resolver, Statement
-from rnnproof.equations.type_inference import MATRIX, VECTOR, Kinds
+from rnnproof.equations.type_inference import MATRIX, TOLD, VECTOR, Kinds
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,11 @@ def ambiguous(resolver: Resolver) -> Fault | None:
     for quantity in resolver.quantities.values():
         if quantity.kind is None:
             base = quantity.tex
+            told = ", ".join(f"{row.pattern} is a {row.kind}" for row in TOLD)
             message = (
                 f"{base} could be a scalar, a vector or a matrix; declare it in the text, "
-                rf"such as ${base} \in \mathbb{{R}}$, ${base} \in \mathbb{{R}}^n$ or ${base} \in \mathbb{{R}}^{{m \times n}}$"
+                rf"such as ${base} \in \mathbb{{R}}$, ${base} \in \mathbb{{R}}^n$ or ${base} \in \mathbb{{R}}^{{m \times n}}$ "
+                f"(what a use tells: {told})"
             )
             return fault_at(quantity, message)
     return None

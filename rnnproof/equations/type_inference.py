@@ -1,13 +1,13 @@
 """Scalar, vector or matrix: the kind of every quantity, from how it is used, to a fixed point; what stays open is an error.
 
-Rules (nothing else is guessed): states, inputs, concatenations and open functions are vectors; the terms of a sum are of one
-kind (a number fits any, a declared scalar fits a vector); before a vector an upper-case letter is a matrix and a lower-case
-Greek letter a scalar; \\odot makes vectors; `1 - a` before a vector makes a a scalar.
+States, inputs, concatenations and what open functions take and give are vectors. What else tells a kind stands in TOLD;
+nothing else is guessed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rnnproof.equations import activations
@@ -17,6 +17,27 @@ from rnnproof.equations.system import Call, Eye, Quantity, Ref, Statement
 
 SCALAR, VECTOR, MATRIX, NUMBER, ROW = "scalar", "vector", "matrix", "number", "row"
 _PLAIN = (SCALAR, NUMBER)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A use that tells a kind: what it looks like, and an equation in which it makes `symbol` what it says."""
+
+    pattern: str
+    kind: str
+    example: str
+    symbol: str
+
+
+TOLD = (
+    Told("an upper-case letter before a vector", MATRIX, r"h_t = \tanh(A h_{t-1} + x_t)", "A"),
+    Told("a lower-case Greek letter before a vector", SCALAR, r"h_t = \alpha h_{t-1} + W x_t", "alpha"),
+    Told("a in 1 - a before a vector", SCALAR, r"h_t = (1 - a) h_{t-1} + W x_t", "a"),
+    Told("a divisor", SCALAR, r"h_t = h_{t-1} / s + W x_t", "s"),
+    Told("a term beside a vector", VECTOR, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
+    Told(r"a factor of \odot or \oslash", VECTOR, r"h_t = q \odot h_{t-1} + W x_t", "q"),
+    Told("a transposed lower-case letter before a vector", VECTOR, r"h_t = \sigma(w^\top h_{t-1}) h_{t-1} + W x_t", "w"),
+)
 
 
 class Kinds:

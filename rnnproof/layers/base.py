@@ -52,7 +52,7 @@ def configured(layer: type[L]) -> type[L]:
             raise TypeError(f"{made.__name__} has no argument {name!r}{hint}; it takes {', '.join(names)}")
         construct(self, *given, **named)
 
-    made.__init__ = checked
+    made.__init__ = checked  # type: ignore
     return made
 
 

@@ -48,7 +48,21 @@ class Listed:
         return self.text()
 
 
-Text = str | Message | Listed
+@dataclass(frozen=True)
+class InLanguages:
+    """A text written out in each language: (language, text) pairs, English first."""
+
+    texts: tuple[tuple[str, str], ...]
+
+    def text(self, language: str = "en") -> str:
+        """The text in a language, in the first where it has none."""
+        return dict(self.texts).get(language, self.texts[0][1])
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+Text = str | Message | Listed | InLanguages
 
 
 def say(template: str, /, **values: Any) -> Message:
@@ -66,7 +80,7 @@ def listed(parts: Iterable[Text], between: Text = COMMA) -> Listed:
 
 def in_language(value: Any, language: str) -> Any:
     """A Message's text; anything else as it is."""
-    return value.text(language) if isinstance(value, Message | Listed) else value
+    return value.text(language) if isinstance(value, Message | Listed | InLanguages) else value
 
 
 @cache

@@ -1,7 +1,25 @@
-"""The documentation page "Writing equations the reader understands": data by section, and `document()`, which reads it all."""
+"""The page "Writing equations the reader understands": a document in each language, written by hand and tested by reading it.
 
-from rnnproof.pages.notation.model import Example, Refusal, Section, Spelling
-from rnnproof.pages.notation.page import SECTIONS, document
-from rnnproof.pages.notation.refused import REFUSED
+`page.LANGUAGE.md`: a fence of `tex` or `markdown` is an example. What follows says what the reader makes of it: a fence
+`reading` its roles; displays the lines of its derivation; fences `same` (one text) and `each` (one a line) texts that give
+the same cell; "with ..." what may stand in the place of the words behind the fence's language; a table what is passed over.
+"""
 
-__all__ = ["REFUSED", "SECTIONS", "Example", "Refusal", "Section", "Spelling", "document"]
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+
+from rnnproof.pages.blocks import Document
+from rnnproof.pages.message import LANGUAGES
+from rnnproof.pages.written import document as written
+
+
+def sources() -> Mapping[str, str]:
+    """The page's text in each language."""
+    return {one: (resources.files(__package__) / f"page.{one}.md").read_text(encoding="utf-8") for one in LANGUAGES}
+
+
+def document() -> Document:
+    """The page."""
+    return written("notation", sources())
