@@ -117,11 +117,12 @@ def ambiguous(resolver: Resolver) -> Fault | None:
     for quantity in resolver.quantities.values():
         if quantity.kind is None:
             base = quantity.tex
-            told = ", ".join(f"{row.pattern} is a {row.kind}" for row in TOLD)
+            kinds = dict.fromkeys(row.kind for row in TOLD)
+            told = "; ".join(f"{', '.join(row.pattern for row in TOLD if row.kind == kind)}: {kind}" for kind in kinds)
             message = (
                 f"{base} could be a scalar, a vector or a matrix; declare it in the text, "
                 rf"such as ${base} \in \mathbb{{R}}$, ${base} \in \mathbb{{R}}^n$ or ${base} \in \mathbb{{R}}^{{m \times n}}$ "
-                f"(what a use tells: {told})"
+                f"(told by use: {told})"
             )
             return fault_at(quantity, message)
     return None

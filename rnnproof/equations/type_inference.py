@@ -21,7 +21,10 @@ _PLAIN = (SCALAR, NUMBER)
 
 @dataclass(frozen=True)
 class Told:
-    """A use that tells a kind: what it looks like, and an equation in which it makes `symbol` what it says."""
+    """A use that tells a kind, h and x being vectors: how it is printed, and an equation in which it tells that of `symbol`.
+
+    An upper-case letter before a vector is a matrix, a lower-case Greek one a scalar; \\odot and sums make vectors.
+    """
 
     pattern: str
     kind: str
@@ -30,13 +33,13 @@ class Told:
 
 
 TOLD = (
-    Told("an upper-case letter before a vector", MATRIX, r"h_t = \tanh(A h_{t-1} + x_t)", "A"),
-    Told("a lower-case Greek letter before a vector", SCALAR, r"h_t = \alpha h_{t-1} + W x_t", "alpha"),
-    Told("a in 1 - a before a vector", SCALAR, r"h_t = (1 - a) h_{t-1} + W x_t", "a"),
-    Told("a divisor", SCALAR, r"h_t = h_{t-1} / s + W x_t", "s"),
-    Told("a term beside a vector", VECTOR, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
-    Told(r"a factor of \odot or \oslash", VECTOR, r"h_t = q \odot h_{t-1} + W x_t", "q"),
-    Told("a transposed lower-case letter before a vector", VECTOR, r"h_t = \sigma(w^\top h_{t-1}) h_{t-1} + W x_t", "w"),
+    Told("A h", MATRIX, r"h_t = \tanh(A h_{t-1} + x_t)", "A"),
+    Told(r"\alpha h", SCALAR, r"h_t = \alpha h_{t-1} + W x_t", "alpha"),
+    Told("(1 - a) h", SCALAR, r"h_t = (1 - a) h_{t-1} + W x_t", "a"),
+    Told("h / s", SCALAR, r"h_t = h_{t-1} / s + W x_t", "s"),
+    Told("W x + b", VECTOR, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
+    Told(r"q \odot h", VECTOR, r"h_t = q \odot h_{t-1} + W x_t", "q"),
+    Told(r"w^\top h", VECTOR, r"h_t = \sigma(w^\top h_{t-1}) h_{t-1} + W x_t", "w"),
 )
 
 
