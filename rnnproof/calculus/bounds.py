@@ -18,10 +18,10 @@ EVERYTHING: Interval = (-sp.oo, sp.oo)
 @cache
 def sup_slope(function: Any) -> Any:
     """g = sup |f'| over the reals (tanh 1, sigmoid 1/4, relu 1); infinite where f' is unbounded."""
-    found = activations.derivative(function)
-    if found.of_output is not None:
-        return _largest(found.of_output, Y, image(function))
-    return _largest(found.of_input, X, EVERYTHING)
+    slope = activations.derivative(function)
+    if slope.of_output is not None:
+        return _largest(slope.of_output, Y, image(function))
+    return _largest(slope.of_input, X, EVERYTHING)
 
 
 @cache

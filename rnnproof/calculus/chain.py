@@ -132,9 +132,9 @@ class Frame:
             reached.parts[tex] = formula(terms, shape)
 
     def _refuse(self, matrix: Var) -> NoReturn:
-        shown = plain(Printer(self.cell.tex)(self.value(matrix)))
+        tex = plain(Printer(self.cell.tex)(self.value(matrix)))
         raise UsageError(
-            f"the matrix {shown} varies with the source, so the Jacobian is no matrix formula; choose another source"
+            f"the matrix {tex} varies with the source, so the Jacobian is no matrix formula; choose another source"
         )
 
     def parts(self, used: set[str]) -> tuple[tuple[str, Any], ...]:
@@ -147,7 +147,9 @@ class Frame:
             name = waiting.pop()
             if name not in wanted:
                 wanted[name] = now[name] if name in now else self.earlier(now[before[name]])
-                waiting += [one for one in symbol_names(wanted[name]) if one in now or one in before]
+                waiting += [
+                    symbol_name for symbol_name in symbol_names(wanted[name]) if symbol_name in now or symbol_name in before
+                ]
         return tuple((tex, wanted[tex]) for tex in (*before, *now) if tex in wanted)
 
     def value(self, var: Var) -> Any:

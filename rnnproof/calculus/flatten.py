@@ -102,8 +102,8 @@ class _Flattener:
         """The variable that holds `node`; `tex` non-empty means it must be a variable of that very name."""
         for kinds, method in _NODES:
             if isinstance(node, kinds):
-                found: Var = method(self, node, name, tex)
-                return found if not tex or found.tex == tex else self.emit(Add((sp.S.One,)), found, name=name, tex=tex)
+                value: Var = method(self, node, name, tex)
+                return value if not tex or value.tex == tex else self.emit(Add((sp.S.One,)), value, name=name, tex=tex)
         raise EquationError(f"{node}: {type(node).__name__} is not understood here; rewrite the equation without it")
 
     def symbol(self, node: Any, name: str, tex: str) -> Var:

@@ -38,11 +38,11 @@ class Reader:
         return self._collected(var, lambda step: step.op.name)
 
     def _collected(self, var: Var, what: Callable[[Step], str]) -> tuple[str, ...]:
-        found = {what(self.steps[var]): None}
+        collected = {what(self.steps[var]): None}
         for arg in self.steps[var].args:
             if arg not in self.names:
-                found.update(dict.fromkeys(self._collected(arg, what)))
-        return tuple(word for word in found if word)
+                collected.update(dict.fromkeys(self._collected(arg, what)))
+        return tuple(word for word in collected if word)
 
 
 def printed_names(forward: Program) -> dict[Var, str]:

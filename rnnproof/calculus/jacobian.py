@@ -84,8 +84,8 @@ class Jacobian:
     @property
     def bound(self) -> Any | None:
         """An upper bound of the spectral norm of `total`, by the matrices' largest singular values, or None."""
-        found = norm(self.terms) + sum(norm(path.outer) * norm(path.inner) for path in self.paths)
-        return None if found.has(sp.oo) else found
+        bound = norm(self.terms) + sum(norm(path.outer) * norm(path.inner) for path in self.paths)
+        return None if bound.has(sp.oo) else bound
 
     @property
     def left(self) -> str:
@@ -212,8 +212,8 @@ class JacobianProduct:
     @property
     def bound(self) -> Any | None:
         """The product of the factors' bounds; (g sigma_max(R))^k for a simple recurrent cell."""
-        found = sp.Mul(*(norm(factor.terms) for factor in self.factors))
-        return None if found.has(sp.oo, sp.nan) else found
+        bound = sp.Mul(*(norm(factor.terms) for factor in self.factors))
+        return None if bound.has(sp.oo, sp.nan) else bound
 
 
 def jacobian(cell: Cell, target: str, source: str) -> Jacobian:
@@ -248,8 +248,8 @@ def within(frame: Frame, target: str, source: str) -> Jacobian:
             if inner and outer:
                 inner = tuple(term.mapped(frame.earlier) for term in inner)
                 paths.append(Path(var.tex, outer, inner, var.shape[0] if var.shape else sp.S.One))
-    shown = [formula(terms, frame.shape(to, start)), *(path.expression for path in paths)]
-    used = set().union(*map(symbol_names, shown))
+    formulas = [formula(terms, frame.shape(to, start)), *(path.expression for path in paths)]
+    used = set().union(*map(symbol_names, formulas))
     parts = frame.parts(used)
     used = used.union(*(symbol_names(value) for _, value in parts))
     return Jacobian(
@@ -259,7 +259,7 @@ def within(frame: Frame, target: str, source: str) -> Jacobian:
         shape=frame.shape(to, start),
         terms=terms,
         paths=tuple(paths),
-        bodies=_bodies(cell, [*shown, *(value for _, value in parts)]),
+        bodies=_bodies(cell, [*formulas, *(value for _, value in parts)]),
         definitions=frame.definitions(used),
         index=frame.index,
         varying=frame.varying,
@@ -269,22 +269,22 @@ def within(frame: Frame, target: str, source: str) -> Jacobian:
     )
 
 
-def _bodies(cell: Cell, shown: list[Any]) -> tuple[tuple[str, Jacobian], ...]:
+def _bodies(cell: Cell, formulas: list[Any]) -> tuple[tuple[str, Jacobian], ...]:
     """The Jacobian of each function whose body is known and that the formulas leave as J_f."""
-    used = {node.name for one in shown for node in one.atoms(OpenJacobian)}
-    found = []
+    used = {node.name for value in formulas for node in value.atoms(OpenJacobian)}
+    jacobians = []
     for body in cell.bodies:
         tex = cell.tex.get(body.name, body.name)
         if tex in used:
-            argument = next(node.argument for one in shown for node in one.atoms(OpenJacobian) if node.name == tex)
-            found.append((f"J_{{{tex}}}", _body_jacobian(cell, body, argument)))
-    return tuple(found)
+            argument = next(node.argument for value in formulas for node in value.atoms(OpenJacobian) if node.name == tex)
+            jacobians.append((f"J_{{{tex}}}", _body_jacobian(cell, body, argument)))
+    return tuple(jacobians)
 
 
 def _body_jacobian(cell: Cell, body: Body, argument: Any) -> Jacobian:
     rows = shape_of(body.expression)[0]
     value = sp.MatrixSymbol(body.name, rows, 1)
-    made = replace(
+    alone = replace(
         cell,
         name=f"{body.name} of {cell.name}",
         equations=(Equation(value, body.expression),),
@@ -292,4 +292,4 @@ def _body_jacobian(cell: Cell, body: Body, argument: Any) -> Jacobian:
         inputs=(body.argument,),
         bodies=tuple(other for other in cell.bodies if other.name != body.name),
     )
-    return jacobian(made, body.name, body.argument.name)
+    return jacobian(alone, body.name, body.argument.name)

@@ -141,7 +141,7 @@ class Lines:
         lines += [(Part.BACKWARD, *line) for line in self._backward_lines()]
         lines += [(Part.RECURSION, *line) for line in self._recursion_lines()]
         lines += [(Part.GRADIENTS, *line) for line in self._gradient_lines()]
-        lines += [(Part.JACOBIANS, line, (), ()) for found in self.shown_jacobians for line in found.formulas]
+        lines += [(Part.JACOBIANS, line, (), ()) for jacobian in self.shown_jacobians for line in jacobian.formulas]
         return tuple(DerivationStep(number, *line) for number, line in enumerate(lines, start=1))
 
     @cached_property
@@ -195,15 +195,15 @@ class Lines:
             yield self.gradient(of=f"{port.key}_0").tex, (), (f"initial {port.key}",)
 
     def _gradient_lines(self) -> Iterable[_Line]:
-        made = self.backward.producer()
-        shown: set[Var] = set()
+        producer = self.backward.producer()
+        printed: set[Var] = set()
 
         def lines(var: Var) -> Iterable[_Line]:
             """Its own line, after those of the sums over steps it needs."""
-            if var in shown or var not in made:
+            if var in printed or var not in producer:
                 return
-            shown.add(var)
-            for arg in made[var].args:
+            printed.add(var)
+            for arg in producer[var].args:
                 if not arg.per_sample:
                     yield from lines(arg)
             if var in self.symbols:
@@ -231,12 +231,12 @@ class Lines:
 
     def _jacobians(self, states: Iterable[tuple[State, State]]) -> tuple[Jacobian, ...]:
         pairs = [(target.new, source.old) for target, source in states if source.old is not None]
-        found = []
+        jacobians = []
         frame = frame_of(self.cell)
         for new, before in pairs:
             with suppress(UsageError):  # a state that is a matrix, or one that a matrix depends on, has no matrix formula
-                found.append(within(frame, new.name, before.name))
-        return tuple(one for one in found if not one.is_zero)
+                jacobians.append(within(frame, new.name, before.name))
+        return tuple(jacobian for jacobian in jacobians if not jacobian.is_zero)
 
     def gradient(self, of: str) -> Gradient:
         """The gradient by a parameter ("W_i"), the input ("x" or "inputs") or an initial state ("h_0").

@@ -62,8 +62,8 @@ class Prime(sp.Function):
 
     @property
     def definition(self) -> Any:
-        found: Any = activations.derivative(self.base).of_input
-        return found.subs(activations.X, self.args[0])
+        slope: Any = activations.derivative(self.base).of_input
+        return slope.subs(activations.X, self.args[0])
 
 
 @cache
@@ -89,10 +89,10 @@ primes = _Primes()
 
 def slope(function: Any, before: Any, after: Any) -> Any:
     """f'(x) elementwise: factors in y = f(x) where a polynomial in y says it (tanh: 1 - y^2), else f'(x)."""
-    found = activations.derivative(function).of_output
-    if found is None or not found.is_polynomial(activations.Y):
+    of_output = activations.derivative(function).of_output
+    if of_output is None or not of_output.is_polynomial(activations.Y):
         return expressions.apply(prime(function), before)
-    return hadamard(*(elementwise(factor, after) for factor in positive_factors(found)))
+    return hadamard(*(elementwise(factor, after) for factor in positive_factors(of_output)))
 
 
 def positive_factors(expression: Any) -> list[Any]:
@@ -152,12 +152,12 @@ def add(*terms: Any) -> Any:
 def multiply(*factors: Any) -> Any:
     """The matrix product or scaling, in order, without ones and identities."""
     flat = [factor for factor in _flat(sp.MatMul | sp.Mul, factors) if factor != 1]
-    kept = [factor for factor in flat if not isinstance(factor, sp.Identity)]
-    if not any(map(_is_matrix, kept)):
-        kept += [factor for factor in flat if isinstance(factor, sp.Identity)][:1]
-    if len(kept) <= 1:
-        return kept[0] if kept else sp.S.One
-    return expressions.multiply(*kept) if any(map(_is_matrix, kept)) else sp.Mul(*kept, evaluate=False)
+    factors_left = [factor for factor in flat if not isinstance(factor, sp.Identity)]
+    if not any(map(_is_matrix, factors_left)):
+        factors_left += [factor for factor in flat if isinstance(factor, sp.Identity)][:1]
+    if len(factors_left) <= 1:
+        return factors_left[0] if factors_left else sp.S.One
+    return expressions.multiply(*factors_left) if any(map(_is_matrix, factors_left)) else sp.Mul(*factors_left, evaluate=False)
 
 
 def scaled(number: Any, value: Any) -> Any:
@@ -172,8 +172,8 @@ def hadamard(*factors: Any) -> Any:
     if not any(map(_is_matrix, factors)):
         return multiply(*factors)
     flat = _flat(sp.HadamardProduct, factors)
-    kept = [factor for factor in flat if not isinstance(factor, sp.OneMatrix)]
-    return expressions.hadamard(*kept) if kept else flat[0]
+    factors_left = [factor for factor in flat if not isinstance(factor, sp.OneMatrix)]
+    return expressions.hadamard(*factors_left) if factors_left else flat[0]
 
 
 def quotient(over: Any, under: Any) -> Any:

@@ -138,11 +138,11 @@ class Program:
 
     def users(self) -> dict[Var, list[Step]]:
         """The steps that read each variable."""
-        found: dict[Var, list[Step]] = {}
+        users: dict[Var, list[Step]] = {}
         for step in self.steps:
             for arg in dict.fromkeys(step.args):
-                found.setdefault(arg, []).append(step)
-        return found
+                users.setdefault(arg, []).append(step)
+        return users
 
     def with_steps(self, steps: Iterable[Step]) -> Program:
         """The same Program with other steps."""
@@ -178,9 +178,9 @@ def _require(bound: dict[str, Var], var: Var, where: Step | str) -> None:
 
 def in_order(program: Program, steps: Iterable[Step]) -> Program:
     """The Program with these steps, sorted so that each comes after what it reads, near to the given order."""
-    given = tuple(steps)
+    unordered = tuple(steps)
     ready = {port.var for port in program.inputs}
-    producer = {step.target: step for step in given}
+    producer = {step.target: step for step in unordered}
     ordered: list[Step] = []
     done: set[Var] = set()
 
@@ -195,7 +195,7 @@ def in_order(program: Program, steps: Iterable[Step]) -> Program:
         done.add(step.target)
         ordered.append(step)
 
-    for step in given:
+    for step in unordered:
         visit(step, ())
     return program.with_steps(ordered)
 

@@ -44,10 +44,10 @@ class Index:
         return self._moved(tex, by) if by > 0 else tex
 
     def _moved(self, tex: str, by: int) -> str:
-        def written(found: re.Match[str]) -> str:
-            offset = int(found["offset"] or 0) + by
+        def written(match: re.Match[str]) -> str:
+            offset = int(match["offset"] or 0) + by
             text = self.letter + (f"{offset:+d}" if offset else "")
-            return f"{{{text}}}" if found["bare"] is not None and offset else text
+            return f"{{{text}}}" if match["bare"] is not None and offset else text
 
         moved, count = self._pattern().subn(written, tex)
         if count:

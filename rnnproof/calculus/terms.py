@@ -61,17 +61,19 @@ def times(left: Term, right: Term) -> Term:
 
 def collect(terms: Terms) -> Terms:
     """Like terms joined: equal ones added up, diag(u) M + diag(v) M made diag(u + v) M; identity first, then diagonals."""
-    kept: list[Term] = []
+    joined_terms: list[Term] = []
     for new in terms:
-        for position, old in enumerate(kept):
+        for position, old in enumerate(joined_terms):
             joined = _joined(old, new)
             if joined is not None:
-                kept[position] = joined
+                joined_terms[position] = joined
                 break
         else:
-            kept.append(new)
-    found = tuple(sorted((term for term in kept if term.number != 0), key=lambda term: (bool(term.rest), bool(term.diag))))
-    return found if len(found) == len(terms) else collect(found)
+            joined_terms.append(new)
+    ordered = tuple(
+        sorted((term for term in joined_terms if term.number != 0), key=lambda term: (bool(term.rest), bool(term.diag)))
+    )
+    return ordered if len(ordered) == len(terms) else collect(ordered)
 
 
 def _joined(old: Term, new: Term) -> Term | None:

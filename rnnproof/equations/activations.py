@@ -62,8 +62,8 @@ def activation(
         if _REGISTRY[name].definition == expression:
             return _REGISTRY[name]
         raise EquationError(f"activation {name!r} exists with another definition; choose another name")
-    made = function if function is not None else _function(name)
-    entry = Activation(name, made, expression, aliases, tex or rf"\mathrm{{{name}}}".replace("_", r"\_"))
+    registered = function if function is not None else _function(name)
+    entry = Activation(name, registered, expression, aliases, tex or rf"\mathrm{{{name}}}".replace("_", r"\_"))
     _REGISTRY[name] = entry
     return entry
 
@@ -87,10 +87,10 @@ def _function(name: str) -> Any:
 
 
 def _fdiff(self: Any, argindex: int = 1) -> sp.Expr:
-    found = derivative(self.func)
-    if found.of_output is not None:
-        return found.of_output.subs(Y, self)
-    return found.of_input.subs(X, self.args[0])
+    slope = derivative(self.func)
+    if slope.of_output is not None:
+        return slope.of_output.subs(Y, self)
+    return slope.of_input.subs(X, self.args[0])
 
 
 def find(name: str) -> Activation | None:
@@ -132,8 +132,10 @@ def derivative(function: Any) -> ScalarDerivative:
 
 def _simpler(slope: sp.Expr) -> sp.Expr:
     """Simplified, but without functions that were not there (SymPy likes cosh, NumPy code should not have to)."""
-    found = sp.simplify(slope)
-    return found if {f.func for f in found.atoms(sp.Function)} <= {f.func for f in slope.atoms(sp.Function)} else slope
+    simplified = sp.simplify(slope)
+    return (
+        simplified if {f.func for f in simplified.atoms(sp.Function)} <= {f.func for f in slope.atoms(sp.Function)} else slope
+    )
 
 
 def _in_output(definition: sp.Expr) -> sp.Expr | None:
@@ -156,9 +158,9 @@ def _in_output(definition: sp.Expr) -> sp.Expr | None:
                 return None
             condition = condition.func(Y, expression.subs(X, condition.rhs))
         rewritten.append((slope, condition))
-    found = sp.Piecewise(*rewritten) if len(rewritten) > 1 else rewritten[0][0]
-    return found.xreplace(
-        {number: sp.Float(number, 32) for number in found.atoms(sp.Rational) if decimals and number.q > 10**9}
+    of_output = sp.Piecewise(*rewritten) if len(rewritten) > 1 else rewritten[0][0]
+    return of_output.xreplace(
+        {number: sp.Float(number, 32) for number in of_output.atoms(sp.Rational) if decimals and number.q > 10**9}
     )
 
 
@@ -197,10 +199,10 @@ def _told_apart(definition: sp.Expr, condition: Any) -> bool:
 
 def _non_decreasing(definition: sp.Expr) -> bool:
     """Whether values at close points are finite and never fall; only then does a condition on x become one on y."""
-    found = [definition.subs(X, sp.Rational(step, 16)).evalf() for step in range(-160, 161)]
-    if not all(value.is_real and value.is_finite for value in found):
+    samples = [definition.subs(X, sp.Rational(step, 16)).evalf() for step in range(-160, 161)]
+    if not all(value.is_real and value.is_finite for value in samples):
         return False
-    values = [float(value) for value in found]
+    values = [float(value) for value in samples]
     return all(below <= above for below, above in zip(values, values[1:], strict=False))
 
 
@@ -208,15 +210,15 @@ def kinks(function: Any) -> tuple[float, ...]:
     """The inputs at which the derivative jumps; empty for a smooth function."""
     definition = of(function).definition
     slope = sp.diff(definition, X)
-    found = set()
+    points = set()
     for piece in definition.atoms(sp.Piecewise):
         for _, condition in piece.args:
             for relation in condition.atoms(sp.core.relational.Relational):
                 at = float(relation.rhs if relation.lhs == X else relation.lhs)
                 below, above = (float(slope.subs(X, at + side).evalf()) for side in (-1e-9, 1e-9))
                 if abs(above - below) > 1e-6:  # a smooth slope moves by about 1e-9 here
-                    found.add(at)
-    return tuple(sorted(found))
+                    points.add(at)
+    return tuple(sorted(points))
 
 
 def _positive(then: sp.Expr, otherwise: sp.Expr) -> sp.Expr:

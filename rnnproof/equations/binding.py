@@ -55,10 +55,10 @@ class _Binding:
 
     def node(self) -> Any:
         """The OpenFunction as the cell applies it."""
-        found: dict[str, Any] = {}
+        trees: dict[str, Any] = {}
         for expression in (*(e.expression for e in self.cell.equations), *(b.expression for b in self.cell.bodies)):
-            found.update(expressions.open_functions(expression))
-        return found[self.name]
+            trees.update(expressions.open_functions(expression))
+        return trees[self.name]
 
     def elaborate(self, node: Any) -> Cell:
         loose = self.loose_sizes(node)
@@ -67,11 +67,11 @@ class _Binding:
         argument.size = (from_sympy(expressions.shape_of(node.argument)[0], loose), ONE)
         self.share(resolver, loose)
         result = Quantity(symbols.Key(self.name, (), (), ()), self.name, self.name, 0, VECTOR)
-        found = type_inference.settle([Statement(None, result, tree, argument)], lambda: False)
+        kinds = type_inference.settle([Statement(None, result, tree, argument)], lambda: False)
         if fault := role_inference.ambiguous(resolver):
             cure = "an upper-case letter is a matrix, \\alpha a scalar, and \\odot multiplies elementwise"
             raise Fault(fault.at, f"{fault.message.split(';')[0]}; {cure}")
-        sizes = Sizes(found)
+        sizes = Sizes(kinds)
         typed = sizes.measure(tree, VECTOR)
         sizes.same(typed, rows, ONE, tree.at)
         namer = SizeNames((*self.cell.sizes, *loose))
@@ -120,8 +120,8 @@ class _Binding:
                 argument.tex = symbol.printed if not local else argument.tex
                 local[key, shift] = argument
         if not local:
-            shown = printed.printed if printed else "an expression"
-            raise Fault(0, rf"the argument ({shown}) does not appear in the body; write it as x \mapsto \tanh(W x + b)")
+            what = printed.printed if printed else "an expression"
+            raise Fault(0, rf"the argument ({what}) does not appear in the body; write it as x \mapsto \tanh(W x + b)")
         target = Symbol(0, self.name, self.name)
         source = Definition(Printed(self.text, 0, True), Relation(0, target, mapping.body), target, printed)
         resolver = Resolver((source,), letters)
@@ -161,8 +161,8 @@ class _Binding:
     def loose_sizes(self, node: Any) -> dict[Any, Size]:
         """The sizes that only the function's openness may have left free: all but hidden and input."""
         shapes = (*node.shape, *expressions.shape_of(node.argument))
-        found = dict.fromkeys((*self.cell.sizes, *sorted(set().union(*(s.free_symbols for s in shapes)), key=str)))
-        return {symbol: Size(str(symbol)) for symbol in found if symbol.name not in ("hidden", "input")}
+        sizes = dict.fromkeys((*self.cell.sizes, *sorted(set().union(*(s.free_symbols for s in shapes)), key=str)))
+        return {symbol: Size(str(symbol)) for symbol in sizes if symbol.name not in ("hidden", "input")}
 
     def share(self, resolver: Resolver, loose: dict[Any, Size]) -> None:
         """Parameters that the cell has already are the same parameters. Raises Fault for the cell's other names."""

@@ -22,8 +22,8 @@ class Equation:
     where: str = ""
 
     def __str__(self) -> str:
-        shown = self.tex or f"{self.symbol} = {self.expression}"
-        return f"{shown} ({self.where})" if self.where else shown
+        text = self.tex or f"{self.symbol} = {self.expression}"
+        return f"{text} ({self.where})" if self.where else text
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ class Cell:
     def open_functions(self) -> tuple[str, ...]:
         """Names of the functions that still have no body."""
         bound = {body.name for body in self.bodies}
-        found: dict[str, Any] = {}
+        functions: dict[str, Any] = {}
         for expression in (*(e.expression for e in self.equations), *(b.expression for b in self.bodies)):
-            found.update(expressions.open_functions(expression))
-        return tuple(name for name in found if name not in bound)
+            functions.update(expressions.open_functions(expression))
+        return tuple(name for name in functions if name not in bound)
 
     @property
     def sizes(self) -> tuple[Any, ...]:
@@ -120,19 +120,19 @@ class Cell:
         a state that is never read, such as an output.
         """
         pairs = tuple(equations.items()) if isinstance(equations, Mapping) else tuple(equations)
-        made = in_order(tuple(Equation(symbol, expression) for symbol, expression in pairs))
+        ordered = in_order(tuple(Equation(symbol, expression) for symbol, expression in pairs))
         fixed = tuple(constants)
-        given = {*previous.values(), *inputs, *fixed, *(e.symbol for e in made)}
+        bound = {*previous.values(), *inputs, *fixed, *(e.symbol for e in ordered)}
         used: dict[Any, None] = {}
-        for equation in made:
-            for symbol in sorted(expressions.symbols(equation.expression) - given, key=str):
+        for equation in ordered:
+            for symbol in sorted(expressions.symbols(equation.expression) - bound, key=str):
                 used[symbol] = None
         steps = set(per_step)
-        order = {e.symbol: position for position, e in enumerate(made)}
+        order = {e.symbol: position for position, e in enumerate(ordered)}
         states = sorted(previous, key=lambda new: -order.get(new, 0))
         return cls(
             name=name,
-            equations=made,
+            equations=ordered,
             states=tuple(State(str(new), new, previous[new]) for new in states),
             parameters=tuple(Parameter(str(symbol), symbol, symbol in steps) for symbol in used),
             inputs=tuple(inputs),

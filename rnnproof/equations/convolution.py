@@ -42,15 +42,15 @@ def convolution(tex: str, text: str) -> tuple[int, str] | None:
 @lru_cache(maxsize=1)  # a page's text is asked about once for each of its equations
 def _said(text: str) -> tuple[frozenset[str], frozenset[str], bool]:
     """The signs that the text calls convolutions, those it calls products, and whether it speaks of convolutions."""
-    convolutions = {sign for found in (*_SAID.finditer(text), *_SAID_BEFORE.finditer(text)) for sign in _signs(found["signs"])}
-    products = {sign for found in _A_PRODUCT.finditer(text) for sign in _signs(found["signs"])}
+    convolutions = {sign for match in (*_SAID.finditer(text), *_SAID_BEFORE.finditer(text)) for sign in _signs(match["signs"])}
+    products = {sign for match in _A_PRODUCT.finditer(text) for sign in _signs(match["signs"])}
     return frozenset(convolutions), frozenset(products), _SPOKEN_OF.search(text) is not None
 
 
 def _signs(text: str) -> set[str]:
     """The signs in a list; of several the star, as a circle beside it is the product."""
-    found = [_plain(sign) for sign in re.findall(_SIGN, text)]
-    return set(found) if len(found) == 1 else {sign for sign in found if sign == "*"} or set(found)
+    signs = [_plain(sign) for sign in re.findall(_SIGN, text)]
+    return set(signs) if len(signs) == 1 else {sign for sign in signs if sign == "*"} or set(signs)
 
 
 def _plain(sign: str) -> str:

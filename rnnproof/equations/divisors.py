@@ -25,7 +25,7 @@ _DIGITS = (40, 80)
 def require_divisors(cell: Any) -> None:
     """Raise EquationError, naming the equation, for a divisor that is identically 0; `cell` as Cell has its fields."""
     equations = cell.equations
-    if not any(_divides(one.expression) for one in (*equations, *cell.bodies)):
+    if not any(_divides(definition.expression) for definition in (*equations, *cell.bodies)):
         return
     suspects: set[tuple[int, int]] | None = None
     for seed in range(_POINTS):
@@ -81,30 +81,30 @@ class _Numbers:
 
     def drawn(self, shape: tuple[int, ...]) -> Array:
         """Multiples of 1/1024 between 1/2 and 2 of either sign: the same numbers in every precision."""
-        made = np.empty(shape, dtype=object)
+        entries = np.empty(shape, dtype=object)
         for at in np.ndindex(*shape):
             sign = self.draw.choice((-1, 1))
-            made[at] = sp.Float(sp.Rational(sign * self.draw.randrange(513, 2048, 2), 1024), self.digits)
-        return made if shape else made[()]
+            entries[at] = sp.Float(sp.Rational(sign * self.draw.randrange(513, 2048, 2), 1024), self.digits)
+        return entries if shape else entries[()]
 
     def number(self, value: Any) -> Any:
         return sp.Float(value, self.digits) if value.is_Number else value.evalf(self.digits)
 
     def full(self, shape: tuple[int, ...], value: int) -> Array:
-        made = np.empty(shape, dtype=object)
-        made[...] = sp.Float(value, self.digits)
-        return made
+        entries = np.empty(shape, dtype=object)
+        entries[...] = sp.Float(value, self.digits)
+        return entries
 
     def apply(self, function: Any, argument: Array) -> Array:
         entry = activations.of(function)
         values: Any = np.asarray(argument, dtype=object)
         if entry.name == "reciprocal":
             self.divisors.append(list(values.flat))
-        made = np.empty(values.shape, dtype=object)
+        entries = np.empty(values.shape, dtype=object)
         for at in np.ndindex(*values.shape):
             pole = entry.name == "reciprocal" and values[at].is_zero
-            made[at] = values[at] if pole else entry.definition.evalf(self.digits, subs={activations.X: values[at]})
-        return made if made.shape else made[()]
+            entries[at] = values[at] if pole else entry.definition.evalf(self.digits, subs={activations.X: values[at]})
+        return entries if entries.shape else entries[()]
 
     def open(self, name: str, argument: Array, rows: int) -> Array:
         """Numbers that depend on the function, the argument and nothing else."""

@@ -42,9 +42,9 @@ def elaborate(page: Page, name: str, definitions: Sequence[Definition], declarat
                     quantity, f"the state {quantity.tex} is declared a {quantity.kind}; states are vectors"
                 )
             quantity.kind = VECTOR
-    found = settle(resolver, statements)
-    sorted_roles = role_inference.sort(resolver, statements, found)
-    sizes = Sizes(found)
+    kinds = settle(resolver, statements)
+    sorted_roles = role_inference.sort(resolver, statements, kinds)
+    sizes = Sizes(kinds)
     typed = measure(sizes, statements)
     namer = SizeNames()
     _name_sizes(page, namer, resolver, statements, sorted_roles)
@@ -54,39 +54,46 @@ def elaborate(page: Page, name: str, definitions: Sequence[Definition], declarat
 
 def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Statement]:
     """The resolved equations. Raises Fault for two different definitions of one symbol."""
-    kept: dict[Any, Definition] = {}
-    for one in definitions:
-        key, shift = symbols.identify(one.target, resolver.letters)
-        if key in kept:
-            if symbols.fingerprint(kept[key].relation) == symbols.fingerprint(one.relation):
+    unique: dict[Any, Definition] = {}
+    for definition in definitions:
+        key, shift = symbols.identify(definition.target, resolver.letters)
+        if key in unique:
+            if symbols.fingerprint(unique[key].relation) == symbols.fingerprint(definition.relation):
                 continue
-            fault = Fault(one.target.at, f"two updates of {one.target.printed}; keep one of them or rename the other")
-            fault.source = one
-            raise fault
-        kept[key] = one
-        resolver.source = one
-        with blame(one):
-            if one.argument is None:
-                quantity = resolver.quantity(one.target)
-                quantity.defined, quantity.defined_at = True, shift
-                quantity.tex, quantity.at, quantity.source = one.target.printed, one.target.at, one
-    made = []
-    for key, one in kept.items():
-        resolver.source = one
-        with blame(one):
-            if one.argument is None:
-                made.append(Statement(one, resolver.quantities[key], resolver.tree(one.right)))
-                continue
-            function = resolver.quantity(one.target, resolver.functions)
-            inner = symbols.identify(one.argument, resolver.letters)
-            argument = Quantity(
-                inner[0], f"{function.name}_{inner[0].name}", one.argument.printed, one.argument.at, VECTOR, one
+            fault = Fault(
+                definition.target.at, f"two updates of {definition.target.printed}; keep one of them or rename the other"
             )
-            made.append(Statement(one, function, resolver.tree(one.right, {inner: argument}), argument))
+            fault.source = definition
+            raise fault
+        unique[key] = definition
+        resolver.source = definition
+        with blame(definition):
+            if definition.argument is None:
+                quantity = resolver.quantity(definition.target)
+                quantity.defined, quantity.defined_at = True, shift
+                quantity.tex, quantity.at, quantity.source = definition.target.printed, definition.target.at, definition
+    statements = []
+    for key, definition in unique.items():
+        resolver.source = definition
+        with blame(definition):
+            if definition.argument is None:
+                statements.append(Statement(definition, resolver.quantities[key], resolver.tree(definition.right)))
+                continue
+            function = resolver.quantity(definition.target, resolver.functions)
+            inner = symbols.identify(definition.argument, resolver.letters)
+            argument = Quantity(
+                inner[0],
+                f"{function.name}_{inner[0].name}",
+                definition.argument.printed,
+                definition.argument.at,
+                VECTOR,
+                definition,
+            )
+            statements.append(Statement(definition, function, resolver.tree(definition.right, {inner: argument}), argument))
     for function in resolver.functions.values():
         function.kind = VECTOR
     _check_powers(resolver)
-    return made
+    return statements
 
 
 def _check_powers(resolver: Resolver) -> None:
@@ -146,26 +153,26 @@ def settle(resolver: Resolver, statements: Sequence[Statement]) -> type_inferenc
                 return True
         return False
 
-    found = type_inference.settle(statements, assume)
+    kinds = type_inference.settle(statements, assume)
     if fault := role_inference.ambiguous(resolver):
         raise fault
-    return found
+    return kinds
 
 
 def measure(sizes: Sizes, statements: Sequence[Statement]) -> list[Typed]:
     """Every equation measured, its shapes unified."""
-    made = []
+    measured = []
     for statement in statements:
         with blame(statement.source):
             if statement.argument is None:
-                made.append(sizes.equation(statement.target, statement.right))
+                measured.append(sizes.equation(statement.target, statement.right))
                 continue
             rows, columns = sizes.function(statement.target)
             statement.argument.size = (columns, ONE)
             typed = sizes.measure(statement.right, VECTOR)
             sizes.same(typed, rows, ONE, statement.right.at)
-            made.append(typed)
-    return made
+            measured.append(typed)
+    return measured
 
 
 class SizeNames:
@@ -199,16 +206,16 @@ class SizeNames:
 
 
 def _name_sizes(
-    page: Page, namer: SizeNames, resolver: Resolver, statements: Sequence[Statement], found: role_inference.Roles
+    page: Page, namer: SizeNames, resolver: Resolver, statements: Sequence[Statement], roles: role_inference.Roles
 ) -> None:
     """hidden, input, then the other states', the intermediates', the parameters'."""
     order = _evaluation(page, statements)
     recurrent = [q for q in order if role_inference.is_state(q)]
     for place, quantity in enumerate(reversed(recurrent)):
         namer.name(_rows(quantity), "hidden" if place == 0 else f"{quantity.name}_size")
-    if found.input is not None:
-        namer.name(_rows(found.input), "input")
-    for quantity in (*order, *found.parameters, *resolver.functions.values()):
+    if roles.input is not None:
+        namer.name(_rows(roles.input), "input")
+    for quantity in (*order, *roles.parameters, *resolver.functions.values()):
         rows, columns = quantity.size or (ONE, ONE)
         namer.name(rows, f"{quantity.name}_size" if quantity.kind == VECTOR else f"{quantity.name}_rank")
         namer.name(columns, f"{quantity.name}_rank" if quantity.kind == MATRIX else f"{quantity.name}_input")
@@ -234,7 +241,7 @@ def _evaluation(page: Page, statements: Sequence[Statement]) -> list[Quantity]:
 def _references(node: Any) -> list[Any]:
     if isinstance(node, system.Ref):
         return [node]
-    return [found for child in symbols.children(node) for found in _references(child)]
+    return [reference for child in symbols.children(node) for reference in _references(child)]
 
 
 class Builder:
@@ -316,7 +323,7 @@ def _cell(
     resolver: Resolver,
     statements: Sequence[Statement],
     typed: Sequence[Typed],
-    found: role_inference.Roles,
+    roles: role_inference.Roles,
     build: Builder,
 ) -> Cell:
     built = [build.build(tree) for tree in typed]
@@ -345,8 +352,8 @@ def _cell(
         name=name,
         equations=in_order(tuple(equations)),
         states=tuple(states),
-        parameters=tuple(Parameter(q.name, build.symbol(q), q.carries_index) for q in found.parameters),
-        inputs=(build.symbol(found.input),) if found.input is not None else (),
+        parameters=tuple(Parameter(q.name, build.symbol(q), q.carries_index) for q in roles.parameters),
+        inputs=(build.symbol(roles.input),) if roles.input is not None else (),
         index=letter,
         bodies=tuple(bodies),
         notation=tuple(tex.items()),

@@ -83,9 +83,9 @@ def _elementwise(entries: Entries, node: Any) -> Array:
 
 
 def _identity(entries: Entries, node: Any) -> Array:
-    made = entries.arithmetic.full((entries.size(node.shape[0]),) * 2, 0)
-    np.fill_diagonal(made, entries.arithmetic.number(sp.S.One))
-    return made
+    array = entries.arithmetic.full((entries.size(node.shape[0]),) * 2, 0)
+    np.fill_diagonal(array, entries.arithmetic.number(sp.S.One))
+    return array
 
 
 def _power(entries: Entries, node: Any) -> Array:

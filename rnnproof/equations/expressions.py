@@ -115,10 +115,10 @@ def symbols(node: Any) -> set[Any]:
 
 def open_functions(node: Any) -> dict[str, OpenFunction]:
     """Each open function an expression applies, by name."""
-    found: dict[str, OpenFunction] = {node.name: node} if isinstance(node, OpenFunction) else {}
+    functions: dict[str, OpenFunction] = {node.name: node} if isinstance(node, OpenFunction) else {}
     for child in children(node):
-        found.update(open_functions(child))
-    return found
+        functions.update(open_functions(child))
+    return functions
 
 
 def rewrite(node: Any, change: Callable[[Any], Any]) -> Any:

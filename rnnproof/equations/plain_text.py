@@ -96,7 +96,7 @@ def bare(name: str) -> str:
 def prose(markdown: str) -> str:
     """A sentence with inline $math$, **bold** and [links](target) for the terminal."""
     labels = re.sub(r"\[([^\]]*)\]\([^)\s]*\)", r"\1", markdown.replace("**", ""))
-    return re.sub(r"\$([^$]+)\$", lambda found: plain(found[1]), labels)
+    return re.sub(r"\$([^$]+)\$", lambda match: plain(match[1]), labels)
 
 
 def _words(tokens: Iterator[str]) -> Iterator[str]:

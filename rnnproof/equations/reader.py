@@ -61,8 +61,8 @@ def read_report(path: str | Path) -> Reading:
 
 def identifier(text: str) -> str:
     """The text as an identifier."""
-    made = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "cell"
-    return made if made[0].isalpha() else f"cell_{made}"
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "cell"
+    return name if name[0].isalpha() else f"cell_{name}"
 
 
 def read_page(page: Page, name: str, whole: bool = False) -> Reading:
@@ -88,26 +88,26 @@ class _Reader:
     def parse(self, printed: Sequence[Printed]) -> None:
         """Sort the mathematics into definitions, declarations and the rest; a display that ought to be readable is an error."""
         failed: list[tuple[Printed, Fault]] = []
-        for one in printed:
-            equal = _EQUAL.search(one.tex)
-            if not equal and not _IN.search(one.tex):
-                self.over.append((one, "no definition"))
+        for equation in printed:
+            equal = _EQUAL.search(equation.tex)
+            if not equal and not _IN.search(equation.tex):
+                self.over.append((equation, "no definition"))
                 continue
             try:
-                self.take(one, parse(one.tex, "equation" if equal else "declaration"))
+                self.take(equation, parse(equation.tex, "equation" if equal else "declaration"))
             except Fault as fault:
-                failed.append((one, fault))
+                failed.append((equation, fault))
         letters = system.movers(self.definitions) | _CUSTOMARY
-        for one, found in failed:
-            if one.display and self.meant(one, letters):
-                self.page.fault(one.offset + found.at, found.message)
-            self.over.append((one, found.message))
+        for equation, found in failed:
+            if equation.display and self.meant(equation, letters):
+                self.page.fault(equation.offset + found.at, found.message)
+            self.over.append((equation, found.message))
 
     def take(self, printed: Printed, tree: Any) -> None:
         if isinstance(tree, Declaration):
             self.declarations.append((printed, tree))
-        elif made := system.definition(printed, tree):
-            self.definitions.append(made)
+        elif definition := system.definition(printed, tree):
+            self.definitions.append(definition)
         else:
             self.over.append((printed, "its left side is not a single symbol"))
 
@@ -125,39 +125,39 @@ class _Reader:
         if not system.movers(definitions):
             self.pass_over(definitions, _NO_RECURRENCE)
             return []
-        for one in system.unread(definitions):
-            self.pass_over([one], "defines nothing that another equation reads")
-            definitions = [other for other in definitions if other is not one]
+        for definition in system.unread(definitions):
+            self.pass_over([definition], "defines nothing that another equation reads")
+            definitions = [other for other in definitions if other is not definition]
         groups = []
         for group in system.together(definitions):
             if system.movers(group):
                 groups.append(group)
             else:
                 self.pass_over(group, _NO_RECURRENCE)
-        made: list[Cell] = []
+        cells: list[Cell] = []
         failed: list[tuple[list[Definition], EquationError]] = []
         for group in groups:
             try:
-                made.append(self.cell(f"{name}_{len(made)}" if len(groups) > 1 else name, group))
+                cells.append(self.cell(f"{name}_{len(cells)}" if len(groups) > 1 else name, group))
             except EquationError as error:
                 failed.append((group, error))
         for group, reason in failed:
-            if any(one.printed.display for one in group) or not made:
+            if any(definition.printed.display for definition in group) or not cells:
                 raise reason
             self.pass_over(group, str(reason).split("\n")[0])
-        if len(made) == 1:
-            return [_renamed(made[0], name)]
-        return [_renamed(cell, label) for cell, label in zip(made, _labels(name, made), strict=True)]
+        if len(cells) == 1:
+            return [_renamed(cells[0], name)]
+        return [_renamed(cell, label) for cell, label in zip(cells, _labels(name, cells), strict=True)]
 
     def cell(self, name: str, group: list[Definition]) -> Cell:
-        for one in group:
-            if (found := convolution(one.printed.tex, self.page.text)) is not None:
-                at, why = found
+        for definition in group:
+            if (offset := convolution(definition.printed.tex, self.page.text)) is not None:
+                at, why = offset
                 self.page.fault(
-                    one.printed.offset + at, f"{why}; cells are made of products: write a product, or say that it is one"
+                    definition.printed.offset + at, f"{why}; cells are made of products: write a product, or say that it is one"
                 )
         letters = system.movers(group)
-        keys = {symbols.identify(s, letters)[0] for one in group for s in symbols.symbols(one.relation)}
+        keys = {symbols.identify(s, letters)[0] for definition in group for s in symbols.symbols(definition.relation)}
         mine = []
         for printed, declaration in self.declarations:
             if any(isinstance(s, Symbol) and symbols.identify(s, letters)[0] in keys for s in declaration.symbols):
@@ -172,23 +172,23 @@ class _Reader:
         """Without the inline definitions of what a display defines too, and without inline values such as $b = 0$."""
         letters = system.movers(definitions)
 
-        def key(one: Definition) -> Any:
-            return symbols.identify(one.target, letters)[0]
+        def key(definition: Definition) -> Any:
+            return symbols.identify(definition.target, letters)[0]
 
-        displays = {key(one): one for one in definitions if one.printed.display}
-        kept = []
-        for one in definitions:
-            if not one.printed.display and key(one) in displays:
-                line = self.page.line(displays[key(one)].printed.offset)
-                self.pass_over([one], f"{one.target.printed} is defined by the display in line {line}")
-            elif not one.printed.display and isinstance(one.right, Number) and not key(one).index:
-                self.pass_over([one], "a value, no equation")
+        displays = {key(definition): definition for definition in definitions if definition.printed.display}
+        readable = []
+        for definition in definitions:
+            if not definition.printed.display and key(definition) in displays:
+                line = self.page.line(displays[key(definition)].printed.offset)
+                self.pass_over([definition], f"{definition.target.printed} is defined by the display in line {line}")
+            elif not definition.printed.display and isinstance(definition.right, Number) and not key(definition).index:
+                self.pass_over([definition], "a value, no equation")
             else:
-                kept.append(one)
-        return kept
+                readable.append(definition)
+        return readable
 
     def pass_over(self, definitions: Sequence[Definition], reason: str) -> None:
-        self.over += [(one.printed, reason) for one in definitions]
+        self.over += [(definition.printed, reason) for definition in definitions]
 
     def fail(self) -> None:
         """No system at all: say so, and show the first reason."""

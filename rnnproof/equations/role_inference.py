@@ -94,9 +94,9 @@ def sort(resolver: Resolver, statements: Sequence[Statement], kinds: Kinds) -> R
 def _multiplied(node: Any, kinds: Kinds) -> Iterator[Quantity]:
     """The vectors that some product of the tree multiplies by a matrix."""
     if isinstance(node, Product) and node.sign != "hadamard":
-        found = [kinds.kind(factor) for factor in node.factors]
-        if MATRIX in found:
-            for factor, kind in zip(node.factors, found, strict=True):
+        factor_kinds = [kinds.kind(factor) for factor in node.factors]
+        if MATRIX in factor_kinds:
+            for factor, kind in zip(node.factors, factor_kinds, strict=True):
                 if kind == VECTOR:
                     yield from _entries(factor)
     for child in children(node):
@@ -118,11 +118,11 @@ def ambiguous(resolver: Resolver) -> Fault | None:
         if quantity.kind is None:
             base = quantity.tex
             kinds = dict.fromkeys(row.kind for row in TOLD)
-            told = "; ".join(f"{', '.join(row.pattern for row in TOLD if row.kind == kind)}: {kind}" for kind in kinds)
+            uses = "; ".join(f"{', '.join(row.pattern for row in TOLD if row.kind == kind)}: {kind}" for kind in kinds)
             message = (
                 f"{base} could be a scalar, a vector or a matrix; declare it in the text, "
                 rf"such as ${base} \in \mathbb{{R}}$, ${base} \in \mathbb{{R}}^n$ or ${base} \in \mathbb{{R}}^{{m \times n}}$ "
-                f"(told by use: {told})"
+                f"(told by use: {uses})"
             )
             return fault_at(quantity, message)
     return None

@@ -58,8 +58,8 @@ def unify(left: Size, right: Size, at: int) -> None:
     if a.parts and b.parts:
         if len(a.parts) != len(b.parts):
             raise _misfit(a, b, at)
-        for one, other in zip(a.parts, b.parts, strict=True):
-            unify(one, other, at)
+        for part, other in zip(a.parts, b.parts, strict=True):
+            unify(part, other, at)
         return
     if a.parts or (a.fixed is not None and not b.parts):
         a, b = b, a

@@ -94,7 +94,7 @@ class Page:
 
     @cached_property
     def _breaks(self) -> list[int]:
-        return [found.start() for found in re.finditer("\n", self.text)]
+        return [match.start() for match in re.finditer("\n", self.text)]
 
     def line(self, offset: int) -> int:
         return bisect_left(self._breaks, offset) + 1
@@ -110,8 +110,8 @@ class Page:
         source = self.text[start : end if end >= 0 else len(self.text)]
         column = offset - start
         cut = max(0, column - 60)
-        shown = source[cut : cut + 120].replace("\t", " ")
-        return f"{self.where(offset)}: {message}\n    {shown}\n    {' ' * (column - cut)}^"
+        excerpt = source[cut : cut + 120].replace("\t", " ")
+        return f"{self.where(offset)}: {message}\n    {excerpt}\n    {' ' * (column - cut)}^"
 
     def fault(self, offset: int, message: str) -> NoReturn:
         """Raise EquationError pointing at the offset."""
@@ -128,15 +128,15 @@ def equations(page: Page, whole: bool = False) -> list[Printed]:
     segments = list(_segments(page))
     if not segments and whole:
         segments = [(0, _without_code(page.text).replace("\n", "\f"), True)]
-    found: list[Printed] = []
+    equations: list[Printed] = []
     for start, tex, display in segments:
         check_depth(page, start, tex)
-        found += _cut(page, start, tex, display)
-    relations = [printed for printed in found if printed.is_relation]
+        equations += _cut(page, start, tex, display)
+    relations = [printed for printed in equations if printed.is_relation]
     if len(relations) > MAX_EQUATIONS:
         message = f"{len(relations)} equations, at most {MAX_EQUATIONS} are read; split the document"
         page.fault(relations[MAX_EQUATIONS].offset, message)
-    return found
+    return equations
 
 
 def clean(tex: str) -> str:
@@ -148,17 +148,17 @@ def _quiet(tex: str) -> str:
     """The text without noise; an & stays in a matrix, where it is none."""
     inside = 0
 
-    def written(found: re.Match[str]) -> str:
+    def written(match: re.Match[str]) -> str:
         nonlocal inside
-        if found["edge"]:
-            inside += 1 if found["edge"] == "begin" else -1
-        return found[0] if found["keep"] or found["edge"] or (found[0] == "&" and inside > 0) else _blank(found)
+        if match["edge"]:
+            inside += 1 if match["edge"] == "begin" else -1
+        return match[0] if match["keep"] or match["edge"] or (match[0] == "&" and inside > 0) else _blank(match)
 
     return _NOISE.sub(written, tex)
 
 
-def _blank(found: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", found[0])
+def _blank(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match[0])
 
 
 def _segments(page: Page) -> Iterator[tuple[int, str, bool]]:
@@ -167,12 +167,12 @@ def _segments(page: Page) -> Iterator[tuple[int, str, bool]]:
         text = _TEX_COMMENT.sub(_blank, _TEX_CODE.sub(_blank, text))
     else:
         text = _without_code(text)
-    for found in _MATH.finditer(text):
-        if found["unclosed"]:
-            page.fault(found.start(), f"{found['unclosed']} is never closed; close it")
+    for match in _MATH.finditer(text):
+        if match["unclosed"]:
+            page.fault(match.start(), f"{match['unclosed']} is never closed; close it")
         for kind in (*_DISPLAYED, "parentheses", "inline"):
-            if found[kind] is not None:
-                yield found.start(kind), found[kind], kind in _DISPLAYED
+            if match[kind] is not None:
+                yield match.start(kind), match[kind], kind in _DISPLAYED
 
 
 def _without_code(text: str) -> str:
@@ -200,17 +200,17 @@ def _without_spans(paragraph: str) -> str:
     for place in range(len(runs) - 1, -1, -1):
         size = len(runs[place][0])
         closing[place], latest[size] = latest.get(size), place
-    kept, start, place = [], 0, 0
+    pieces, start, place = [], 0, 0
     while place < len(runs):
         stop = closing[place]
         if stop is not None:
-            kept += [
+            pieces += [
                 paragraph[start : runs[place].start()],
                 re.sub(r"[^\n]", " ", paragraph[runs[place].start() : runs[stop].end()]),
             ]
             start, place = runs[stop].end(), stop
         place += 1
-    return "".join((*kept, paragraph[start:]))
+    return "".join((*pieces, paragraph[start:]))
 
 
 def check_depth(page: Page, start: int, tex: str) -> None:
@@ -231,21 +231,21 @@ def _cut(page: Page, start: int, tex: str, display: bool) -> Iterator[Printed]:
     rows: list[list[int]] = [[0, 0]]
     blanked = list(tex)
     depth = 0
-    for found in _BREAK.finditer(tex):
-        kind = found[0]
-        if kind in ("{", "}") or found["matrix"]:
-            depth += 1 if kind == "{" or found["edge"] == "begin" else -1
+    for separator in _BREAK.finditer(tex):
+        kind = separator[0]
+        if kind in ("{", "}") or separator["matrix"]:
+            depth += 1 if kind == "{" or separator["edge"] == "begin" else -1
             continue
-        if kind in (r"\{", r"\}") or (depth > 0 and not found["edge"]):
+        if kind in (r"\{", r"\}") or (depth > 0 and not separator["edge"]):
             continue
-        if found["rows"] and found["edge"] == "begin" and tex[rows[-1][0] : found.start()].strip(" \n\t{\\"):
+        if separator["rows"] and separator["edge"] == "begin" and tex[rows[-1][0] : separator.start()].strip(" \n\t{\\"):
             continue  # text before it on its row: a definition by cases, which is not a list of equations
-        stop = found.end()
-        if found["rows"] and found["edge"] == "begin":
+        stop = separator.end()
+        if separator["rows"] and separator["edge"] == "begin":
             while argument := _ARGUMENT.match(tex, stop):
                 stop = argument.end()
-        blanked[found.start() : stop] = re.sub(r"[^\n]", " ", tex[found.start() : stop])
-        rows[-1][1] = found.start()
+        blanked[separator.start() : stop] = re.sub(r"[^\n]", " ", tex[separator.start() : stop])
+        rows[-1][1] = separator.start()
         rows.append([stop, stop])
     rows[-1][1] = len(tex)
     text = "".join(blanked)
@@ -288,14 +288,14 @@ def _apart(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Cut `a = b, c = d` and `a = b \\quad c = d` outside brackets; a piece that is neither a relation nor
     a condition, such as `t \\geq 1`, stays with its neighbour."""
     cuts, depth = [begin], 0
-    for found in _SEPARATOR.finditer(text, begin, end):
-        mark = found[0]
+    for separator in _SEPARATOR.finditer(text, begin, end):
+        mark = separator[0]
         if mark in _OPENS:
             depth += 1
         elif mark in _CLOSES:
             depth -= 1
         elif depth == 0:
-            cuts.append(found.start() if mark.startswith("\\") else found.end())
+            cuts.append(separator.start() if mark.startswith("\\") else separator.end())
     cuts.append(end)
     start = begin
     for left, right in zip(cuts[1:], cuts[2:], strict=False):

@@ -37,7 +37,7 @@ class Key:
 def moving(symbol: Symbol) -> set[str]:
     """The letters that a symbol shows shifted, such as the t of h_{t-1}."""
     shifts = (_shift(part) for script in symbol.scripts for part in script.parts)
-    return {found[0] for found in shifts if found and found[1]}
+    return {shift[0] for shift in shifts if shift and shift[1]}
 
 
 def identify(symbol: Symbol, letters: Iterable[str]) -> tuple[Key, int | None]:
@@ -48,10 +48,10 @@ def identify(symbol: Symbol, letters: Iterable[str]) -> tuple[Key, int | None]:
     shift: int | None = None
     for script in symbol.scripts:
         for part in script.parts:
-            found = _shift(part)
-            if found and found[0] in letters:
-                index.append(found[0])
-                shift = found[1] if not shift else shift
+            moved = _shift(part)
+            if moved and moved[0] in letters:
+                index.append(moved[0])
+                shift = moved[1] if not shift else shift
             else:
                 (below if script.place == "_" else above).append(_label(part))
     return Key(symbol.base, tuple(filter(None, below)), tuple(filter(None, above)), tuple(index)), shift
@@ -78,8 +78,8 @@ def children(node: Any) -> Iterator[Any]:
 def fingerprint(node: Any) -> Any:
     """What two printings of one expression share: all but place, fonts and brackets' kinds."""
     if isinstance(node, Node | Script):
-        kept = [entry.name for entry in fields(node) if entry.name not in ("at", "tex", "bracket", "word")]
-        return (type(node).__name__, *(fingerprint(getattr(node, name)) for name in kept))
+        names = [entry.name for entry in fields(node) if entry.name not in ("at", "tex", "bracket", "word")]
+        return (type(node).__name__, *(fingerprint(getattr(node, name)) for name in names))
     return tuple(map(fingerprint, node)) if isinstance(node, tuple) else node
 
 

@@ -159,19 +159,19 @@ def _parser() -> lark.Lark:
 
 def macros(terminal: str) -> tuple[str, ...]:
     r"""The macros that the grammar's terminal lists, such as \bar and \tilde for ACCENT."""
-    (pattern,) = (found.pattern.value for found in _parser().terminals if found.name == terminal)
+    (pattern,) = (rule.pattern.value for rule in _parser().terminals if rule.name == terminal)
     listed = re.search(r"\(((?:[A-Za-z]+\|)+[A-Za-z]+)\)", pattern)
     return tuple(f"\\{name}" for name in listed[1].split("|")) if listed else ()
 
 
 def _unknown(tex: str, at: int) -> Fault:
     macro = re.compile(r"\\[A-Za-z]+|\\?.", re.S).match(tex, at)
-    found = macro[0] if macro else ""
-    if found.startswith("\\") and len(found) > 1:
-        return Fault(at, f"{found} is not understood here; write the equation without it")
-    if found == "&":
+    command = macro[0] if macro else ""
+    if command.startswith("\\") and len(command) > 1:
+        return Fault(at, f"{command} is not understood here; write the equation without it")
+    if command == "&":
         return Fault(at, "a matrix of several columns is not understood; name its blocks and write their products as a sum")
-    return Fault(at, f"{found!r} is not understood in an equation; remove it")
+    return Fault(at, f"{command!r} is not understood in an equation; remove it")
 
 
 def _unexpected(tex: str, token: Any, expected: Any) -> Fault:
@@ -385,13 +385,13 @@ def _product(sign: str, factors: list[Any]) -> Any:
 def _letters(factors: list[Any]) -> str:
     """The longest known function's name that the last factors spell, letter by letter without a space; else nothing."""
     word, at = "", 0
-    found = ""
+    letters = ""
     for factor in reversed(factors):
         if not isinstance(factor, Symbol) or factor.scripts or len(factor.tex) > 1 or (word and factor.at != at - 1):
             break
         word, at = factor.tex + word, factor.at
-        found = word if len(word) > 1 and activations.find(word) else found
-    return found
+        letters = word if len(word) > 1 and activations.find(word) else letters
+    return letters
 
 
 def _accent(mark: Any) -> str:

@@ -99,44 +99,44 @@ def together(definitions: Sequence[Definition]) -> list[list[Definition]]:
     """The equations grouped by the symbols they share, each group and the groups in document order."""
     letters = movers(definitions)
     groups: list[tuple[set[Key], list[Definition]]] = []
-    for one in definitions:
-        keys = set(_keys(one, letters))
-        joined = [one]
+    for definition in definitions:
+        keys = set(_keys(definition, letters))
+        joined = [definition]
         for group in [g for g in groups if g[0] & keys]:
             groups.remove(group)
             keys |= group[0]
             joined = [*group[1], *joined]
         groups.append((keys, joined))
-    order = {id(one): place for place, one in enumerate(definitions)}
-    ordered = [sorted(group, key=lambda one: order[id(one)]) for _, group in groups]
+    order = {id(definition): place for place, definition in enumerate(definitions)}
+    ordered = [sorted(group, key=lambda definition: order[id(definition)]) for _, group in groups]
     return sorted(ordered, key=lambda group: order[id(group[0])])
 
 
 def unread(definitions: Sequence[Definition]) -> list[Definition]:
     """Equations that define something without an index which no other equation reads, such as $h_0 = 0$."""
-    letters, kept = movers(definitions), list(definitions)
+    letters, remaining = movers(definitions), list(definitions)
     dropped: list[Definition] = []
     while True:
-        reads = [(one, set(_reads(one, letters))) for one in kept]
+        reads = [(definition, set(_reads(definition, letters))) for definition in remaining]
         idle = []
-        for one in kept:
-            key = symbols.identify(one.target, letters)[0]
-            if not key.index and not any(key in keys for other, keys in reads if other is not one):
-                idle.append(one)
+        for definition in remaining:
+            key = symbols.identify(definition.target, letters)[0]
+            if not key.index and not any(key in keys for other, keys in reads if other is not definition):
+                idle.append(definition)
         if not idle:
             return dropped
-        kept = [one for one in kept if not any(one is other for other in idle)]
+        remaining = [definition for definition in remaining if not any(definition is other for other in idle)]
         dropped += idle
 
 
-def _keys(one: Definition, letters: set[str]) -> Iterator[Key]:
-    yield symbols.identify(one.target, letters)[0]
-    yield from _reads(one, letters)
+def _keys(definition: Definition, letters: set[str]) -> Iterator[Key]:
+    yield symbols.identify(definition.target, letters)[0]
+    yield from _reads(definition, letters)
 
 
-def _reads(one: Definition, letters: set[str]) -> Iterator[Key]:
-    argument = symbols.identify(one.argument, letters) if one.argument else None
-    for symbol in symbols.symbols(one.right):
+def _reads(definition: Definition, letters: set[str]) -> Iterator[Key]:
+    argument = symbols.identify(definition.argument, letters) if definition.argument else None
+    for symbol in symbols.symbols(definition.right):
         if not _is_named_function(symbol) and symbol.printed != "I" and symbols.identify(symbol, letters) != argument:
             yield symbols.identify(symbol, letters)[0]
 
@@ -160,8 +160,8 @@ class Resolver:
         self._plain: set[Key] = set()
         self._called: dict[Key, bool] = {}
         self._bare_sigma = True
-        for one in definitions:
-            self._survey(one.right)
+        for definition in definitions:
+            self._survey(definition.right)
 
     def _survey(self, node: Any) -> None:
         """Note for every symbol whether it stands by itself, and whether each of its calls looks like a function's."""
@@ -242,21 +242,21 @@ class Resolver:
     def _product(self, node: Product, local: dict[Any, Quantity]) -> Any:
         if node.sign:
             return replace(node, factors=tuple(self.tree(factor, local) for factor in node.factors))
-        made: list[Any] = []
+        factors: list[Any] = []
         waiting: list[Any] = list(node.factors)
         while waiting:
             factor = waiting.pop(0)
             function = self._function(factor, waiting)
             if function is None:
-                made.append(self.tree(factor, local))
+                factors.append(self.tree(factor, local))
                 continue
             argument = waiting.pop(0)
             if isinstance(argument, Column) and argument.bracket == "(":
                 raise Fault(argument.at, f"{factor.printed} takes one argument; stack several as {factor.printed}([a, b])")
             if not isinstance(argument, Group | Column) and waiting:
                 raise Fault(factor.at, f"where does the argument of {factor.printed} end? write parentheses around it")
-            made.append(Call(factor.at, function, self.tree(argument, local)))
-        return replace(node, factors=tuple(made)) if len(made) > 1 else made[0]
+            factors.append(Call(factor.at, function, self.tree(argument, local)))
+        return replace(node, factors=tuple(factors)) if len(factors) > 1 else factors[0]
 
     def _function(self, factor: Any, following: list[Any]) -> Any:
         """The function that `factor` names, or None where it is an ordinary factor."""

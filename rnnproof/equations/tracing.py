@@ -38,16 +38,16 @@ def activation(function: Callable[[Any], Any]) -> Activation:
 
 def expression(function: Callable[[Any], Any]) -> sp.Expr:
     """The function's expression in `activations.X`. Raises EquationError for what cannot be traced."""
-    shown = getattr(function, "__name__", repr(function))
+    name = getattr(function, "__name__", repr(function))
     try:
-        found = sp.piecewise_fold(_expression(function(_Traced(X))))
+        traced = sp.piecewise_fold(_expression(function(_Traced(X))))
     except EquationError as error:
-        raise EquationError(f"activation {shown}: {error}") from None
+        raise EquationError(f"activation {name}: {error}") from None
     except Exception as error:  # whatever a function not written for symbols raises, the cure is the same
-        raise EquationError(f"activation {shown}: {type(error).__name__}: {error}; {_CURE}") from error
-    if not isinstance(found, sp.Expr) or found.free_symbols != {X}:
-        raise EquationError(f"activation {shown}: it gives {found}, not an expression of its argument; {_CURE}")
-    return found
+        raise EquationError(f"activation {name}: {type(error).__name__}: {error}; {_CURE}") from error
+    if not isinstance(traced, sp.Expr) or traced.free_symbols != {X}:
+        raise EquationError(f"activation {name}: it gives {traced}, not an expression of its argument; {_CURE}")
+    return traced
 
 
 _CURE = (
@@ -148,8 +148,8 @@ def _absolute(value: Any) -> Any:
 
 def _sign(value: Any) -> Any:
     at, rising = _threshold(value)
-    one = sp.Integer(1) if rising else sp.Integer(-1)
-    return sp.Piecewise((-one, X < at), (one, X > at), (0, True))
+    unit = sp.Integer(1) if rising else sp.Integer(-1)
+    return sp.Piecewise((-unit, X < at), (unit, X > at), (0, True))
 
 
 _UFUNCS: dict[str, Callable[..., Any]] = {

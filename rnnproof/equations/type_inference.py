@@ -173,13 +173,13 @@ class Kinds:
             return
         if kind == MATRIX:
             for factor in factors:
-                if self.kind(factor) is None and (found := self.before(factor, node.sign)):
-                    self.expect(factor, found)
+                if self.kind(factor) is None and (factor_kind := self.before(factor, node.sign)):
+                    self.expect(factor, factor_kind)
             return
         core = self.core(factors, kinds, kind)
         if core is None:
-            for factor, found in zip(factors, kinds, strict=True):
-                if found is None and MATRIX in kinds and node.sign == "" and _is_greek(_letter(factor) or ""):
+            for factor, factor_kind in zip(factors, kinds, strict=True):
+                if factor_kind is None and MATRIX in kinds and node.sign == "" and _is_greek(_letter(factor) or ""):
                     self.expect(factor, SCALAR)
             return
         if kinds[core] is None:
@@ -189,15 +189,15 @@ class Kinds:
                 continue
             if place < core and isinstance(factor, Transposed) and (letter := _letter(factor.inner)):
                 self.expect(factor.inner, MATRIX if letter[0].isupper() else VECTOR)
-            elif found := self.before(factor, node.sign):
-                self.expect(factor, found)
+            elif factor_kind := self.before(factor, node.sign):
+                self.expect(factor, factor_kind)
 
     def core(self, factors: Sequence[Any], kinds: Sequence[str | None], kind: str | None) -> int | None:
         """Which factor is the vector the others act on; None while that is unknown."""
-        known = [place for place, found in enumerate(kinds) if found == VECTOR]
+        known = [place for place, factor_kind in enumerate(kinds) if factor_kind == VECTOR]
         if known:
             return known[-1]
-        unknown = [place for place, found in enumerate(kinds) if found is None]
+        unknown = [place for place, factor_kind in enumerate(kinds) if factor_kind is None]
         if kind is None and _acted_on(factors, kinds):
             return len(factors) - 1
         if kind != VECTOR or not unknown:
@@ -249,10 +249,10 @@ def settle(statements: Sequence[Statement], settling: Callable[[], bool]) -> Kin
 def scalar_sum(node: Any) -> bool:
     """Make lower-case parameters of a sum scalars where its other terms are, as in w^T h + beta; whether any was made."""
     known = Kinds()
-    if isinstance(node, Sum) and SCALAR in (found := [known.kind(term) for _, term in node.terms]):
-        free: list[Any] = [term for kind, (_, term) in zip(found, node.terms, strict=True) if kind is None]
+    if isinstance(node, Sum) and SCALAR in (kinds := [known.kind(term) for _, term in node.terms]):
+        free: list[Any] = [term for kind, (_, term) in zip(kinds, node.terms, strict=True) if kind is None]
         plain = all(isinstance(t, Ref) and not t.quantity.defined and t.quantity.name[0].islower() for t in free)
-        if free and plain and set(found) <= {SCALAR, NUMBER, None}:
+        if free and plain and set(kinds) <= {SCALAR, NUMBER, None}:
             for term in free:
                 known.learn(term.quantity, SCALAR, term.at)
             return True

@@ -37,8 +37,8 @@ def without_aliases(program: Program) -> Program:
     for step in reversed(program.steps):
         if step.target in mapping:
             computed[step.args[0]] = (*computed.get(step.args[0], ()), *step.of, *computed.get(step.target, ()))
-    kept = (step for step in read.steps if step.target not in mapping)
-    return read.with_steps(replace(step, of=(*step.of, *computed.get(step.target, ()))) for step in kept)
+    steps = (step for step in read.steps if step.target not in mapping)
+    return read.with_steps(replace(step, of=(*step.of, *computed.get(step.target, ()))) for step in steps)
 
 
 def split_concatenations(program: Program) -> Program:
@@ -187,11 +187,11 @@ BACKWARD_PASSES: tuple[Pass, ...] = (gather_parts, without_aliases)
 
 def descendants(program: Program, roots: set[Var]) -> set[Var]:
     """Everything that is computed from `roots`, they included."""
-    found = set(roots)
+    reached = set(roots)
     for step in program.steps:
-        if not found.isdisjoint(step.args):
-            found.add(step.target)
-    return found
+        if not reached.isdisjoint(step.args):
+            reached.add(step.target)
+    return reached
 
 
 class _Writer:
@@ -213,8 +213,8 @@ class _Writer:
 
     def _values(self, args: Iterable[Var]) -> tuple[str, ...]:
         """What stands in a stack: the values of its parts, or the parts where they enter the Program."""
-        made = {step.target: step.of for step in (*self._program.steps, *self._steps)}
-        return tuple(name for arg in args for name in made.get(arg, (arg.name,)))
+        computed = {step.target: step.of for step in (*self._program.steps, *self._steps)}
+        return tuple(name for arg in args for name in computed.get(arg, (arg.name,)))
 
     def keep(self, step: Step) -> None:
         self._steps.append(step)

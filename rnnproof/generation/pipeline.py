@@ -96,8 +96,8 @@ def _kept(backward: Program) -> tuple[Var, ...]:
 
 def _with_tape(forward: Program, tape: tuple[Var, ...]) -> Program:
     """The forward Program with what is kept among its outputs; what is given anyway is not computed."""
-    given = {port.var for port in forward.inputs}
-    ports = (Port(Role.TAPE, var.name, var) for var in tape if var not in given)
+    inputs = {port.var for port in forward.inputs}
+    ports = (Port(Role.TAPE, var.name, var) for var in tape if var not in inputs)
     return replace(forward, outputs=(*forward.outputs, *ports))
 
 

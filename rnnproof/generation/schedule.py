@@ -68,10 +68,10 @@ def schedule(program: Program) -> Schedule:
 def _views_first(steps: Iterable[Step]) -> list[Step]:
     """Parts are views and cost nothing: each stands right behind what it is a part of."""
     views: dict[Var, list[Step]] = {}
-    given = tuple(steps)
-    made = {step.target for step in given}
-    for step in given:
-        if isinstance(step.op, Slice) and step.args[0] in made:
+    unordered = tuple(steps)
+    targets = {step.target for step in unordered}
+    for step in unordered:
+        if isinstance(step.op, Slice) and step.args[0] in targets:
             views.setdefault(step.args[0], []).append(step)
     ordered: list[Step] = []
 
@@ -80,15 +80,15 @@ def _views_first(steps: Iterable[Step]) -> list[Step]:
         for view in views.get(step.target, []):
             place(view)
 
-    for step in given:
-        if not (isinstance(step.op, Slice) and step.args[0] in made):
+    for step in unordered:
+        if not (isinstance(step.op, Slice) and step.args[0] in targets):
             place(step)
     return ordered
 
 
 def _ancestors(program: Program, goals: Iterable[Var]) -> set[Var]:
-    found = set(goals)
+    reached = set(goals)
     for step in reversed(program.steps):
-        if step.target in found:
-            found.update(step.args)
-    return found
+        if step.target in reached:
+            reached.update(step.args)
+    return reached

@@ -53,10 +53,10 @@ def owners(program: Program, named: Iterable[str]) -> dict[Var, tuple[str, ...]]
     """
     wanted = set(named)
     users = program.users()
-    found: dict[Var, tuple[str, ...]] = {}
+    owners: dict[Var, tuple[str, ...]] = {}
     for step in reversed(program.steps):
         own = [name for name in step.of if name in wanted]
         readers = users.get(step.target, [])
         nameless = [user for user in readers if isinstance(user.op, Slice) and wanted.isdisjoint(user.of)] if own else readers
-        found[step.target] = tuple(dict.fromkeys([*own, *(name for user in nameless for name in found[user.target])]))
-    return found
+        owners[step.target] = tuple(dict.fromkeys([*own, *(name for user in nameless for name in owners[user.target])]))
+    return owners

@@ -49,9 +49,9 @@ def _expanded(rows: Any) -> Any:
     return sp.expand(rows)
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(rows: Any, other: Any) -> bool:
     """Whether two numbers of rows, sums of sizes, are the same."""
-    return bool(_expanded(one) == _expanded(other))
+    return bool(_expanded(rows) == _expanded(other))
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,13 @@ def rows_of(var: Var) -> Any:
     return var.shape[0] if var.shape else sp.S.One
 
 
-def assign(plan: Schedule, kept: Iterable[Var]) -> Layout:
+def assign(plan: Schedule, stored: Iterable[Var]) -> Layout:
     """Give every data variable a region; what is in `kept`, or is read after the loop, gets a stored sequence."""
-    return _Assigner(plan, set(kept)).run()
+    return _Assigner(plan, set(stored)).run()
 
 
 class _Assigner:
-    def __init__(self, plan: Schedule, kept: set[Var]) -> None:
+    def __init__(self, plan: Schedule, stored: set[Var]) -> None:
         self.plan, self.program = plan, plan.program
         self.layout = Layout()
         self.preferred: dict[Var, Region] = {}
@@ -110,9 +110,9 @@ class _Assigner:
         handed_on = {port.var for port in self.program.ports(Role.CARRY, out=True)}  # the loop ends with copying them
         for var in (*(port.var for port in self.program.inputs), *(step.target for step in plan.steps)):
             reads = [self.position[user.target] for user in users.get(var, [])]
-            self.last[var] = inf if var in kept or var in outputs or var in handed_on else max(reads, default=-1)
+            self.last[var] = inf if var in stored or var in outputs or var in handed_on else max(reads, default=-1)
             later = {plan.phase[user.target] for user in users.get(var, [])}
-            if var in kept or var in outputs or "after" in later or plan.phase.get(var) in ("before", "after"):
+            if var in stored or var in outputs or "after" in later or plan.phase.get(var) in ("before", "after"):
                 self.stored.add(var)
         for step in reversed(plan.steps):
             if isinstance(step.op, VIEWS):
@@ -164,11 +164,11 @@ class _Assigner:
             start = sp.S.Zero
             for arg in step.args:
                 stop = start + rows_of(arg)
-                made = producer.get(arg)
+                source = producer.get(arg)
                 lost = arg in self.stored and region.buffer.kind == "scratch"  # read after the loop, the stack only inside
                 fits = (
-                    made is not None
-                    and not isinstance(made.op, Slice)
+                    source is not None
+                    and not isinstance(source.op, Slice)
                     and self.plan.phase[arg] == "loop"
                     and step.args.count(arg) == 1
                 )

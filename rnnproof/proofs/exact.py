@@ -58,7 +58,7 @@ def choices(count: int) -> list[tuple[int, ...]]:
 
 def _row(cell: Cell, forward: Program, backward: Program, sizes: Mapping[Any, sp.Integer], work: Work) -> ProofRow:
     started = time.perf_counter()
-    shown = ", ".join(f"{size}={number}" for size, number in sizes.items()) or "-"
+    assignment = ", ".join(f"{size}={number}" for size, number in sizes.items()) or "-"
     count, failure, too_large = 0, "", False
     try:
         count = Induction(cell, forward, backward, sizes, STEPS, work).prove()
@@ -66,4 +66,4 @@ def _row(cell: Cell, forward: Program, backward: Program, sizes: Mapping[Any, sp
         failure = str(difference)
     except TooLarge:
         too_large = True
-    return ProofRow(Kind.CELL, cell.name, shown, count, time.perf_counter() - started, failure, too_large)
+    return ProofRow(Kind.CELL, cell.name, assignment, count, time.perf_counter() - started, failure, too_large)

@@ -136,8 +136,8 @@ class Induction:
         One whose generators several lines of the Program share, or that were not made in one go, is left as it is: its
         derivative is then written out in the identities of what it is made of.
         """
-        made = sorted(self.opaque.inside)
-        where = {generator: position for position, generator in enumerate(made)}
+        generated = sorted(self.opaque.inside)
+        where = {generator: position for position, generator in enumerate(generated)}
         owners: dict[int, int] = {}
         members = {}
         for key, array in self.named.items():
@@ -196,10 +196,10 @@ class Induction:
 def _each(values: Array, change: Any) -> Array:
     if not isinstance(values, np.ndarray):
         return change(values)
-    made = np.empty(values.shape, dtype=object)
+    results = np.empty(values.shape, dtype=object)
     for at in np.ndindex(*values.shape):
-        made[at] = change(values[at])
-    return made
+        results[at] = change(values[at])
+    return results
 
 
 def _matrix(value: Array) -> Array:

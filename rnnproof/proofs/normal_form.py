@@ -23,12 +23,12 @@ class _Term:
 
 def difference(left: Any, right: Any) -> Any:
     """left - right in normal form: 0 exactly where the two are equal as sums of products."""
-    found: dict[Any, Any] = {}
+    sums: dict[Any, Any] = {}
     for sign, side in ((1, left), (-1, right)):
         for term in _terms(side):
             number, key = _key(_collapsed(term))
-            found[key] = found.get(key, 0) + sign * number
-    return sp.Add(*(number * shown for (_, shown), number in found.items() if sp.expand(number) != 0))
+            sums[key] = sums.get(key, 0) + sign * number
+    return sp.Add(*(number * factor for (_, factor), number in sums.items() if sp.expand(number) != 0))
 
 
 def _terms(expression: Any) -> list[_Term]:
@@ -50,41 +50,41 @@ def _collapsed(term: _Term) -> _Term:
     """Sums removed by deltas."""
     for position, factor in enumerate(term.factors):
         if isinstance(factor, sp.KroneckerDelta):
-            for one in term.over:
-                fixed = _solved(factor, one)
-                if fixed is not None and _within(fixed, one.size):
+            for index in term.over:
+                fixed = _solved(factor, index)
+                if fixed is not None and _within(fixed, index.size):
                     rest = term.factors[:position] + term.factors[position + 1 :]
-                    replaced = sp.Mul(*(other.xreplace({one: fixed}) for other in rest))
-                    over = tuple(other for other in term.over if other != one)
+                    replaced = sp.Mul(*(other.xreplace({index: fixed}) for other in rest))
+                    over = tuple(other for other in term.over if other != index)
                     return _collapsed(_Term(over, sp.Mul.make_args(replaced)))
     return term
 
 
-def _solved(delta: Any, one: Index) -> Any:
+def _solved(delta: Any, index: Index) -> Any:
     """The value a delta gives an index, or None."""
     gap = sp.expand(delta.args[0] - delta.args[1])
-    slope = gap.coeff(one)
-    return sp.expand(one - gap / slope) if slope in (1, -1) else None
+    slope = gap.coeff(index)
+    return sp.expand(index - gap / slope) if slope in (1, -1) else None
 
 
 def _within(value: Any, size: Any) -> bool:
     """Whether 0 <= value <= size - 1 for every value of the indices in it."""
     least, most = value, value
-    for one in value.atoms(Index):
-        bounds = (0, one.size - 1) if value.coeff(one) > 0 else (one.size - 1, 0)
-        least, most = least.subs(one, bounds[0]), most.subs(one, bounds[1])
+    for index in value.atoms(Index):
+        bounds = (0, index.size - 1) if value.coeff(index) > 0 else (index.size - 1, 0)
+        least, most = least.subs(index, bounds[0]), most.subs(index, bounds[1])
     return bool(sp.expand(least).is_nonnegative and sp.expand(size - 1 - most).is_nonnegative)
 
 
 def _key(term: _Term) -> tuple[Any, tuple[Any, Any]]:
     """(number, name of the term that does not depend on how its summation indices are called)."""
-    number, shown = sp.Mul(*term.factors).as_coeff_Mul()
+    number, factors = sp.Mul(*term.factors).as_coeff_Mul()
     names = [sp.Symbol(f"k{position}", integer=True) for position in range(len(term.over))]
     best: tuple[str, Any] | None = None
     for order in permutations(term.over):
         renamed: Mapping[Any, Any] = dict(zip(order, names, strict=True))
-        sizes = ", ".join(f"{names[position]} < {one.size}" for position, one in enumerate(order))
-        written = shown.xreplace(renamed)
+        sizes = ", ".join(f"{names[position]} < {index.size}" for position, index in enumerate(order))
+        written = factors.xreplace(renamed)
         candidate = (f"{sizes}: {sp.srepr(written)}", sp.Symbol(f"sum[{sizes}]") * written if sizes else written)
         best = candidate if best is None or candidate[0] < best[0] else best
     if best is None:

@@ -81,20 +81,20 @@ class Opaque:
     def array(self, label: str, shape: tuple[int, ...]) -> Array:
         """An array of symbols, the same ones each time; a single symbol for shape ()."""
         if label not in self._known:
-            made = np.empty(shape, dtype=object)
+            symbols = np.empty(shape, dtype=object)
             for at in np.ndindex(*shape):
-                made[at] = self.fresh(f"{label}{place(at)}")
-            self._known[label] = made if shape else made[()]
+                symbols[at] = self.fresh(f"{label}{place(at)}")
+            self._known[label] = symbols if shape else symbols[()]
         return self._known[label]
 
     def named(self, label: str, values: Any, inside: bool = False) -> Array:
         """A name for each entry; derivatives go on through the entry's value if `inside`, and end at the name otherwise."""
         if not hasattr(values, "shape"):
             return self._made(label, ((self.whole(1), values),) if inside else (), (values,), lambda value: value)
-        made = np.empty(values.shape, dtype=object)
+        names = np.empty(values.shape, dtype=object)
         for at in np.ndindex(*values.shape):
-            made[at] = self.named(f"{label}{place(at)}", values[at], inside)
-        return made
+            names[at] = self.named(f"{label}{place(at)}", values[at], inside)
+        return names
 
     def number(self, value: Any) -> Polynomial:
         """A number; an irrational one is a generator, so nothing is rounded."""
@@ -110,9 +110,9 @@ class Opaque:
 
     def full(self, shape: tuple[int, ...], value: int) -> Array:
         """An array of one whole number."""
-        made = np.empty(shape, dtype=object)
-        made[...] = self.whole(value)
-        return made
+        entries = np.empty(shape, dtype=object)
+        entries[...] = self.whole(value)
+        return entries
 
     def apply(self, function: Any, argument: Array) -> Array:
         """f elementwise; the identity is written out, every other function is opaque."""
@@ -131,9 +131,9 @@ class Opaque:
         if key not in self._known and name == RECIPROCAL:
             self._known[key] = self._reciprocal(entry)
         if key not in self._known:
-            shown = self.shown(entry)
-            slope = self._made(f"{name}'({shown})", (), (entry,), lambda part: self._applied(name, part)[1])
-            value = self._made(f"{name}({shown})", ((slope, entry),), (entry,), lambda part: self._applied(name, part)[0])
+            argument = self.shown(entry)
+            slope = self._made(f"{name}'({argument})", (), (entry,), lambda part: self._applied(name, part)[1])
+            value = self._made(f"{name}({argument})", ((slope, entry),), (entry,), lambda part: self._applied(name, part)[0])
             self._known[key] = value, slope
         known: tuple[Polynomial, Polynomial] = self._known[key]
         return known
@@ -158,7 +158,7 @@ class Opaque:
         at = tuple(argument)
         key = (name, at, rows)
         if key not in self._known:
-            shown = ", ".join(map(self.shown, at))
+            arguments = ", ".join(map(self.shown, at))
             value, slopes = np.empty(rows, dtype=object), np.empty((rows, len(at)), dtype=object)
 
             def opened(which: int, *place: int) -> Callable[..., Polynomial]:
@@ -166,9 +166,9 @@ class Opaque:
 
             for i in range(rows):
                 for j in range(len(at)):
-                    slopes[i, j] = self._made(f"d{j + 1} {name}_{i + 1}({shown})", (), at, opened(1, i, j))
+                    slopes[i, j] = self._made(f"d{j + 1} {name}_{i + 1}({arguments})", (), at, opened(1, i, j))
                 inside = tuple(zip(slopes[i], at, strict=True))
-                value[i] = self._made(f"{name}_{i + 1}({shown})", inside, at, opened(0, i))
+                value[i] = self._made(f"{name}_{i + 1}({arguments})", inside, at, opened(0, i))
             self._known[key] = value, slopes
         known: tuple[Array, Array] = self._known[key]
         return known
@@ -194,7 +194,7 @@ def place(at: tuple[int, ...]) -> str:
 def _each(argument: Array, function: Any) -> Array:
     if not isinstance(argument, np.ndarray):
         return function(argument)
-    made = np.empty(argument.shape, dtype=object)
+    results = np.empty(argument.shape, dtype=object)
     for at in np.ndindex(*argument.shape):
-        made[at] = function(argument[at])
-    return made
+        results[at] = function(argument[at])
+    return results

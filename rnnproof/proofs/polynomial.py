@@ -70,9 +70,11 @@ class Polynomial:
         return self + -other
 
     def __mul__(self, other: Polynomial) -> Polynomial:
-        made = len(self.terms) * len(other.terms)
+        products = len(self.terms) * len(other.terms)
         length = sum(len(next(iter(one.terms), ())) for one in (self, other))
-        self.work.spend(made if made <= _FEW else made * (1 + length // 8))  # many terms of a high power take long to make
+        self.work.spend(
+            products if products <= _FEW else products * (1 + length // 8)
+        )  # many terms of a high power take long to make
         terms: dict[Monomial, int | Fraction] = {}
         for left, number in self.terms.items():
             for right, factor in other.terms.items():

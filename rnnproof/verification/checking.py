@@ -116,21 +116,21 @@ class _Run:
             self.rows.append(Row(self.subject.name, "all", what, "", "", 0.0, 0.0, text, "left out", note=text))
 
     def _compare_all(self, able: list[Oracle], chosen: tuple[Oracle, ...]) -> None:
-        jobs = [(given, self._work(able, given in (self.sizes[0], self.sizes[-1]))) for given in self.sizes]
+        jobs = [(inputs, self._work(able, inputs in (self.sizes[0], self.sizes[-1]))) for inputs in self.sizes]
         done, total = 0, sum(len(work) for _, work in jobs)
-        for given, work in jobs:
-            wrong = self._wrong_forward(given)
+        for inputs, work in jobs:
+            wrong = self._wrong_forward(inputs)
             self.rows += wrong
             if wrong:  # its gradients are those of another function than the equations'
                 own = [oracle for oracle in ORACLES.values() if oracle.judges == "forward" and oracle not in chosen]
                 for oracle in _able(self.subject, tuple(own), required=False)[0]:
-                    self._compare(oracle, "float64", given)
+                    self._compare(oracle, "float64", inputs)
             for oracle, dtype in work:
                 if self.progress is not None:
                     self.progress(done, total, f"{self.subject.name} {oracle.name} {dtype}")
                 done += 1
                 if not (wrong and oracle.judges == "equations"):
-                    self._compare(oracle, dtype, given)
+                    self._compare(oracle, dtype, inputs)
         if self.progress is not None:
             self.progress(total, total, self.subject.name)
 
@@ -241,13 +241,13 @@ def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -
     grown, scale = 0, 1.0
     for attempt in range(ATTEMPTS):
         point = under_test.draw(sizes, seed + _REDRAWN * attempt, scale, calm).cast(dtype)
-        found = _survey(under_test, point)
-        if found.largest > BOUND:
+        survey = _survey(under_test, point)
+        if survey.largest > BOUND:
             grown += 1
             scale = 2.0 ** (-(grown + 1) // 2 if grown % 2 else grown // 2)
-        elif found.distance > REACH / point.steps:
+        elif survey.distance > REACH / point.steps:
             return point, ""
-    return point, f"an argument of {found.name} lies {found.distance:.1e} from its kink" if found.name else ""
+    return point, f"an argument of {survey.name} lies {survey.distance:.1e} from its kink" if survey.name else ""
 
 
 def _longest_memory(under_test: Subject, sizes: Mapping[str, int], seed: int) -> Calm | None:

@@ -85,7 +85,7 @@ def linearity(subject: Subject, point: Point) -> Reference:
     """backward(k d) = k backward(d) and backward(d1 + d2) = backward(d1) + backward(d2): for each gradient the worst of all."""
     whole = _gradients(subject, point)
     trials = list(_trials(subject, point, whole))
-    found = Reference({}, 0.0, "rounding and underflow")
+    reference = Reference({}, 0.0, "rounding and underflow")
     for label, value in whole.items():
         largest = max(float(np.max(np.abs(value), initial=0.0)), 1e-300)
 
@@ -95,11 +95,11 @@ def linearity(subject: Subject, point: Point) -> Reference:
                 return float(error / trial.allowed(label, largest))
 
         worst = max((trial for trial in trials if trial.answer[label].shape == value.shape), key=excess, default=trials[0])
-        found.values[label], found.ours[label] = value, worst.answer[label]
-        found.tolerances[label] = worst.allowed(label, largest)
+        reference.values[label], reference.ours[label] = value, worst.answer[label]
+        reference.tolerances[label] = worst.allowed(label, largest)
         if excess(worst) > 1:
-            found.notes[label] = worst.means + _limit(label, trials)
-    return found
+            reference.notes[label] = worst.means + _limit(label, trials)
+    return reference
 
 
 def _trials(subject: Subject, point: Point, whole: dict[str, Array]) -> Iterator[_Trial]:

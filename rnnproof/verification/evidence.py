@@ -64,8 +64,8 @@ class Evidence(Sequence[Row]):
     def table(self, format: str = "simple", by: tuple[str, ...] = ()) -> str:
         """A table in any format of tabulate ("simple" for terminals, "github"); with `by`, the worst row of each group."""
         rows = self.worst(*by) if by else self
-        shown = [[_cell(getattr(row, column)) for column in COLUMNS] for row in rows]
-        return str(tabulate(shown, headers=COLUMNS, tablefmt=format, disable_numparse=True))
+        cells = [[_cell(getattr(row, column)) for column in COLUMNS] for row in rows]
+        return str(tabulate(cells, headers=COLUMNS, tablefmt=format, disable_numparse=True))
 
     def json(self) -> str:
         """Every row with all its fields; non-finite numbers become strings, as JSON has none."""

@@ -39,14 +39,14 @@ def _cell(name: str, rows: list[Row]) -> list[str]:
     wrong = list(dict.fromkeys(row.gradient for row in judged if not row.ok))
     first = [row for row in broken if row.oracle == "forward" or not compared]
     last = [row for row in broken if row not in first]
-    found = [*_broken(first, rows), *_promises(promises), *_wrong(wrong, judged), *_broken(last, rows), *_silent(rows)]
+    sentences = [*_broken(first, rows), *_promises(promises), *_wrong(wrong, judged), *_broken(last, rows), *_silent(rows)]
     if broken and not compared:
         return [
-            f"{name}: {found[0]}",
-            *(f"  {line}" for line in found[1:]),
+            f"{name}: {sentences[0]}",
+            *(f"  {line}" for line in sentences[1:]),
             "  nothing else was compared, as it would mean nothing",
         ]
-    return [f"{name}: {_verdict(compared, broken)}", *(f"  {line}" for line in found)]
+    return [f"{name}: {_verdict(compared, broken)}", *(f"  {line}" for line in sentences)]
 
 
 def _silent(rows: list[Row]) -> list[str]:
@@ -76,8 +76,8 @@ def _verdict(compared: list[Row], broken: list[Row]) -> str:
     counted = f"{len(compared)} comparisons in {dtypes} by {by}"
     if not known:
         return f"no gradient was compared, the promises of the contract alone ({counted})"
-    kept = "the contract is broken, though no number is wrong; " if broken or not all(row.ok for row in compared) else ""
-    return f"{kept}right: {_results(right)} ({counted})"
+    contract = "the contract is broken, though no number is wrong; " if broken or not all(row.ok for row in compared) else ""
+    return f"{contract}right: {_results(right)} ({counted})"
 
 
 def _results(labels: list[str]) -> str:

@@ -95,20 +95,20 @@ def _keras(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradien
     layers: Any = importlib.import_module("keras").layers
     output, *others = point.initial
     hidden = point.initial[output].shape[1]
-    made = getattr(layers, layer.layer)(hidden, return_sequences=True, return_state=True, dtype="float64", **options(layer))
+    twin = getattr(layers, layer.layer)(hidden, return_sequences=True, return_state=True, dtype="float64", **options(layer))
     xs = tf.Variable(np.swapaxes(np.asarray(point.xs), 0, 1))
     initial = [tf.Variable(value) for value in point.initial.values()]
-    made.build(xs.shape)
-    made.set_weights(_in_order([name for name, _ in layer.weights], [weight.name for weight in made.weights], weights))
+    twin.build(xs.shape)
+    twin.set_weights(_in_order([name for name, _ in layer.weights], [weight.name for weight in twin.weights], weights))
     with tf.GradientTape() as tape:
         tape.watch([xs, *initial])
-        sequence, *final = made(xs, initial_state=initial)
+        sequence, *final = twin(xs, initial_state=initial)
         loss = tf.reduce_sum(np.swapaxes(point.d_states[output], 0, 1) * sequence)
         for name, value in zip(others, final[1:], strict=True):
             loss += tf.reduce_sum(point.d_states[name][-1] * value)
-    variables = [weight.value for weight in made.weights]
+    variables = [weight.value for weight in twin.weights]
     d_weights, d_xs, d_initial = tape.gradient(loss, [variables, xs, initial])
-    order = [weight.name for weight in made.weights]
+    order = [weight.name for weight in twin.weights]
     back = _in_order(order, [name for name, _ in layer.weights], [value.numpy() for value in d_weights])
     return back, np.swapaxes(d_xs.numpy(), 0, 1), [value.numpy() for value in d_initial], np.swapaxes(sequence.numpy(), 0, 1)
 
@@ -128,19 +128,19 @@ def _torch(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradien
     th: Any = importlib.import_module("torch")
     output, *others = point.initial
     xs = th.tensor(point.xs, requires_grad=True)
-    made = getattr(th.nn, layer.layer)(
+    twin = getattr(th.nn, layer.layer)(
         xs.shape[2],
         point.initial[output].shape[1],
         dtype=th.float64,
         **options(layer),
     )
-    own = dict(made.named_parameters())
+    own = dict(twin.named_parameters())
     names = [name for name, _ in layer.weights]
     with th.no_grad():
         for name, value in zip(names, weights, strict=True):
             own[name].copy_(th.from_numpy(np.ascontiguousarray(value)))
     initial = [th.tensor(value[None], requires_grad=True) for value in point.initial.values()]
-    sequence, final = made(xs, tuple(initial) if others else initial[0])
+    sequence, final = twin(xs, tuple(initial) if others else initial[0])
     loss = (th.from_numpy(point.d_states[output]) * sequence).sum()
     for name, value in zip(others, final[1:] if others else (), strict=True):
         loss = loss + (th.from_numpy(point.d_states[name][-1]) * value[0]).sum()

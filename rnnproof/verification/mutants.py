@@ -80,7 +80,7 @@ def mutants(source: str, shapes: Shapes | None = None) -> list[Mutant]:
     functions = backward_functions(source)
     tree = ast.Module(functions, [])
     scopes = _scopes(functions, shapes or {})
-    found, seen = [], set()
+    mutations, seen = [], set()
     for parent in ast.walk(tree):
         if id(parent) not in scopes:
             continue
@@ -90,8 +90,8 @@ def mutants(source: str, shapes: Shapes | None = None) -> list[Mutant]:
                 if id(child) in scopes and key not in seen:
                     seen.add(key)
                     new = ast.fix_missing_locations(ast.copy_location(replacement, child))
-                    found.append(Mutant(description, child.lineno, tree, parent, name, place, new))
-    return found
+                    mutations.append(Mutant(description, child.lineno, tree, parent, name, place, new))
+    return mutations
 
 
 def backward_functions(source: str) -> list[ast.stmt]:
@@ -173,10 +173,10 @@ def _say(before: ast.AST, after: ast.AST) -> Change:
 
 def _with(node: Any, **fields: Any) -> Any:
     """A copy of a node with some of its fields changed."""
-    made = copy.copy(node)
+    changed = copy.copy(node)
     for name, value in fields.items():
-        setattr(made, name, value)
-    return made
+        setattr(changed, name, value)
+    return changed
 
 
 def _drop_statement(node: Any, scope: _Scope) -> Iterator[Change]:

@@ -141,11 +141,11 @@ def score(cell: Any, *, source: str | None = None, progress: Callable[[int, int,
     outcome, reason = _outcome(under_test, compile("", "<unchanged>", "exec"), cases)
     if outcome != "equivalent":
         raise UsageError(f"{under_test.name}: the unchanged backward pass is not right ({reason}); see rnnproof check first")
-    found = mutants(source, shapes_seen(under_test, cases[0].point))
+    mutations = mutants(source, shapes_seen(under_test, cases[0].point))
     verdicts, lines = [], source.splitlines()
-    for done, mutant in enumerate(found):
+    for done, mutant in enumerate(mutations):
         if progress is not None:
-            progress(done, len(found), under_test.name)
+            progress(done, len(mutations), under_test.name)
         verdicts.append(_explained(mutant, *_outcome(under_test, mutant.code, cases), lines))
     return MutationReport(under_test.name, tuple(verdicts))
 

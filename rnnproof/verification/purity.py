@@ -39,11 +39,11 @@ def impurities(subject: Subject, point: Point) -> Iterator[Impurity]:
 def _forward(subject: Subject, point: Point) -> Iterator[Impurity]:
     """Two calls with equal arguments."""
     arguments = subject.arguments(point)
-    given = _named(subject, arguments)
-    before = _copied(given)
+    arguments_by_name = _named(subject, arguments)
+    before = _copied(arguments_by_name)
     states = subject.traced(point, arguments).states
     first = _copied({name: states[name] for name in subject.layout.states})
-    yield from _changed("forward", given, before)
+    yield from _changed("forward", arguments_by_name, before)
     generator = _global_generator()
     later = subject.forward(point).states
     second = _copied({name: later[name] for name in first})
@@ -54,7 +54,7 @@ def _forward(subject: Subject, point: Point) -> Iterator[Impurity]:
         yield Impurity(
             "forward reuses its arrays: a second call overwrites the states that the first one returned. Make them in each call"
         )
-    for text in _sharing({f"states[{name!r}]": states[name] for name in subject.layout.states}, given):
+    for text in _sharing({f"states[{name!r}]": states[name] for name in subject.layout.states}, arguments_by_name):
         yield Impurity(f"forward's {text}; whoever changes one in place changes the other: return a copy")
 
 
@@ -63,12 +63,12 @@ def _backward(subject: Subject, point: Point) -> Iterator[Impurity]:
     arguments = subject.arguments(point)
     trace = subject.traced(point, arguments)
     d_states = {name: seed.copy() for name, seed in point.d_states.items()}
-    given = {**_named(subject, arguments), **{f"d_states[{name!r}]": seed for name, seed in d_states.items()}}
+    arguments_by_name = {**_named(subject, arguments), **{f"d_states[{name!r}]": seed for name, seed in d_states.items()}}
     states = {f"trace.states[{name!r}]": trace.states[name] for name in subject.layout.states}
-    before = _copied({**given, **states})
+    before = _copied({**arguments_by_name, **states})
     gradients = _gradients(subject, trace, d_states, point)
     first = _copied(gradients)
-    yield from _changed("backward", {**given, **states}, before)
+    yield from _changed("backward", {**arguments_by_name, **states}, before)
     generator = _global_generator()
     other = subject.forward(point)
     elsewhere = _copied(_gradients(subject, other, {name: seed.copy() for name, seed in point.d_states.items()}, point))
@@ -81,7 +81,10 @@ def _backward(subject: Subject, point: Point) -> Iterator[Impurity]:
             "backward reuses its arrays: a second call overwrites the gradients that the first one returned, so nobody can add "
             "or keep them. Return copies, or make the arrays in each call"
         )
-    shared = [*_sharing({_called(label): value for label, value in gradients.items()}, {**given, **states}), *_pairs(gradients)]
+    shared = [
+        *_sharing({_called(label): value for label, value in gradients.items()}, {**arguments_by_name, **states}),
+        *_pairs(gradients),
+    ]
     for text in shared:
         yield Impurity(f"backward's {text}; whoever clips or updates one in place changes the other: return a copy")
 
@@ -166,9 +169,9 @@ def _doubled(first: Arrays, second: Arrays) -> bool:
     return all(np.array_equal(second[name], value) or np.allclose(second[name], 2 * value) for name, value in first.items())
 
 
-def _sharing(answers: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+def _sharing(answers: Mapping[str, Any], arguments: Mapping[str, Any]) -> Iterator[str]:
     for name, value in answers.items():
-        if sharers := [other for other, array in given.items() if _shared(value, array)]:
+        if sharers := [other for other, array in arguments.items() if _shared(value, array)]:
             yield f"{name} shares memory with {sharers[0]}"
 
 

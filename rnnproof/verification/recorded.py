@@ -120,7 +120,7 @@ def _group(data: Mapping[str, Any]) -> Measured:
         raise ValueError("a text is missing")
     if not re.fullmatch(r"[0-9a-f]{64}", code) or not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
         raise ValueError(f"{cell}, {oracle}: its code or date is damaged")
-    return Measured(cell, oracle, code, versions, date, tuple(_row(cell, oracle, one) for one in data["rows"]))
+    return Measured(cell, oracle, code, versions, date, tuple(_row(cell, oracle, row) for row in data["rows"]))
 
 
 def _row(cell: str, oracle: str, values: list[Any]) -> Row:
@@ -131,7 +131,7 @@ def _row(cell: str, oracle: str, values: list[Any]) -> Row:
         raise ValueError(f"{stored['verdict']!r} is no verdict")
     texts = ("gradient", "dtype", "sizes", "basis", "note")
     whole = [*stored["index"], *([] if stored["step"] is None else [stored["step"]])]
-    if not all(isinstance(stored[name], str) for name in texts) or not all(type(one) is int for one in whole):
+    if not all(isinstance(stored[name], str) for name in texts) or not all(type(value) is int for value in whole):
         raise ValueError(f"{cell}, {oracle}: a comparison is damaged")
     return Row(cell, oracle=oracle, **{**stored, "index": tuple(stored["index"])})
 
@@ -174,4 +174,4 @@ def _versions(oracle: str) -> dict[str, str]:
 
 def _version(name: str) -> str:
     distributions = importlib.metadata.packages_distributions().get(name, [])
-    return min((importlib.metadata.version(one) for one in distributions), default="")
+    return min((importlib.metadata.version(distribution) for distribution in distributions), default="")

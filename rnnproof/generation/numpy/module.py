@@ -140,8 +140,8 @@ class _Functions:
     @cached_property
     def packs_late(self) -> bool:
         """Whether packing needs a size that the parameters alone do not show."""
-        read, shown = read_by(self.pack), self._sizes_shown()
-        return any(f"n_{size}" in read for size in self._sizes if size not in shown)
+        read, known = read_by(self.pack), self._sizes_shown()
+        return any(f"n_{size}" in read for size in self._sizes if size not in known)
 
     def _sizes_shown(self) -> set[str]:
         """The sizes that the shapes of the parameters determine."""
@@ -271,8 +271,8 @@ class _Functions:
 
     @cached_property
     def _array_names(self) -> list[str]:
-        given = [port.var for port in self.lowered.forward.program.ports(Role.PARAMETER)]
-        return list(dict.fromkeys(_array(var) for var in (*given, *(step.target for step in self._pack_steps))))
+        parameters = [port.var for port in self.lowered.forward.program.ports(Role.PARAMETER)]
+        return list(dict.fromkeys(_array(var) for var in (*parameters, *(step.target for step in self._pack_steps))))
 
     @cached_property
     def pack(self) -> list[Statement]:

@@ -24,8 +24,8 @@ def _own_names() -> frozenset[str]:
     tree = ast.parse(re.sub(r"@\w+@", "_", text.replace("@PACK@", "    pass").replace("@SUPPORT@", "")))
     filled = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in FILLED]
     used = {node.id for function in filled for node in ast.walk(function) if isinstance(node, ast.Name)}
-    given = {node.arg for function in filled for node in ast.walk(function) if isinstance(node, ast.arg)}
-    return frozenset(used | given | support().keys() | {name for node in tree.body for name in _defined(node)})
+    arguments = {node.arg for function in filled for node in ast.walk(function) if isinstance(node, ast.arg)}
+    return frozenset(used | arguments | support().keys() | {name for node in tree.body for name in _defined(node)})
 
 
 def _defined(node: ast.stmt) -> list[str]:

@@ -26,14 +26,14 @@ class Statement:
     @cached_property
     def keys(self) -> frozenset[str]:
         """The keys of what it reads from `packed.arrays`."""
-        found = set()
+        keys = set()
         for node in ast.walk(self._tree):
             match node:
                 case ast.Subscript(
                     value=ast.Attribute(value=ast.Name(id="packed"), attr="arrays"), slice=ast.Constant(value=key)
                 ):
-                    found.add(str(key))
-        return frozenset(found)
+                    keys.add(str(key))
+        return frozenset(keys)
 
     @cached_property
     def _tree(self) -> ast.Module:

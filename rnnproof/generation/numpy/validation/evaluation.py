@@ -172,10 +172,10 @@ class Expressions(Scope):
 
     def _column(self, value: ast.expr, args: Arguments) -> Operand:
         """A parameter as it is given, with axes of length 1 behind its own until there are two."""
-        given, text = self.expression(value), ast.unparse(value)
-        if not isinstance(given, Operand) or [*map(ast.unparse, args)] != [f"*{text}.shape", *["1"] * given.dropped]:
+        operand, text = self.expression(value), ast.unparse(value)
+        if not isinstance(operand, Operand) or [*map(ast.unparse, args)] != [f"*{text}.shape", *["1"] * operand.dropped]:
             raise ValidationError(f"{text} is reshaped to {', '.join(map(ast.unparse, args))}")
-        return replace(given, dropped=0)
+        return replace(operand, dropped=0)
 
     def _empty(self, args: Arguments, _: Keywords) -> View:
         return self.allocate(args[0], args[1])

@@ -271,9 +271,9 @@ class Execution:
                 self._expect(View.whole(array, AFTER), after, "is read by the next step as the state")
         for key, view in carried.items():
             self._expect(view, self.carries[key][1], f"is read by the step before as what comes back to {key}:")
-        kept = {id(view.array) for view in carried.values()}
+        carried_arrays = {id(view.array) for view in carried.values()}
         for array in self.arrays:
-            if "t" not in array.axes and id(array) not in kept:
+            if "t" not in array.axes and id(array) not in carried_arrays:
                 array.forget("", "the loop has ended")
 
     def _expect(self, view: View, due: Value, what: str) -> None:

@@ -70,9 +70,9 @@ class _Validator:
         self.module.expect("forward", execution, "Trace(states, packed._replace(sizes=sizes), tape)")
         self._holds("forward", _table(execution, "states"), "states", "tbr", new)
         tape = _table(execution, "tape")
-        kept = {p.key: self.values[p.var] for p in self.backward.ports(Role.TAPE) if p.key in tape and p.var in self.values}
-        self._holds("forward", tape, "tape", "trb", kept)
-        return kept
+        taped = {p.key: self.values[p.var] for p in self.backward.ports(Role.TAPE) if p.key in tape and p.var in self.values}
+        self._holds("forward", tape, "tape", "trb", taped)
+        return taped
 
     def _backward(self, packed: Mapping[str, Any], tape: Mapping[str, Value]) -> None:
         names: dict[str, Any] = {"packed.arrays": packed, "packed.given": self.parameters}
