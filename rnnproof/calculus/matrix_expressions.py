@@ -152,12 +152,12 @@ def add(*terms: Any) -> Any:
 def multiply(*factors: Any) -> Any:
     """The matrix product or scaling, in order, without ones and identities."""
     flat = [factor for factor in _flat(sp.MatMul | sp.Mul, factors) if factor != 1]
-    factors_left = [factor for factor in flat if not isinstance(factor, sp.Identity)]
-    if not any(map(_is_matrix, factors_left)):
-        factors_left += [factor for factor in flat if isinstance(factor, sp.Identity)][:1]
-    if len(factors_left) <= 1:
-        return factors_left[0] if factors_left else sp.S.One
-    return expressions.multiply(*factors_left) if any(map(_is_matrix, factors_left)) else sp.Mul(*factors_left, evaluate=False)
+    others = [factor for factor in flat if not isinstance(factor, sp.Identity)]
+    if not any(map(_is_matrix, others)):
+        others += [factor for factor in flat if isinstance(factor, sp.Identity)][:1]
+    if len(others) <= 1:
+        return others[0] if others else sp.S.One
+    return expressions.multiply(*others) if any(map(_is_matrix, others)) else sp.Mul(*others, evaluate=False)
 
 
 def scaled(number: Any, value: Any) -> Any:
@@ -172,8 +172,8 @@ def hadamard(*factors: Any) -> Any:
     if not any(map(_is_matrix, factors)):
         return multiply(*factors)
     flat = _flat(sp.HadamardProduct, factors)
-    factors_left = [factor for factor in flat if not isinstance(factor, sp.OneMatrix)]
-    return expressions.hadamard(*factors_left) if factors_left else flat[0]
+    others = [factor for factor in flat if not isinstance(factor, sp.OneMatrix)]
+    return expressions.hadamard(*others) if others else flat[0]
 
 
 def quotient(over: Any, under: Any) -> Any:

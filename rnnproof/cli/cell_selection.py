@@ -36,10 +36,10 @@ class Selection:
 
     def closed(self) -> Selection:
         """The same selection. Raises BindError where a function is open, naming --bind."""
-        for found in self.cells:
-            for name in found.cell.open_functions:
+        for selected in self.cells:
+            for name in selected.cell.open_functions:
                 raise BindError(
-                    f"cell {found.cell.name}: the function {name} is left open, and code needs its body; "
+                    f"cell {selected.cell.name}: the function {name} is left open, and code needs its body; "
                     rf"give it one with --bind '{name}=\tanh(W o + b)'"
                 )
         return self
@@ -54,21 +54,21 @@ def select(words: Sequence[str], binds: Sequence[str] = (), only: str | None = N
     from rnnproof.equations import catalogue
 
     names = catalogue.names()
-    found: list[Found] = []
+    chosen: list[Found] = []
     passed_over: list[tuple[str, int, str, str]] = []
     for word in words or names:
         if word in names:
-            found.append(Found(catalogue.load(word), word, word))
+            chosen.append(Found(catalogue.load(word), word, word))
         else:
             cells, rest = _document(word, names)
-            found += [Found(cell, f"{word} --cell {cell.name}" if len(cells) > 1 else word) for cell in cells]
+            chosen += [Found(cell, f"{word} --cell {cell.name}" if len(cells) > 1 else word) for cell in cells]
             passed_over += rest
     if only is not None:
-        there = ", ".join(f.cell.name for f in found)
-        found = [f for f in found if f.cell.name == only]
-        if not found:
+        there = ", ".join(f.cell.name for f in chosen)
+        chosen = [f for f in chosen if f.cell.name == only]
+        if not chosen:
             raise UsageError(f"--cell {only}: there is no such cell; there is {there}")
-    return Selection(_bound(found, binds), tuple(passed_over))
+    return Selection(_bound(chosen, binds), tuple(passed_over))
 
 
 def _document(word: str, names: Sequence[str]) -> tuple[Sequence[Cell], list[tuple[str, int, str, str]]]:
@@ -82,17 +82,17 @@ def _document(word: str, names: Sequence[str]) -> tuple[Sequence[Cell], list[tup
     return reading.cells, [(path.name, *entry) for entry in reading.passed_over]
 
 
-def _bound(found: Sequence[Found], binds: Sequence[str]) -> tuple[Found, ...]:
-    cells = list(found)
+def _bound(chosen: Sequence[Found], binds: Sequence[str]) -> tuple[Found, ...]:
+    cells = list(chosen)
     for text in binds:
         from rnnproof.equations.binding import bind
 
         name, equals, body = (part.strip() for part in text.partition("="))
         if not equals or not name or not body:
             raise UsageError(rf"--bind {text!r}: give a function and its body, such as --bind 'f=\tanh(W o + b)'")
-        fitting = [at for at, one in enumerate(cells) if name in one.cell.open_functions]
+        fitting = [at for at, selected in enumerate(cells) if name in selected.cell.open_functions]
         if not fitting:
-            opened = ", ".join(sorted({n for one in cells for n in one.cell.open_functions})) or "none"
+            opened = ", ".join(sorted({n for selected in cells for n in selected.cell.open_functions})) or "none"
             raise UsageError(f"--bind {text!r}: no selected cell leaves {name} open (left open: {opened})")
         for at in fitting:
             cells[at] = Found(bind(cells[at].cell, **{name: body}), f"{cells[at].word} --bind '{text}'")

@@ -74,7 +74,7 @@ def cells_() -> None:
     from rnnproof.pages import tables
     from rnnproof.pages.writers.terminal import table
 
-    click.echo(table(tables.cells(found.cell for found in select(()).cells)))
+    click.echo(table(tables.cells(selected.cell for selected in select(()).cells)))
 
 
 @cli.command()
@@ -95,7 +95,7 @@ def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, outpu
 
     selection = select([cell], binds, only)
     _report_passed_over(selection)
-    texts = {found.cell.name: getattr(derived(found.cell), form)() for found in selection.cells}
+    texts = {selected.cell.name: getattr(derived(selected.cell), form)() for selected in selection.cells}
     emit(texts, _SUFFIXES[form], output, together=form != "latex")
 
 
@@ -113,7 +113,7 @@ def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | 
     from rnnproof.generation import generate as generated
 
     selection = select([cell], binds, only).closed()
-    emit({found.cell.name: generated(found.cell) for found in selection.cells}, ".py", output, together=False)
+    emit({selected.cell.name: generated(selected.cell) for selected in selection.cells}, ".py", output, together=False)
 
 
 @cli.command()
@@ -195,9 +195,9 @@ def _evidence(
     chosen = select(cells, binds, only).closed().cells if cells or module is None else ()
     with Progress() as progress:
         if module is None:
-            return [checked(found.subject, progress=progress, **asked) for found in chosen]
+            return [checked(selected.subject, progress=progress, **asked) for selected in chosen]
         if len(chosen) > 1:
-            names = ", ".join(found.cell.name for found in chosen)
+            names = ", ".join(selected.cell.name for selected in chosen)
             raise UsageError(f"--module is compared with one cell, and there are {len(chosen)} ({names}); pick one with --cell")
         against = chosen[0].cell if chosen else None
         return [checked(load_module(module), against=against, progress=progress, **asked)]
@@ -207,7 +207,7 @@ def _mutation(selection: Selection) -> int:
     from rnnproof.verification.mutation import score, score_table
 
     with Progress() as progress:
-        reports = [score(found.subject, progress=progress) for found in selection.cells]
+        reports = [score(selected.subject, progress=progress) for selected in selection.cells]
     for report in reports:
         click.echo(report.table() + "\n")
     click.echo(score_table(reports))
@@ -230,7 +230,7 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
     with Progress() as progress:
         reports = [proofs.prove_rules()] if rules or not cells else []
         if cells or not rules:
-            reports += [proofs.prove(found.cell, progress=progress) for found in select(cells, binds, only).cells]
+            reports += [proofs.prove(selected.cell, progress=progress) for selected in select(cells, binds, only).cells]
     click.echo("\n\n".join(report.table() for report in reports))
     return 0 if all(report.proved for report in reports) else WRONG
 
@@ -332,7 +332,7 @@ def report(
     if cells or only or binds:
         selection = select(cells, binds, only)
         _report_passed_over(selection)
-        asked = [Asked(found.cell, found.word, bool(found.catalogue)) for found in selection.cells]
+        asked = [Asked(selected.cell, selected.word, bool(selected.catalogue)) for selected in selection.cells]
     with Progress(EVERY) as progress:
         written = write(output, asked, languages or LANGUAGES[:1], progress, [StudyChapter(output, progress)])
     if verbose:

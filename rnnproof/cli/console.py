@@ -42,13 +42,13 @@ class Progress:
     def __call__(self, done: int, total: int, what: str) -> None:
         if sys.stderr is None or time.monotonic() < self._next:
             return
-        told = f"{done}/{total} {what}"
+        text = f"{done}/{total} {what}"
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r\x1b[K" + told[:width])
+            sys.stderr.write("\r\x1b[K" + text[:width])
             self._drawn = True
         elif self._every is not None:
-            sys.stderr.write(told + "\n")
+            sys.stderr.write(text + "\n")
             self._next = time.monotonic() + self._every
         sys.stderr.flush()
 

@@ -46,12 +46,12 @@ def dtype(value: Any) -> Dtype | None:
     """float32, float64, or None for the dtype of what comes in."""
     if value is None:
         return None
-    found: Dtype | None = None
+    kind: Dtype | None = None
     with contextlib.suppress(TypeError):
-        found = np.dtype(value)
-    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        kind = np.dtype(value)
+    if kind is None or kind not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype={value!r}: give 'float32', 'float64' or None (that of the first input)")
-    return found
+    return kind
 
 
 def activation(name: str, value: str | Callable[..., Any] | None, *, rows: bool = False) -> str:
@@ -64,9 +64,9 @@ def activation(name: str, value: str | Callable[..., Any] | None, *, rows: bool 
         return value.name
     if callable(value):
         return tracing.activation(value).name
-    found = activations.find(value) if isinstance(value, str) else None
-    if found is not None:
-        return found.name
+    registered = activations.find(value) if isinstance(value, str) else None
+    if registered is not None:
+        return registered.name
     allowed = ", ".join((*activations.names(), *(("softmax",) if rows else ())))
     why = " mixes the units, and here each unit has its own" if value == "softmax" else ""
     raise ValueError(f"{name}={value!r}{why}: give a callable, None, or one of {allowed}")

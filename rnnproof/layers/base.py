@@ -41,19 +41,19 @@ L = TypeVar("L", bound="Layer")
 @dataclass_transform(eq_default=False)
 def configured(layer: type[L]) -> type[L]:
     """A layer whose fields are its constructor's arguments, in order; one that it does not have is refused, with a hint."""
-    made = dataclass(eq=False, repr=False)(layer)
-    construct = made.__init__
+    built = dataclass(eq=False, repr=False)(layer)
+    construct = built.__init__
     names = list(inspect.signature(construct).parameters)[1:]
 
     @wraps(construct)
     def checked(self: L, *given: Any, **named: Any) -> None:
         for name in named.keys() - set(names):
-            hint = made.HINTS.get(name, "")
-            raise TypeError(f"{made.__name__} has no argument {name!r}{hint}; it takes {', '.join(names)}")
+            hint = built.HINTS.get(name, "")
+            raise TypeError(f"{built.__name__} has no argument {name!r}{hint}; it takes {', '.join(names)}")
         construct(self, *given, **named)
 
-    made.__init__ = checked  # type: ignore
-    return made
+    built.__init__ = checked  # type: ignore
+    return built
 
 
 class Layer:

@@ -81,9 +81,9 @@ class Dense(Layer):
         if x.shape[-1] != self.weights[0].shape[0]:
             raise ValueError(f"{self.name}: the input has shape {x.shape}; its last axis should be {self.weights[0].shape[0]}")
         params = {"W": self.weights[0].T, **({"b": self.weights[1]} if self.use_bias else {})}
-        made = affine("linear" if self.activation == "softmax" else self.activation, self.use_bias)
-        trace = made.forward(params, x.reshape(1, -1, x.shape[-1]))
-        self._traces = [(made, trace)]
+        cell = affine("linear" if self.activation == "softmax" else self.activation, self.use_bias)
+        trace = cell.forward(params, x.reshape(1, -1, x.shape[-1]))
+        self._traces = [(cell, trace)]
         rows = trace.states["y"]
         if self.activation == "softmax":
             trace = softmax().forward({}, rows, constants={"shift": rows.real.max(axis=-1, keepdims=True, initial=-np.inf)})
@@ -100,9 +100,9 @@ class Dense(Layer):
         d = arguments.floating(f"{self.name}: d_output", d_output, None)
         d = self._d_activity(self._output, arguments.shaped(f"{self.name}: d_output", d, self._output.shape))
         d = d.reshape(1, -1, self.units)
-        for made, trace in reversed(self._traces):
-            gradients = made.backward(trace, {made.STATES[0]: d})
+        for cell, trace in reversed(self._traces):
+            gradients = cell.backward(trace, {cell.STATES[0]: d})
             d = gradients.inputs
-        found = gradients.params
-        self.gradients = self._with_penalties([found["W"].T, *([found["b"]] if self.use_bias else [])])
+        by_parameter = gradients.params
+        self.gradients = self._with_penalties([by_parameter["W"].T, *([by_parameter["b"]] if self.use_bias else [])])
         return d.reshape(*self._output.shape[:-1], -1)

@@ -44,8 +44,8 @@ def _log(argument: Any) -> Any:
 
 def _clipped(argument: Any) -> Any:
     low, high, x = EPSILON, 1 - EPSILON, activations.X
-    kept = activations.activation("clip_probability", sp.Piecewise((low, x <= low), (high, x >= high), (x, True)))
-    return expressions.apply(kept.function, argument)
+    clip = activations.activation("clip_probability", sp.Piecewise((low, x <= low), (high, x >= high), (x, True)))
+    return expressions.apply(clip.function, argument)
 
 
 def _squared() -> dict[Any, Any]:
@@ -110,13 +110,13 @@ class Loss:
             weights = counts / (max(counts.sum(), 1) * self._share(y))
         rows = y.reshape(1, -1, y.shape[-1])
         constants = {"target": target.reshape(rows.shape)}
-        made = module(self._equations())
-        if "shift" in made.CONSTANTS:
+        cell = module(self._equations())
+        if "shift" in cell.CONSTANTS:
             constants["shift"] = rows.max(axis=-1, keepdims=True)
-        trace = made.forward({}, rows, constants=constants)
+        trace = cell.forward({}, rows, constants=constants)
         seeds = weights.astype(y.dtype, copy=False).reshape(1, -1, 1)
         value = float(np.sum(trace.states["loss"] * seeds))
-        gradient: Array = made.backward(trace, {"loss": seeds}).inputs.reshape(y.shape)
+        gradient: Array = cell.backward(trace, {"loss": seeds}).inputs.reshape(y.shape)
         return value, gradient
 
     def _equations(self) -> Callable[[], dict[Any, Any]]:
@@ -198,7 +198,7 @@ def get(value: Any) -> Loss:
     if isinstance(value, str) and value in _NAMES:
         return _NAMES[value]()
     if isinstance(value, Mapping):
-        for made in _NAMES.values():
-            if value.get("class_name") == made.__name__:
-                return made(**value.get("config", {}))
+        for kind in _NAMES.values():
+            if value.get("class_name") == kind.__name__:
+                return kind(**value.get("config", {}))
     raise ValueError(f"loss={value!r}: give a loss of rnnproof.layers.losses, or one of {', '.join(_NAMES)}")

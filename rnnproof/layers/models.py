@@ -80,9 +80,9 @@ class Sequential:
         return {name: value / len(x) for name, value in sums.items()}
 
     def _measured(self, loss: Loss, y: Any, output: Array, mask: Any) -> dict[str, float]:
-        found = {"loss": loss(y, output, mask)[0] + sum(self.losses)}
+        measured = {"loss": loss(y, output, mask)[0] + sum(self.losses)}
         accuracy = loss.accuracy(y, output, mask)
-        return found if accuracy is None else {**found, "accuracy": accuracy}
+        return measured if accuracy is None else {**measured, "accuracy": accuracy}
 
     # weights
 
@@ -179,14 +179,14 @@ class Sequential:
             total = -(-len(x) // batch_size)
             with click.progressbar(batches, length=total, label=label, file=sys.stderr, hidden=silent) as bar:
                 for part, target, m in bar:
-                    found = self.train_on_batch(part, target, of, m)
-                    result.batch_loss.append(found["loss"])
-                    _add(sums, len(part), found)
+                    measured = self.train_on_batch(part, target, of, m)
+                    result.batch_loss.append(measured["loss"])
+                    _add(sums, len(part), measured)
             means = {name: value / len(x) for name, value in sums.items()}
             if validation_data is not None:
                 vx, vy, *vm = validation_data
-                found = self.evaluate(vx, vy, loss=of, mask=vm[0] if vm else None, batch_size=batch_size)
-                means.update({f"val_{name}": value for name, value in found.items()})
+                validation = self.evaluate(vx, vy, loss=of, mask=vm[0] if vm else None, batch_size=batch_size)
+                means.update({f"val_{name}": value for name, value in validation.items()})
             for name, value in means.items():
                 result.history.setdefault(name, []).append(value)
             if verbose:
@@ -200,10 +200,10 @@ class Sequential:
             return
         before, self.optimizer = self.optimizer, optimizers.get(optimizer)
         if verbose and before is not None and before is not self.optimizer and before.iterations:
-            told = (
+            wrong = (
                 f"{self.name}: the optimizer starts anew; fit() without optimizer goes on after its {before.iterations} steps"
             )
-            click.echo(told, err=True)
+            click.echo(wrong, err=True)
 
     def train_on_batch(self, x: Any, y: Any, loss: Loss, mask: Any = None) -> dict[str, float]:
         """One step: forward, loss and penalties, backward, the optimiser's step, constraints. Gives what it measured before."""
@@ -211,13 +211,13 @@ class Sequential:
             raise ValueError(f"{self.name} has no optimizer; fit() sets it, or set .optimizer")
         output, left = self._forward(x, mask, True)
         value, d_output = loss(y, output, left)
-        found = {"loss": value + sum(self.losses)}
+        measured = {"loss": value + sum(self.losses)}
         accuracy = loss.accuracy(y, output, left)
         self.backward(d_output)
         self.optimizer.apply_gradients(zip(self.gradients, self.weights, strict=True))
         for layer in self.layers:
             layer.apply_constraints()
-        return found if accuracy is None else {**found, "accuracy": accuracy}
+        return measured if accuracy is None else {**measured, "accuracy": accuracy}
 
     # files
 
@@ -259,8 +259,8 @@ def _batches(arrays: Sequence[Any], order: Array, size: int) -> Iterator[list[An
         yield [None if values is None else np.asarray(values)[chosen] for values in arrays]
 
 
-def _add(sums: dict[str, float], weight: int, found: Mapping[str, float]) -> None:
-    for name, value in found.items():
+def _add(sums: dict[str, float], weight: int, measured: Mapping[str, float]) -> None:
+    for name, value in measured.items():
         sums[name] = sums.get(name, 0.0) + weight * value
 
 

@@ -165,19 +165,19 @@ class Recurrent(Layer):
             raise ValueError(f"{self.name}: the input has shape {x.shape}, a sequence of no steps; give at least one")
         first = self._first_states(initial_state, batch)
         constants = self._drawn(arguments.flag("training", training), dropout_masks, x)
-        inputs, recurrent = ("" if not found else "shared" if len(found) == 1 else "gates" for found in constants.values())
+        inputs, recurrent = ("" if not masks else "shared" if len(masks) == 1 else "gates" for masks in constants.values())
         equations = (self._cell, self.activation, self.recurrent_activation, self.use_bias, inputs, recurrent)
         options = Recurrence(*equations, mask is not None, mask is not None and self.zero_output_for_mask)
-        given = {name: value for found in constants.values() for name, value in found.items()}
+        fixed = {name: value for masks in constants.values() for name, value in masks.items()}
         xs = self._in_time(x)
         if mask is not None:
             counts = self._mask(mask, batch, steps)
-            given["mask"] = self._in_time(counts[:, :, np.newaxis])
-            xs = np.where(given["mask"], xs, 0)  # whatever stands in a step that does not count, NaN too, is not looked at
-        made = module(options, self.implementation == 2, steps or None if self.unroll else None)
+            fixed["mask"] = self._in_time(counts[:, :, np.newaxis])
+            xs = np.where(fixed["mask"], xs, 0)  # whatever stands in a step that does not count, NaN too, is not looked at
+        cell = module(options, self.implementation == 2, steps or None if self.unroll else None)
         initial = {name: value for name, value in zip(self.STATES, first, strict=True) if value is not None}
-        trace = made.forward(self._parameters(), xs, initial, **({"constants": given} if given else {}))
-        return self._outputs(made, trace)
+        trace = cell.forward(self._parameters(), xs, initial, **({"constants": fixed} if fixed else {}))
+        return self._outputs(cell, trace)
 
     def _in_time(self, values: Array) -> Array:
         """(B, T, n) -> (T, B, n), in the order in which the steps are taken."""
@@ -241,14 +241,14 @@ class Recurrent(Layer):
             found[kind] = dict(zip(names, masks, strict=True))
         return found
 
-    def _outputs(self, made: ModuleType, trace: Any) -> Any:
-        sequence = trace.states[made.STATES[0]].swapaxes(0, 1)
+    def _outputs(self, cell: ModuleType, trace: Any) -> Any:
+        sequence = trace.states[cell.STATES[0]].swapaxes(0, 1)
         last = [trace.states[name][-1] for name in self.STATES]
         output = sequence if self.return_sequences else sequence[:, -1]
         outputs = (output, *last) if self.return_state else (output,)
         if self.stateful:
             self.states = [np.array(state) for state in last]
-        self._run = _Run(made, trace, outputs)
+        self._run = _Run(cell, trace, outputs)
         self.losses = [*self._penalties(), *self._activity(outputs)]
         return list(outputs) if self.return_state else output
 
@@ -262,7 +262,7 @@ class Recurrent(Layer):
         """
         if self._run is None:
             raise ValueError(f"{self.name}: backward before a call; call the layer first")
-        made, trace = self._run.module, self._run.trace
+        cell, trace = self._run.module, self._run.trace
         if d_states is not None and not self.return_state:
             raise ValueError(f"{self.name}: d_states without return_state; make the layer with return_state=True")
         if d_states is not None and len(d_states) != len(self.STATES):
@@ -272,15 +272,15 @@ class Recurrent(Layer):
         arriving = [d_output, *(d_states or [None] * (len(self._run.outputs) - 1))]
         whats = ["d_output", *(f"d_states {name}" for name in self.STATES)]
         found = [self._arriving(what, d, of) for what, d, of in zip(whats, arriving, self._run.outputs, strict=False)]
-        output = trace.states[made.STATES[0]]
-        seeds = {made.STATES[0]: _zeros(output)}
+        output = trace.states[cell.STATES[0]]
+        seeds = {cell.STATES[0]: _zeros(output)}
         if self.return_sequences:
-            seeds[made.STATES[0]] += found[0].swapaxes(0, 1)
+            seeds[cell.STATES[0]] += found[0].swapaxes(0, 1)
         else:
-            seeds[made.STATES[0]][-1] += found[0]
+            seeds[cell.STATES[0]][-1] += found[0]
         for name, d in zip(self.STATES, found[1:], strict=False):
             seeds.setdefault(name, _zeros(output))[-1] += d
-        gradients = made.backward(trace, seeds)
+        gradients = cell.backward(trace, seeds)
         self.gradients = self._with_penalties(self._weight_gradients(gradients.params))
         self.initial_state_gradients = [gradients.initial[name] for name in self.STATES]
         return self._by_sample(gradients.inputs)
@@ -308,10 +308,10 @@ class Recurrent(Layer):
             self.states = None
             return
         values = list(states) if isinstance(states, list | tuple) else [states]
-        found = self._state_arrays("states", values, "B")
-        if len({len(state) for state in found}) > 1:
+        arrays = self._state_arrays("states", values, "B")
+        if len({len(state) for state in arrays}) > 1:
             raise ValueError(f"{self.name}: states of different batch sizes; give arrays (B, units)")
-        self.states = [np.array(state) for state in found]
+        self.states = [np.array(state) for state in arrays]
 
 
 def _zeros(output: Array) -> Array:

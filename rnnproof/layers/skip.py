@@ -26,8 +26,8 @@ def module(name: str, activation: str = "sigmoid", use_bias: bool = True) -> Mod
     inner = sp.MatrixSymbol("inner", size, 1)
     equations = rewritten(cell, lambda node: inner if isinstance(node, expressions.OpenFunction) else None)
     used: set[Any] = set().union(*(expressions.symbols(equation.expression) for equation in equations))
-    kept = tuple(replace(parameter, per_step=False) for parameter in cell.parameters if parameter.symbol in used)
-    outside = replace(cell, equations=equations, parameters=kept, inputs=(inner,), bodies=())
+    read = tuple(replace(parameter, per_step=False) for parameter in cell.parameters if parameter.symbol in used)
+    outside = replace(cell, equations=equations, parameters=read, inputs=(inner,), bodies=())
     outside = with_activations(outside, {"sigmoid": activation})
     return build(printed(outside if use_bias else without_biases(outside)))
 
@@ -102,11 +102,11 @@ class _Around(Layer):
             raise ValueError(f"{self.name}: backward before a call; call the layer first")
         d = arguments.floating(f"{self.name}: d_output", d_output, None)
         d = arguments.shaped(f"{self.name}: d_output", d, self._output.shape)
-        found = self._made.backward(self._trace, {"o": d.reshape(1, -1, d.shape[-1])})
-        d_inside = self.layer.backward(found.inputs.reshape(d.shape))
-        own = self._with_penalties([*self.layer.gradients, *self._own_gradients(found.params)])[len(self.layer.gradients) :]
+        gradients = self._made.backward(self._trace, {"o": d.reshape(1, -1, d.shape[-1])})
+        d_inside = self.layer.backward(gradients.inputs.reshape(d.shape))
+        own = self._with_penalties([*self.layer.gradients, *self._own_gradients(gradients.params)])[len(self.layer.gradients) :]
         self.gradients = [*self.layer.gradients, *own]
-        d_x: Array = d_inside + found.initial["o"].reshape(d.shape)
+        d_x: Array = d_inside + gradients.initial["o"].reshape(d.shape)
         return d_x
 
     def compute_mask(self, mask: Any) -> Any:

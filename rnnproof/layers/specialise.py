@@ -138,16 +138,16 @@ def with_mask(cell: Cell, *, zero_output: bool) -> Cell:
     rows = cell.states[0].new.shape[0]
     mask = sp.MatrixSymbol("mask", rows, 1)
     rest = expressions.add(sp.OneMatrix(rows, 1), expressions.multiply(sp.Integer(-1), mask))
-    found = {state.new: sp.MatrixSymbol(f"{state.new.name}_found", *state.new.shape) for state in cell.states}
-    equations = [replace(e, symbol=found.get(e.symbol, e.symbol)) for e in rewritten(cell, found.get)]
+    updated = {state.new: sp.MatrixSymbol(f"{state.new.name}_found", *state.new.shape) for state in cell.states}
+    equations = [replace(e, symbol=updated.get(e.symbol, e.symbol)) for e in rewritten(cell, updated.get)]
     before = None if zero_output else sp.MatrixSymbol("output_prev", rows, 1)
     output = State("output", sp.MatrixSymbol("output", rows, 1), before)
-    for state, source in ((output, found[cell.states[0].new]), *((state, found[state.new]) for state in cell.states)):
+    for state, source in ((output, updated[cell.states[0].new]), *((state, updated[state.new]) for state in cell.states)):
         counted = expressions.hadamard(mask, source)
-        kept = counted if state.old is None else expressions.add(counted, expressions.hadamard(rest, state.old))
-        equations.append(Equation(state.new, kept))
+        held = counted if state.old is None else expressions.add(counted, expressions.hadamard(rest, state.old))
+        equations.append(Equation(state.new, held))
     tex = {**cell.tex, "mask": r"\mathrm{mask}_t", "output": "y_t", "output_prev": "y_{t-1}"}
-    tex.update({symbol.name: rf"\tilde{{{name}}}_t" for symbol, name in ((s, n.name) for n, s in found.items())})
+    tex.update({symbol.name: rf"\tilde{{{name}}}_t" for symbol, name in ((s, n.name) for n, s in updated.items())})
     return replace(
         cell,
         equations=tuple(equations),

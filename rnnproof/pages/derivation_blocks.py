@@ -79,15 +79,15 @@ def signs(d: Lines) -> tuple[Message, ...]:
 
 
 def _slope(function: object) -> Message:
-    entry, found = activations.of(function), activations.derivative(function)
+    entry, derivative = activations.of(function), activations.derivative(function)
     named = {activations.X: "x", activations.Y: "y"}
-    slope = f"${scalar_tex(found.of_input, symbol_names=named, fold_func_brackets=False)}$"
+    slope = f"${scalar_tex(derivative.of_input, symbol_names=named, fold_func_brackets=False)}$"
     call = f"$y = {entry.tex}(x)$"
-    if found.of_output is None:
+    if derivative.of_output is None:
         return say("{call} has the slope {slope}.", call=call, slope=slope)
-    polynomial = found.of_output.is_polynomial(activations.Y)
-    shown = Printer()(found.of_output) if polynomial else scalar_tex(found.of_output, symbol_names=named)
-    return say("{call} has the slope {slope}, in terms of its output {shown}.", call=call, slope=slope, shown=f"${shown}$")
+    polynomial = derivative.of_output.is_polynomial(activations.Y)
+    of_output = Printer()(derivative.of_output) if polynomial else scalar_tex(derivative.of_output, symbol_names=named)
+    return say("{call} has the slope {slope}, in terms of its output {shown}.", call=call, slope=slope, shown=f"${of_output}$")
 
 
 def symbols(d: Lines) -> Table:
@@ -140,14 +140,14 @@ def _left_out(d: Lines) -> list[Block]:
     states = len(d.recurrent)
     if states <= MOST_STATES:
         return []
-    told = say(
+    sentence = say(
         "With {states} states there are up to {count} Jacobians; here stands each state's by its own old value. Any other one: "
         "{call}.",
         states=states,
         count=states**2,
         call='`rnnproof.derive(cell).jacobian("c_t", "h_{t-1}")`',
     )
-    return [Paragraph(told)]
+    return [Paragraph(sentence)]
 
 
 def remarks(d: Lines) -> tuple[Block, ...]:

@@ -45,7 +45,7 @@ def _counts(studies: Sequence[Study], rules: ProofReport) -> Block:
     rows = [row for study in studies for row in study.evidence or () if row.verdict not in ("not installed", "does not apply")]
     silent = sorted({row.oracle for study in studies for row in study.evidence or () if row.verdict == "not installed"})
     proved = sum(study.proof.entries for study in studies if study.proof.ok) + (rules.entries if rules.ok else 0)
-    told = say(
+    sentence = say(
         "{cells} cells; {proved} identities proved exactly; {passed} of {all} comparisons of generated code, by {oracles} "
         "kinds of check, hold. [How, and every number](page:checks).",
         cells=len(studies),
@@ -55,19 +55,19 @@ def _counts(studies: Sequence[Study], rules: ProofReport) -> Block:
         oracles=len({row.oracle for row in rows}),
     )
     if not silent:
-        return Paragraph(told)
+        return Paragraph(sentence)
     missing = say("Not installed here, and so not asked: {names}.", names=", ".join(silent))
-    return Paragraph(say("{one} {two}", one=told, two=missing))
+    return Paragraph(say("{one} {two}", one=sentence, two=missing))
 
 
 def _card(study: Study) -> Card:
-    own = [found for found in study.derivation.jacobians if found.recursion]
+    own = [jacobian for jacobian in study.derivation.jacobians if jacobian.recursion]
     return Card(study.name, study.title, study.says, min(map(_through_time, own), key=len, default=""), study.picture.name)
 
 
-def _through_time(found: Jacobian) -> str:
+def _through_time(jacobian: Jacobian) -> str:
     """A state's Jacobian by its own old value: the terms that no matrix multiplies, where there are any."""
-    straight = tuple(term for term in found.terms if not term.rest)
-    shown = Printer(found.cell.tex)(formula(straight or found.terms, found.shape))
-    rest = r" + \cdots" if straight and (found.paths or len(straight) < len(found.terms)) else ""
-    return f"{found.left} = {shown}{rest}"
+    straight = tuple(term for term in jacobian.terms if not term.rest)
+    tex = Printer(jacobian.cell.tex)(formula(straight or jacobian.terms, jacobian.shape))
+    rest = r" + \cdots" if straight and (jacobian.paths or len(straight) < len(jacobian.terms)) else ""
+    return f"{jacobian.left} = {tex}{rest}"

@@ -45,8 +45,8 @@ def _cell(cell: Cell) -> list[Block]:
         "for parameter in cell.parameters:\n    print(parameter.symbol, parameter.symbol.shape)\n"
         "print([state.name for state in cell.states], [symbol.name for symbol in cell.inputs])"
     )
-    shown = [f"{parameter.symbol} {parameter.symbol.shape}" for parameter in cell.parameters]
-    shown.append(f"{[state.name for state in cell.states]} {[symbol.name for symbol in cell.inputs]}")
+    lines = [f"{parameter.symbol} {parameter.symbol.shape}" for parameter in cell.parameters]
+    lines.append(f"{[state.name for state in cell.states]} {[symbol.name for symbol in cell.inputs]}")
     return [
         Heading(say("1. A Cell"), anchor="cell"),
         Paragraph(
@@ -57,7 +57,7 @@ def _cell(cell: Cell) -> list[Block]:
             )
         ),
         Code(code),
-        Code("\n".join(shown), "text"),
+        Code("\n".join(lines), "text"),
     ]
 
 

@@ -86,14 +86,14 @@ def in_language(value: Any, language: str) -> Any:
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """{English template: template in the language}."""
-    found: dict[str, str] = {}
+    translations: dict[str, str] = {}
     for file in sorted(resources.files(__package__).joinpath("messages").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".toml"):
             for entry in tomllib.loads(file.read_text(encoding="utf-8"))["message"]:
-                if entry["en"] in found:
+                if entry["en"] in translations:
                     raise AssertionError(f"{file.name}: {entry['en']!r} is in the catalogue twice")
-                found[entry["en"]] = entry[language]
-    return found
+                translations[entry["en"]] = entry[language]
+    return translations
 
 
 def dump(text: Any) -> Any:

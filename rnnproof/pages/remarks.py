@@ -10,19 +10,19 @@ from rnnproof.calculus.terms import bound_tex, formula
 from rnnproof.pages.message import Message, say
 
 
-def remarks(found: Jacobian) -> tuple[Message, ...]:
+def remarks(jacobian: Jacobian) -> tuple[Message, ...]:
     """The remarks that apply to this Jacobian."""
-    if not found.recursion:
+    if not jacobian.recursion:
         return ()
-    written = (_identity(found), _diagonal(found), _power(found))
+    written = (_identity(jacobian), _diagonal(jacobian), _power(jacobian))
     return tuple(remark for remark in written if remark)
 
 
-def _identity(found: Jacobian) -> Message | None:
-    if not any(term.is_identity for term in found.terms):
+def _identity(jacobian: Jacobian) -> Message | None:
+    if not any(term.is_identity for term in jacobian.terms):
         return None
-    rest = tuple(term for term in found.terms if not term.is_identity)
-    j = Printer(found.cell.tex)(formula(rest, found.shape))
+    rest = tuple(term for term in jacobian.terms if not term.is_identity)
+    j = Printer(jacobian.cell.tex)(formula(rest, jacobian.shape))
     many = f"({j})" if len(rest) > 1 else j
     return say(
         "**The identity path.** The Jacobian is {jacobian}: '1 + the original gradient'. Multiplied out over steps, "
@@ -35,12 +35,12 @@ def _identity(found: Jacobian) -> Message | None:
     )
 
 
-def _diagonal(found: Jacobian) -> Message | None:
-    straight = tuple(term for term in found.terms if term.diag and not term.rest)
+def _diagonal(jacobian: Jacobian) -> Message | None:
+    straight = tuple(term for term in jacobian.terms if term.diag and not term.rest)
     if not straight:
         return None
-    before = tuple(term for term in found.at(-1).terms if term.diag and not term.rest)
-    product, earlier = (Printer(found.cell.tex)(formula(terms, found.shape)) for terms in (straight, before))
+    before = tuple(term for term in jacobian.at(-1).terms if term.diag and not term.rest)
+    product, earlier = (Printer(jacobian.cell.tex)(formula(terms, jacobian.shape)) for terms in (straight, before))
     wrapped = [f"({text})" if len(straight) > 1 else text for text in (product, earlier)]
     return say(
         "**The weighted path.** One term is diagonal, ${product}$: no matrix stands in it, and over steps it multiplies up to "
@@ -51,20 +51,20 @@ def _diagonal(found: Jacobian) -> Message | None:
     )
 
 
-def _power(found: Jacobian) -> Message | None:
-    bound = found.bound
-    identity = any(term.is_identity for term in found.terms)
-    if bound is None or found.paths or identity:
+def _power(jacobian: Jacobian) -> Message | None:
+    bound = jacobian.bound
+    identity = any(term.is_identity for term in jacobian.terms)
+    if bound is None or jacobian.paths or identity:
         return None
     power = f"$({bound_tex(bound)})^k$"
-    matrix = found.terms[0].rest[0] if len(found.terms) == 1 and found.terms[0].rest else None
+    matrix = jacobian.terms[0].rest[0] if len(jacobian.terms) == 1 and jacobian.terms[0].rest else None
     if matrix is None:
         return say(
             "**The bound.** Over $k$ steps the norm of the product is at most {power}, each step with its own values; where "
             "that base is below 1 the gradient vanishes exponentially.",
             power=power,
         )
-    gain = sp.Mul(*(factor.size for factor in found.terms[0].diag))
+    gain = sp.Mul(*(factor.size for factor in jacobian.terms[0].diag))
     return say(
         "**The bound.** Over $k$ steps the norm of the product is at most {power}, that is {general} with {gain}. Where this "
         "base is below 1 the gradient vanishes exponentially; a base above 1 is necessary for it to explode, and not "

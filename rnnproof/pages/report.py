@@ -71,7 +71,7 @@ def write(
     if asked:
         names = [name for chapter in chapters for name in chapter.names]
         reserved = (*entries, "README", *names, *_catalogue_pages(folder))
-        without_clash([one.cell.name for one in asked if not one.listed], reserved)
+        without_clash([request.cell.name for request in asked if not request.listed], reserved)
     before = recorded.read(folder)
     if asked:
         studies = _studies(asked, before, progress)
@@ -83,7 +83,7 @@ def write(
     documents = [
         front_page.document(studies, rules, [block for chapter in chapters for block in chapter.front()]),
         *_cell_pages(studies, chapters),
-        checks_page.document([rules, *(one.proof for one in studies)], _evidence(studies), studies[-1].record),
+        checks_page.document([rules, *(request.proof for request in studies)], _evidence(studies), studies[-1].record),
         *(document for chapter in chapters for document in chapter.documents()),
         notation.document(),
         how_it_works.document(),
@@ -108,24 +108,24 @@ def _entries(chapters: Sequence[Chapter]) -> dict[str, Text]:
 def _studies(asked: Sequence[Asked], record: recorded.Record, progress: Progress | None) -> list[cell_page.Study]:
     """The study of each; the last one's record has what all of them add."""
     studies: list[cell_page.Study] = []
-    for one in asked:
-        studies.append(study(one, studies[-1].record if studies else record, progress))
+    for request in asked:
+        studies.append(study(request, studies[-1].record if studies else record, progress))
     return studies
 
 
 def study(asked: Asked, record: recorded.Record, progress: Progress | None = None) -> cell_page.Study:
     """Derive, draw, prove, and where no function is open generate and check one cell, adding to the record."""
-    found = asked.cell
-    d = derive(found)
-    picture = dataflow.picture(found)
-    figure = Figure(f"dataflow-{found.name}", picture.says, picture.alt)
+    cell = asked.cell
+    d = derive(cell)
+    picture = dataflow.picture(cell)
+    figure = Figure(f"dataflow-{cell.name}", picture.says, picture.alt)
     code, fresh, evidence = None, None, None
-    if not found.open_functions:
-        made = annotate(d)
-        code = Code(made.text, "python", made.marks)
-        fresh = check(found.name if asked.listed else found, progress=progress)
-        record, evidence = record.merged(found.name, made.text, fresh)
-    proof = prove(found, progress=progress)
+    if not cell.open_functions:
+        annotated = annotate(d)
+        code = Code(annotated.text, "python", annotated.marks)
+        fresh = check(cell.name if asked.listed else cell, progress=progress)
+        record, evidence = record.merged(cell.name, annotated.text, fresh)
+    proof = prove(cell, progress=progress)
     return cell_page.Study(asked.word, asked.listed, d, figure, proof, code, evidence, picture.svg, record, fresh)
 
 
@@ -143,40 +143,40 @@ def _written(
     languages: Sequence[str],
     chapters: Sequence[Chapter],
 ) -> Written:
-    drawn = {one.picture.name: one.svg for one in studies}
+    drawn = {study.picture.name: study.svg for study in studies}
     plotted = {name: _figure(folder, name) for document in documents for name in _figures(document.blocks) if name not in drawn}
-    names = dict.fromkeys((*catalogue.names(), *(one.name for one in studies)))
+    names = dict.fromkeys((*catalogue.names(), *(study.name for study in studies)))
     entries = [*_entries(chapters).items(), *((name, name) for name in names)]
     tones = {key: tone for part in (_TONES, *(chapter.tones for chapter in chapters)) for key, tone in part.items()}
     book = Book(folder, documents, frozenset(names), {**plotted, **drawn}, frozenset(drawn), entries, tones, languages)
-    made: dict[Path, str | bytes] = {**book.files()}
-    pages = [path for path in made if path.suffix == ".html"]
+    texts: dict[Path, str | bytes] = {**book.files()}
+    pages = [path for path in texts if path.suffix == ".html"]
     record = studies[-1].record
     if record.groups:
-        made[recorded.path(folder)] = record.dump()
-    files.write(made)
+        texts[recorded.path(folder)] = record.dump()
+    files.write(texts)
     evidence = _evidence(studies)
     lines = (
         *(str(row) for row in evidence.failures),
         *_summary(studies),
-        f"wrote {pages[0] if len(pages) == 1 else f'{len(made)} files'}; open {pages[0]} in a browser",
+        f"wrote {pages[0] if len(pages) == 1 else f'{len(texts)} files'}; open {pages[0]} in a browser",
     )
-    return Written(tuple(made), all(one.ok for one in studies), lines, table(tables.summary(evidence, record)))
+    return Written(tuple(texts), all(study.ok for study in studies), lines, table(tables.summary(evidence, record)))
 
 
 def _evidence(studies: Sequence[cell_page.Study]) -> Evidence:
-    return Evidence(tuple(row for one in studies for row in one.evidence or ()))
+    return Evidence(tuple(row for study in studies for row in study.evidence or ()))
 
 
 def _summary(studies: Sequence[cell_page.Study]) -> list[str]:
     """What was proved and compared, now and before; what holds."""
     rows = [row for row in _evidence(studies) if row.verdict not in SILENT]
-    entries = sum(one.proof.entries for one in studies)
-    held = "all hold" if all(one.ok for one in studies) else "NOT all hold"
+    entries = sum(study.proof.entries for study in studies)
+    held = "all hold" if all(study.ok for study in studies) else "NOT all hold"
     if not rows:
         return [f"{entries} entries proved; a function is open, so no code to compare; {held}"]
     first = f"{entries} entries proved; {len(rows)} comparisons by {len({row.oracle for row in rows})} oracles; {held}"
-    fresh = [row for one in studies for row in one.fresh or ()]
+    fresh = [row for study in studies for row in study.fresh or ()]
     absent = sorted({row.oracle for row in fresh if row.verdict == "not installed"})
     second = f"{sum(row.verdict not in SILENT for row in fresh)} of them made now"
     if absent:
@@ -185,8 +185,8 @@ def _summary(studies: Sequence[cell_page.Study]) -> list[str]:
 
 
 def _figures(blocks: Sequence[Block]) -> list[str]:
-    found = [block.name for block in blocks if isinstance(block, Figure)]
-    return found + [name for block in blocks for name in _figures(getattr(block, "blocks", ()))]
+    names = [block.name for block in blocks if isinstance(block, Figure)]
+    return names + [name for block in blocks for name in _figures(getattr(block, "blocks", ()))]
 
 
 def _figure(folder: Path, name: str) -> str:

@@ -35,15 +35,15 @@ class Book:
 
     def files(self) -> dict[Path, str]:
         """Every page as HTML and as Markdown in every language, and the pictures of this project's own drawing."""
-        made = {self.folder / "figures" / f"{name}.svg": self.pictures[name] for name in sorted(self.drawn)}
+        texts = {self.folder / "figures" / f"{name}.svg": self.pictures[name] for name in sorted(self.drawn)}
         for document in self.documents:
             for language in self.languages:
-                made[self.folder / self._page(document.name, language)] = html(
+                texts[self.folder / self._page(document.name, language)] = html(
                     document, self._site(document, language), language
                 )
                 text = markdown(document, language, self._link(document.name, language))
-                made[self.folder / self._markdown(document.name, language)] = text
-        return made
+                texts[self.folder / self._markdown(document.name, language)] = text
+        return texts
 
     def _exists(self, name: str, language: str, path: Callable[[str, str], str]) -> bool:
         """Whether there is, or will be, a page of that name, as HTML (`_page`) or as Markdown (`_markdown`)."""

@@ -22,7 +22,7 @@ _NO_LAYER = (say("the cell names no keras layer it equals"), say("the cell names
 _REASONS = {str(reason): reason for reason in _NO_LAYER}
 
 
-def cells(found: Iterable[Cell]) -> Table:
+def cells(listed: Iterable[Cell]) -> Table:
     """One row for each cell: its states, input, parameters and functions left open."""
     none = say("none")
     rows = [
@@ -33,7 +33,7 @@ def cells(found: Iterable[Cell]) -> Table:
             " ".join(parameter.name for parameter in cell.parameters) or none,
             ", ".join(cell.open_functions) or none,
         )
-        for cell in found
+        for cell in listed
     ]
     return Table((say("cell"), say("states"), say("input"), say("parameters"), say("open functions")), rows)
 
@@ -46,21 +46,21 @@ def summary(evidence: Evidence, record: Record | None = None) -> Table:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in evidence:
         groups.setdefault((row.cell, row.oracle, row.dtype), []).append(row)
-    shown: list[tuple[Text | int, ...]] = []
+    table_rows: list[tuple[Text | int, ...]] = []
     for (cell, oracle, dtype), rows in groups.items():
         worst = Evidence(tuple(rows)).worst("cell")[0]
         if worst.verdict in SILENT:
             silent = say("{verdict}: {reason}", verdict=_VERDICTS[worst.verdict], reason=_REASONS.get(worst.note, worst.note))
-            shown.append((cell, oracle, dtype, "", "", "", "", "", silent))
+            table_rows.append((cell, oracle, dtype, "", "", "", "", "", silent))
             continue
         if worst.basis == CONTRACT:  # nothing was measured: a promise does not hold
-            shown.append((cell, oracle, dtype, "", "", "", "", "", FAIL))
+            table_rows.append((cell, oracle, dtype, "", "", "", "", "", FAIL))
             continue
         bad = sum(not row.ok for row in rows)
         verdict = say("{count} {verdict}", count=bad, verdict=_VERDICTS[worst.verdict]) if bad else PASS
         gradients = len({row.gradient for row in rows})
         numbers = (f"{worst.error:.1e}", f"{worst.tolerance:.1e}")
-        shown.append((cell, oracle, dtype, gradients, len(rows), worst.gradient, *numbers, verdict))
+        table_rows.append((cell, oracle, dtype, gradients, len(rows), worst.gradient, *numbers, verdict))
     headers: list[Text] = [
         say("cell"),
         say("oracle"),
@@ -73,9 +73,9 @@ def summary(evidence: Evidence, record: Record | None = None) -> Table:
         say("verdict"),
     ]
     if record is None:
-        return Table(headers, shown)
-    made = [_made(record.groups.get((cell, oracle))) for cell, oracle, _ in groups]
-    return Table([*headers, say("measured with")], [(*row, when) for row, when in zip(shown, made, strict=True)])
+        return Table(headers, table_rows)
+    dates = [_made(record.groups.get((cell, oracle))) for cell, oracle, _ in groups]
+    return Table([*headers, say("measured with")], [(*row, when) for row, when in zip(table_rows, dates, strict=True)])
 
 
 def _made(group: Measured | None) -> str:

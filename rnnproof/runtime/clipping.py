@@ -108,15 +108,15 @@ def check(clipnorm: float | None, clipvalue: float | None, global_clipnorm: floa
     if semantics not in SEMANTICS:
         raise ValueError(f"clip_semantics={semantics!r}: give one of {', '.join(SEMANTICS)}")
     options = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-    given = {name: _limit(name, value) for name, value in options.items() if value is not None}
+    limits = {name: _limit(name, value) for name, value in options.items() if value is not None}
     rule = SEMANTICS[semantics]
-    for name in given:
+    for name in limits:
         if name not in rule.options:
             raise ValueError(f"{name} is unknown to clip_semantics={semantics!r}, which has {', '.join(rule.options)}")
-    if rule.one_norm and "clipnorm" in given and "global_clipnorm" in given:
+    if rule.one_norm and "clipnorm" in limits and "global_clipnorm" in limits:
         raise ValueError(f"clipnorm and global_clipnorm: both are the norm of all gradients in {semantics!r}; leave one out")
-    if rule.single and len(given) > 1:
-        raise ValueError(f"{' and '.join(given)}: clip_semantics={semantics!r} takes one of them; leave the others out")
+    if rule.single and len(limits) > 1:
+        raise ValueError(f"{' and '.join(limits)}: clip_semantics={semantics!r} takes one of them; leave the others out")
 
 
 def report(before: Sequence[Array], after: Sequence[Array]) -> Report:
@@ -151,8 +151,8 @@ def _sums(old: Array, new: Array, rounding: float) -> tuple[Any, Any, Any, int]:
     if np.isfinite(squares):
         changed = np.count_nonzero(~(np.abs(new - old) <= rounding * np.abs(old)))
     else:  # inf - inf is no difference, and NaN is none to NaN
-        kept = (old == new) | (np.isfinite(old) & (np.abs(new - old) <= rounding * np.abs(old)))
-        changed = np.count_nonzero(~kept & ~(np.isnan(old) & np.isnan(new)))
+        unchanged = (old == new) | (np.isfinite(old) & (np.abs(new - old) <= rounding * np.abs(old)))
+        changed = np.count_nonzero(~unchanged & ~(np.isnan(old) & np.isnan(new)))
     return squares, np.vdot(new, new).real, np.vdot(old, new).real, int(changed)
 
 
@@ -181,19 +181,19 @@ def _kind(gradients: Sequence[Array]) -> np.dtype[Any]:
     return np.result_type(*gradients) if gradients else np.dtype(np.float64)
 
 
-def _on_arrays(given: Any, rule: Callable[[Gradients], Gradients]) -> tuple[Any, Report]:
+def _on_arrays(gradients: Any, rule: Callable[[Gradients], Gradients]) -> tuple[Any, Report]:
     """Apply a rule to an array, to a list of numbers, or to a sequence of arrays, of which some may be None."""
-    numbers = isinstance(given, list | tuple) and bool(given) and all(isinstance(g, Number) for g in given)
-    several = isinstance(given, list | tuple) and not numbers
-    entries = list(given) if several else [given]
+    numbers = isinstance(gradients, list | tuple) and bool(gradients) and all(isinstance(g, Number) for g in gradients)
+    several = isinstance(gradients, list | tuple) and not numbers
+    entries = list(gradients) if several else [gradients]
     arrays = [np.asarray(g) for g in entries if g is not None]
     arrays = [g if g.dtype.kind in "fc" else g.astype(np.float64) for g in arrays]
     with np.errstate(all="ignore"):
         clipped = [after.astype(before.dtype) for before, after in zip(arrays, rule(arrays), strict=True)]
-    told = report(arrays, clipped)
+    record = report(arrays, clipped)
     results = iter(clipped)
     whole = [None if g is None else next(results) for g in entries]
-    return (whole if several else whole[0]), told
+    return (whole if several else whole[0]), record
 
 
 def _to_norm(arrays: Gradients, limit: float) -> Gradients:

@@ -121,7 +121,7 @@ def get(value: Any, argument: str = "constraint") -> Callable[[Array], Array] | 
     """A constraint from a name, a configuration, a function, a constraint, or None. Raises ValueError naming the argument."""
     if value is None or callable(value):
         return value  # type: ignore[no-any-return]
-    found = find(value, _NAMES, argument)
-    if found is None:
+    known = find(value, _NAMES, argument)
+    if known is None:
         raise ValueError(f"{argument}={value!r}: give None, a function, or one of {', '.join(_NAMES)}")
-    return found  # type: ignore[no-any-return]
+    return known  # type: ignore[no-any-return]

@@ -62,12 +62,12 @@ def to_framework(
     plain = {name: array for name, array in arrays.items() if name not in places}
     _complete(f"{cell}: parameter", plain, known, _without_biases(layer, arrays))
     hidden = _hidden(cell, arrays)
-    made = {}
+    result = {}
     for name, parts in layer.weights:
         if all(part in arrays for part in named(parts)) and (named(parts) or _biased(layer, arrays)):
             stacked = stack(parts, arrays, hidden)
-            made[_spelt(framework, name, suffix, prefix)] = _oriented(framework, parts, stacked)
-    return made
+            result[_spelt(framework, name, suffix, prefix)] = _oriented(framework, parts, stacked)
+    return result
 
 
 def from_framework(
@@ -99,25 +99,25 @@ def from_framework(
     biases = [name for name, (_, parts) in spelt.items() if _is_bias(parts)]
     absent = [] if any(name in given for name in biases) else biases
     _complete(f"{cell} in {framework}: array", given, list(spelt), absent)
-    found: dict[str, Array] = {}
+    blocks: dict[str, Array] = {}
     hidden = -1
     for name, (_, parts) in spelt.items():
         if name in absent:
             for part in named(parts):
-                found[part] = np.zeros(hidden, next(iter(found.values())).dtype)
+                blocks[part] = np.zeros(hidden, next(iter(blocks.values())).dtype)
             continue
         array = _entered(f"{cell} in {framework}: {name}", framework, parts, given[name], direction)
         hidden = array.shape[-1 if len(rows_of(parts)) > 1 else 0] // len(rows_of(parts)[0]) if hidden < 0 else hidden
         _check(f"{cell} in {framework}: {name}", framework, parts, array, hidden, given[name].shape)
-        found.update(unstack(parts, array))
+        blocks.update(unstack(parts, array))
     if gradients and merge:
-        return {name: _of_the_sum(name, value, found) for name, value in found.items() if not is_summand(name)}
-    return _merged(found, list(found)) if merge else found
+        return {name: _of_the_sum(name, value, blocks) for name, value in blocks.items() if not is_summand(name)}
+    return _merged(blocks, list(blocks)) if merge else blocks
 
 
-def _of_the_sum(name: str, gradient: Array, found: Mapping[str, Array]) -> Array:
+def _of_the_sum(name: str, gradient: Array, gradients: Mapping[str, Array]) -> Array:
     """The gradient of a sum of two biases, which is that of each. Raises ValueError where they are not the same."""
-    second = found.get(f"+{name}", gradient)
+    second = gradients.get(f"+{name}", gradient)
     apart, largest = np.max(np.abs(second - gradient), initial=0.0), np.max(np.abs(gradient), initial=0.0)
     if not apart <= 1e-3 * largest:  # sums of the same numbers, in float32 at worst
         raise ValueError(f"the gradients of the two biases that make {name} differ by {apart:.1e}; they are those of one sum")
@@ -140,11 +140,11 @@ def _picked(cell: str, arrays: Mapping[str, Any], names: list[str], suffix: str 
 
 def _merged(params: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
     """The parameters with those of these that are second biases added to the first."""
-    found = {name: value for name, value in params.items() if not (is_summand(name) and name in names)}
+    merged = {name: value for name, value in params.items() if not (is_summand(name) and name in names)}
     for name in names:
         if is_summand(name):
-            found[name[1:]] = found[name[1:]] + params[name] if name[1:] in found else params[name]
-    return found
+            merged[name[1:]] = merged[name[1:]] + params[name] if name[1:] in merged else params[name]
+    return merged
 
 
 def convert(arrays: Mapping[str, Any], *, cell: str, source: str, target: str, **options: Any) -> dict[str, Array]:
@@ -186,12 +186,12 @@ def _biased(layer: FrameworkLayer, arrays: Mapping[str, Array]) -> bool:
     return any(name in arrays for _, parts in layer.weights if _is_bias(parts) for name in named(parts))
 
 
-def _complete(what: str, given: Mapping[str, Any], known: list[str], optional: list[str]) -> None:
-    for name in given:
+def _complete(what: str, arrays: Mapping[str, Any], known: list[str], optional: list[str]) -> None:
+    for name in arrays:
         if name not in known:
             raise ValueError(f"{what} {name!r} is unknown; there are {', '.join(known)}")
     for name in known:
-        if name not in given and name not in optional:
+        if name not in arrays and name not in optional:
             raise ValueError(f"{what} {name!r} is missing; there are {', '.join(known)}")
 
 
@@ -233,11 +233,11 @@ def _check(what: str, framework: str, parts: tuple[str, ...], array: Array, hidd
     wanted = (len(rows), *wanted) if len(rows) > 1 else wanted
     same = len(wanted) == array.ndim and all(isinstance(w, str) or w == n for w, n in zip(wanted, array.shape, strict=True))
     if not same or hidden == 0:
-        shown = (
+        axes = (
             wanted[::-1]
             if framework == "keras" and len(rows) == 1
             else ("directions", *wanted)
             if framework == "onnx"
             else wanted
         )
-        raise ValueError(f"{what} has shape {shape}; it should be ({', '.join(map(str, shown))}) for {hidden} units")
+        raise ValueError(f"{what} has shape {shape}; it should be ({', '.join(map(str, axes))}) for {hidden} units")

@@ -14,5 +14,5 @@ def mask(shape: tuple[int, ...], rate: float, rng: np.random.Generator, dtype: A
     """
     if isinstance(rate, bool) or not 0 <= rate < 1:
         raise ValueError(f"rate={rate!r}: give a number from 0 up to but not including 1")
-    kept = rng.random(shape) >= rate
-    return (kept / (1 - rate)).astype(dtype)
+    survives = rng.random(shape) >= rate
+    return (survives / (1 - rate)).astype(dtype)

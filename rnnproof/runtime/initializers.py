@@ -263,7 +263,7 @@ def get(value: Any, argument: str = "initializer") -> Start:
         return value()
     if callable(value):
         return Custom(value, argument)
-    found = find(value, _MADE, argument)
-    if found is None:
+    known = find(value, _MADE, argument)
+    if known is None:
         raise ValueError(f"{argument}={value!r}: give a function, or one of {', '.join(_MADE)}")
-    return found  # type: ignore[no-any-return]
+    return known  # type: ignore[no-any-return]

@@ -58,9 +58,9 @@ class Optimizer:
         self._restored: list[Array] = []
 
     def _check_clipping(self) -> None:
-        found: Any = self
-        clipping.check(found.clipnorm, found.clipvalue, found.global_clipnorm, found.clip_semantics)
-        recurrent = found.recurrent
+        optimizer: Any = self
+        clipping.check(optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm, optimizer.clip_semantics)
+        recurrent = optimizer.recurrent
         if recurrent is not None and (isinstance(recurrent, bool) or not isinstance(recurrent, int)):
             raise ValueError(f"recurrent={recurrent!r}: give the index of the recurrent matrix among the variables")
 
@@ -70,8 +70,8 @@ class Optimizer:
         The result, also `last_clip`, says what clipping did. Raises ValueError for shapes that do not fit, or for other
         variables than before.
         """
-        given = list(pairs)
-        gradients, variables = [np.asarray(g) for g, _ in given], [v for _, v in given]
+        updates = list(pairs)
+        gradients, variables = [np.asarray(g) for g, _ in updates], [v for _, v in updates]
         for place, (gradient, variable) in enumerate(zip(gradients, variables, strict=True)):
             if not isinstance(variable, np.ndarray) or variable.dtype.kind != "f" or not variable.flags.writeable:
                 raise ValueError(f"variable {place} is {type(variable).__name__}; give a writeable array of float32 or float64")
@@ -81,11 +81,11 @@ class Optimizer:
                 )
         self._prepare(variables)
         self._check_clipping()
-        found: Any = self
-        recurrent = None if found.recurrent is None else (found.recurrent, variables[found.recurrent])
+        optimizer: Any = self
+        recurrent = None if optimizer.recurrent is None else (optimizer.recurrent, variables[optimizer.recurrent])
         cast = [g.astype(v.dtype, copy=False) for g, v in zip(gradients, variables, strict=True)]
         options = {name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
-        clipped, report = clipping.clip(cast, **options, semantics=found.clip_semantics, recurrent=recurrent)
+        clipped, report = clipping.clip(cast, **options, semantics=optimizer.clip_semantics, recurrent=recurrent)
         step = self._step()
         for place, (gradient, variable) in enumerate(zip(clipped, variables, strict=True)):
             slots = {name: arrays[place] for name, arrays in self._slots.items()}
@@ -112,8 +112,8 @@ class Optimizer:
 
     def _step(self) -> dict[str, float]:
         """What is the same for all variables in this step; `lr` after decay: lr / (1 + decay * iterations)."""
-        found: Any = self
-        return {"lr": found.lr / (1.0 + found.decay * self.iterations) if found.decay else found.lr}
+        optimizer: Any = self
+        return {"lr": optimizer.lr / (1.0 + optimizer.decay * self.iterations) if optimizer.decay else optimizer.lr}
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Mapping[str, float]) -> Array:
         """The variable after one step; changes the slots in place."""

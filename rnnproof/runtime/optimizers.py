@@ -26,10 +26,10 @@ class SGD(Optimizer):
         super().__init__(dict(locals()))
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Step) -> Array:
-        found: Any = self
+        optimizer: Any = self
         v = slots["v"]
-        v[...] = found.momentum * v - step["lr"] * g
-        moved: Array = p + found.momentum * v - step["lr"] * g if found.nesterov else p + v
+        v[...] = optimizer.momentum * v - step["lr"] * g
+        moved: Array = p + optimizer.momentum * v - step["lr"] * g if optimizer.nesterov else p + v
         return moved
 
 
@@ -42,9 +42,9 @@ class Adagrad(Optimizer):
         super().__init__(dict(locals()))
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Step) -> Array:
-        found: Any = self
+        optimizer: Any = self
         slots["a"] += g * g
-        moved: Array = p - step["lr"] * g / (np.sqrt(slots["a"]) + found.epsilon)
+        moved: Array = p - step["lr"] * g / (np.sqrt(slots["a"]) + optimizer.epsilon)
         return moved
 
 
@@ -59,10 +59,10 @@ class RMSprop(Optimizer):
         super().__init__(dict(locals()))
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Step) -> Array:
-        found: Any = self
+        optimizer: Any = self
         a = slots["a"]
-        a[...] = found.rho * a + (1.0 - found.rho) * (g * g)
-        moved: Array = p - step["lr"] * g / (np.sqrt(a) + found.epsilon)
+        a[...] = optimizer.rho * a + (1.0 - optimizer.rho) * (g * g)
+        moved: Array = p - step["lr"] * g / (np.sqrt(a) + optimizer.epsilon)
         return moved
 
 
@@ -80,11 +80,11 @@ class Adadelta(Optimizer):
         super().__init__(dict(locals()))
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Step) -> Array:
-        found: Any = self
+        optimizer: Any = self
         a, d = slots["a"], slots["d"]
-        a[...] = found.rho * a + (1.0 - found.rho) * (g * g)
-        update = g * np.sqrt(d + found.epsilon) / np.sqrt(a + found.epsilon)
-        d[...] = found.rho * d + (1.0 - found.rho) * (update * update)
+        a[...] = optimizer.rho * a + (1.0 - optimizer.rho) * (g * g)
+        update = g * np.sqrt(d + optimizer.epsilon) / np.sqrt(a + optimizer.epsilon)
+        d[...] = optimizer.rho * d + (1.0 - optimizer.rho) * (update * update)
         moved: Array = p - step["lr"] * update
         return moved
 
@@ -111,22 +111,22 @@ class Adam(Optimizer):
         super().__init__(dict(locals()))
 
     def _kept(self) -> tuple[str, ...]:
-        found: Any = self
-        return self.SLOTS if found.amsgrad else self.SLOTS[:2]
+        optimizer: Any = self
+        return self.SLOTS if optimizer.amsgrad else self.SLOTS[:2]
 
     def _step(self) -> dict[str, float]:
-        found: Any = self
+        optimizer: Any = self
         t = self.iterations + 1
-        return {"lr": super()._step()["lr"] * (1.0 - found.beta_2**t) ** 0.5 / (1.0 - found.beta_1**t)}
+        return {"lr": super()._step()["lr"] * (1.0 - optimizer.beta_2**t) ** 0.5 / (1.0 - optimizer.beta_1**t)}
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Step) -> Array:
-        found: Any = self
+        optimizer: Any = self
         m, v = slots["m"], slots["v"]
-        m[...] = found.beta_1 * m + (1.0 - found.beta_1) * g
-        v[...] = found.beta_2 * v + (1.0 - found.beta_2) * (g * g)
-        if found.amsgrad:
+        m[...] = optimizer.beta_1 * m + (1.0 - optimizer.beta_1) * g
+        v[...] = optimizer.beta_2 * v + (1.0 - optimizer.beta_2) * (g * g)
+        if optimizer.amsgrad:
             v = np.maximum(slots["largest_v"], v, out=slots["largest_v"])
-        moved: Array = p - step["lr"] * m / (np.sqrt(v) + found.epsilon)
+        moved: Array = p - step["lr"] * m / (np.sqrt(v) + optimizer.epsilon)
         return moved
 
 
@@ -147,15 +147,15 @@ class Adamax(Optimizer):
         super().__init__(dict(locals()))
 
     def _step(self) -> dict[str, float]:
-        found: Any = self
-        return {"lr": super()._step()["lr"] / (1.0 - found.beta_1 ** (self.iterations + 1))}
+        optimizer: Any = self
+        return {"lr": super()._step()["lr"] / (1.0 - optimizer.beta_1 ** (self.iterations + 1))}
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Step) -> Array:
-        found: Any = self
+        optimizer: Any = self
         m, u = slots["m"], slots["u"]
-        m[...] = found.beta_1 * m + (1.0 - found.beta_1) * g
-        u[...] = np.maximum(found.beta_2 * u, np.abs(g))
-        moved: Array = p - step["lr"] * m / (u + found.epsilon)
+        m[...] = optimizer.beta_1 * m + (1.0 - optimizer.beta_1) * g
+        u[...] = np.maximum(optimizer.beta_2 * u, np.abs(g))
+        moved: Array = p - step["lr"] * m / (u + optimizer.epsilon)
         return moved
 
 
@@ -184,30 +184,30 @@ class Nadam(Optimizer):
         return {"m_schedule": self.m_schedule}
 
     def _momentum(self, t: int) -> float:
-        found: Any = self
-        return float(found.beta_1 * (1.0 - 0.5 * 0.96 ** (t * found.schedule_decay)))
+        optimizer: Any = self
+        return float(optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** (t * optimizer.schedule_decay)))
 
     def _step(self) -> dict[str, float]:
-        found: Any = self
+        optimizer: Any = self
         t = self.iterations + 1
         now, following = self._momentum(t), self._momentum(t + 1)
         self.m_schedule *= now
         return {
-            "lr": found.lr,
+            "lr": optimizer.lr,
             "now": now,
             "following": following,
             "g": 1.0 - self.m_schedule,
             "m": 1.0 - self.m_schedule * following,
-            "v": 1.0 - found.beta_2**t,
+            "v": 1.0 - optimizer.beta_2**t,
         }
 
     def _update(self, p: Array, g: Array, slots: dict[str, Array], step: Step) -> Array:
-        found: Any = self
+        optimizer: Any = self
         m, v = slots["m"], slots["v"]
-        m[...] = found.beta_1 * m + (1.0 - found.beta_1) * g
-        v[...] = found.beta_2 * v + (1.0 - found.beta_2) * (g * g)
+        m[...] = optimizer.beta_1 * m + (1.0 - optimizer.beta_1) * g
+        v[...] = optimizer.beta_2 * v + (1.0 - optimizer.beta_2) * (g * g)
         ahead = (1.0 - step["now"]) * (g / step["g"]) + step["following"] * (m / step["m"])
-        moved: Array = p - step["lr"] * ahead / (np.sqrt(v / step["v"]) + found.epsilon)
+        moved: Array = p - step["lr"] * ahead / (np.sqrt(v / step["v"]) + optimizer.epsilon)
         return moved
 
 

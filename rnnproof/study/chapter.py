@@ -52,7 +52,7 @@ class StudyChapter:
     def documents(self) -> Sequence[Document]:
         """The ledger, then the experiments in their order."""
         ledger = claims_pages.document(self._outcomes)
-        return [ledger, *(experiment_pages.document(one) for one in self._records.values())]
+        return [ledger, *(experiment_pages.document(outcome) for outcome in self._records.values())]
 
     def front(self) -> Sequence[Block]:
         """How many claims have which verdict; what each experiment found."""
@@ -71,7 +71,7 @@ class StudyChapter:
 
     def figures(self, cell: str) -> Sequence[Figure]:
         """The experiments' figures that show a cell."""
-        figures = [(figure, experiments()[one.name]) for one in self._records.values() for figure in one.figures]
+        figures = [(figure, experiments()[outcome.name]) for outcome in self._records.values() for figure in outcome.figures]
         return [
             Figure(figure.name, figure.says, figure.alt)
             for figure, experiment in figures

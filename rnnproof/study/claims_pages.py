@@ -23,7 +23,10 @@ _MEANINGS = {
 def document(outcomes: Sequence[Outcome]) -> Document:
     """The whole ledger: counts, rows, and a fold of cases for each claim."""
     headers = (say("claim"), say("section"), say("tested by"), say("verdict"), say("seen"), say("command"))
-    rows = [(one.claim.text, one.claim.section, one.how, one.verdict, one.figure, f"`{one.claim.command}`") for one in outcomes]
+    rows = [
+        (outcome.claim.text, outcome.claim.section, outcome.how, outcome.verdict, outcome.figure, f"`{outcome.claim.command}`")
+        for outcome in outcomes
+    ]
     blocks: list[Block] = [
         Paragraph(
             say(
@@ -43,7 +46,10 @@ def document(outcomes: Sequence[Outcome]) -> Document:
         Heading(say("The claims")),
         Table(headers, rows, say("One row for each claim, in the lecture's order.")),
         Heading(say("The cases")),
-        *(Fold(say("{claim} ({verdict})", claim=one.claim.text, verdict=one.verdict), _cases(one)) for one in outcomes),
+        *(
+            Fold(say("{claim} ({verdict})", claim=outcome.claim.text, verdict=outcome.verdict), _cases(outcome))
+            for outcome in outcomes
+        ),
         Heading(say("Statements that are no rows")),
         Paragraph(say("Opinions and statements about the world, which no code can test.")),
         Bullets(
@@ -59,7 +65,7 @@ def document(outcomes: Sequence[Outcome]) -> Document:
 def overview(outcomes: Sequence[Outcome]) -> Document:
     """The ledger for the terminal: a line for each claim, the counts below, where they are seen."""
     headers = (say("section"), say("name"), say("verdict"), say("claim"))
-    rows = [(one.claim.section, one.claim.name, one.verdict, one.claim.text) for one in outcomes]
+    rows = [(outcome.claim.section, outcome.claim.name, outcome.verdict, outcome.claim.text) for outcome in outcomes]
     last = Paragraph(say("`rnnproof claims NAME` shows the cases of a claim and the numbers seen."))
     return Document("claims", TITLE, (Table(headers, rows), counts(outcomes), last))
 
@@ -67,24 +73,24 @@ def overview(outcomes: Sequence[Outcome]) -> Document:
 def in_full(outcomes: Sequence[Outcome]) -> Document:
     """Every case of these claims."""
     blocks: list[Block] = []
-    for one in outcomes:
-        blocks += [Heading(say("{claim} ({verdict})", claim=one.claim.text, verdict=one.verdict)), *_cases(one)]
+    for outcome in outcomes:
+        blocks += [Heading(say("{claim} ({verdict})", claim=outcome.claim.text, verdict=outcome.verdict)), *_cases(outcome)]
     return Document("claims", TITLE, tuple(blocks))
 
 
 def counts(outcomes: Sequence[Outcome]) -> Table:
     """How many claims have which verdict, in the order of VERDICTS."""
-    found = [one.verdict for one in outcomes]
-    rows = [(verdict, found.count(verdict)) for verdict in VERDICTS if verdict in found]
-    return Table((say("verdict"), say("claims")), [*rows, (say("all"), len(found))])
+    verdicts = [outcome.verdict for outcome in outcomes]
+    rows = [(verdict, verdicts.count(verdict)) for verdict in VERDICTS if verdict in verdicts]
+    return Table((say("verdict"), say("claims")), [*rows, (say("all"), len(verdicts))])
 
 
-def _cases(one: Outcome) -> tuple[Block, ...]:
-    told = say("Section {section}, tested by {how}.", section=one.claim.section, how=one.how)
-    command = Paragraph(say("To see it again: {command}", command=f"`{one.claim.command}`"))
-    if not one.cases:
-        return (Paragraph(told), command)
-    rows = [(case.says, one.tested(case), _HOLDS[case.holds], case.figure) for case in one.cases]
+def _cases(outcome: Outcome) -> tuple[Block, ...]:
+    sentence = say("Section {section}, tested by {how}.", section=outcome.claim.section, how=outcome.how)
+    command = Paragraph(say("To see it again: {command}", command=f"`{outcome.claim.command}`"))
+    if not outcome.cases:
+        return (Paragraph(sentence), command)
+    rows = [(case.says, outcome.tested(case), _HOLDS[case.holds], case.figure) for case in outcome.cases]
     table = Table((say("case"), say("tested by"), say("holds"), say("seen")), rows)
-    where = (Paragraph(one.condition),) if one.verdict == CONDITION else ()
-    return (Paragraph(told), *where, table, command)
+    where = (Paragraph(outcome.condition),) if outcome.verdict == CONDITION else ()
+    return (Paragraph(sentence), *where, table, command)

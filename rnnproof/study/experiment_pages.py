@@ -70,9 +70,9 @@ def write(
     drawings = experiment.figures(findings)
     command = " ".join(["rnnproof experiment", name, *([] if scale == "default" else [f"--{scale}"]), f"--seed {seed}"])
     figures_ = tuple(Shown(drawing.name, drawing.says, drawing.alt) for drawing in drawings)
-    found = Record(name, experiment.title, command, len(trials), findings, figures_)
-    text = markdown(document(found), link=link)
-    made: dict[Path, str | bytes] = {folder / f"{name}.md": text, record.path(folder, name): record.dump(found)}
+    outcome = Record(name, experiment.title, command, len(trials), findings, figures_)
+    text = markdown(document(outcome), link=link)
+    made: dict[Path, str | bytes] = {folder / f"{name}.md": text, record.path(folder, name): record.dump(outcome)}
     for table in findings.tables:
         texts = {".csv": comma_separated(table), ".tex": shown(table, "latex_booktabs"), ".txt": shown(table, "simple")}
         made |= {folder / "tables" / f"{table.name}{suffix}": text for suffix, text in texts.items()}
@@ -82,26 +82,26 @@ def write(
     return Written(tuple(made), done.found, done.ran, findings)
 
 
-def document(found: Record) -> Document:
+def document(outcome: Record) -> Document:
     """The page of an experiment."""
-    rows = [(statement.claim, statement.verdict, statement.evidence) for statement in found.findings.statements]
-    made = say("Made by `{command}` ({trials} trials). The verdicts are computed from the numbers.", **_made(found))
-    quick = say("Made by `{command}` ({trials} trials): too few for a verdict.", **_made(found))
+    rows = [(statement.claim, statement.verdict, statement.evidence) for statement in outcome.findings.statements]
+    texts = say("Made by `{command}` ({trials} trials). The verdicts are computed from the numbers.", **_made(outcome))
+    quick = say("Made by `{command}` ({trials} trials): too few for a verdict.", **_made(outcome))
     verdicts = BlockTable((say("claim"), say("result"), say("measured")), rows)
-    blocks: list[Block] = [Paragraph(made), verdicts] if rows else [Paragraph(quick)]
-    blocks += [Figure(one.name, one.says, one.alt) for one in found.figures]
-    blocks += [Heading(say("Setting"), anchor="setting"), *map(Paragraph, found.findings.setting)]
+    blocks: list[Block] = [Paragraph(texts), verdicts] if rows else [Paragraph(quick)]
+    blocks += [Figure(figure.name, figure.says, figure.alt) for figure in outcome.figures]
+    blocks += [Heading(say("Setting"), anchor="setting"), *map(Paragraph, outcome.findings.setting)]
     blocks.append(Heading(say("Tables"), anchor="tables"))
-    for table in found.findings.tables:
+    for table in outcome.findings.tables:
         files_ = {name: f"file:tables/{table.name}.{name}" for name in ("csv", "tex", "txt")}
         blocks.append(Paragraph(say("{says} ([CSV]({csv}), [LaTeX]({tex}), [text]({txt}))", says=table.says, **files_)))
         if table.page:
             blocks.append(BlockTable(table.headers, table.rows))
-    return Document(found.name, found.title, tuple(blocks))
+    return Document(outcome.name, outcome.title, tuple(blocks))
 
 
-def _made(found: Record) -> dict[str, Any]:
-    return {"command": found.command, "trials": found.trials}
+def _made(outcome: Record) -> dict[str, Any]:
+    return {"command": outcome.command, "trials": outcome.trials}
 
 
 def link(target: str) -> str:

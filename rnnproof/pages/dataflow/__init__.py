@@ -36,5 +36,5 @@ def picture(cell: Cell, language: str = "en") -> Picture:
     drawn = graph(cell)
     says, alt = caption(drawn), alternative(drawn)
     title = str(in_language(say("Data flow of one step of {cell}", cell=cell.name), language))
-    identity = "flow-" + re.sub(r"[^A-Za-z0-9]", lambda found: f"-{ord(found[0]):x}-", cell.name)
+    identity = "flow-" + re.sub(r"[^A-Za-z0-9]", lambda match: f"-{ord(match[0]):x}-", cell.name)
     return Picture(svg(layout(drawn), identity, title, prose(str(in_language(alt, language)))), says, alt)

@@ -39,9 +39,9 @@ def direct(program: Program) -> Ways:
     links: set[tuple[Var, Var]] = set()
     pairs = []
     for port in program.ports(Role.OLD):
-        found = _shortest(program, port.var, new[port.key])
-        if found:
-            links |= found
+        shortest = _shortest(program, port.var, new[port.key])
+        if shortest:
+            links |= shortest
             pairs.append((port.var, new[port.key]))
     return Ways(frozenset(links), tuple(pairs))
 

@@ -107,15 +107,15 @@ def _line(route: Route) -> list[str]:
 
 def _curve(points: tuple[tuple[float, float], ...], end: tuple[float, float]) -> str:
     """A path through the points: level at each, but where a column has no width a line goes on with its slope."""
-    kept = [point for point, before in zip(points, [None, *points], strict=False) if point != before]
-    slopes = [0.0] * len(kept)
-    for n in range(1, len(kept) - 1):
-        (x0, y0), (x1, y1), (x2, y2) = kept[n - 1 : n + 2]
-        if points.count(kept[n]) > 1 and (y1 - y0) * (y2 - y1) > 0:
+    distinct = [point for point, before in zip(points, [None, *points], strict=False) if point != before]
+    slopes = [0.0] * len(distinct)
+    for n in range(1, len(distinct) - 1):
+        (x0, y0), (x1, y1), (x2, y2) = distinct[n - 1 : n + 2]
+        if points.count(distinct[n]) > 1 and (y1 - y0) * (y2 - y1) > 0:
             slopes[n] = min(((y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)), key=abs)
-    d = f"M{_numbers(*kept[0])}"
-    for n, ((x, y), (nx, ny)) in enumerate(pairwise(kept), start=1):
-        dx, dy = end if n == len(kept) - 1 else (1.0, slopes[n])
+    d = f"M{_numbers(*distinct[0])}"
+    for n, ((x, y), (nx, ny)) in enumerate(pairwise(distinct), start=1):
+        dx, dy = end if n == len(distinct) - 1 else (1.0, slopes[n])
         bend = (nx - x) / 2
         if abs(ny - y) < 0.05 and not dy and not slopes[n - 1]:
             d += f"H{_numbers(nx)}"

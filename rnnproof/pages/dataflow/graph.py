@@ -135,10 +135,10 @@ class _Drafter:
 
     def box(self, var: Var, name: str, kind: str, weights: list[Any], sign: str = "") -> str:
         """A node for `var`, or for a part of it that has a name of its own."""
-        shown = tuple(dict.fromkeys(map(self.printer, weights)))
+        printed = tuple(dict.fromkeys(map(self.printer, weights)))
         if name != var.name:
-            return self.add(Node(name, kind, sign, shown))
-        return self.add(Node(name, kind, sign, shown, var.tex, var in self.outputs, self.says(var)))
+            return self.add(Node(name, kind, sign, printed))
+        return self.add(Node(name, kind, sign, printed, var.tex, var in self.outputs, self.says(var)))
 
     def says(self, var: Var) -> str:
         formula = self.printer(self.values.definition(var))
@@ -159,13 +159,13 @@ class _Drafter:
 
     def term(self, factor: Any, var: Var, into: Var, whole: bool = False) -> _Term:
         """An addend of `into` taken apart into weights and a value; `whole`: it is that value itself."""
-        found = _Term(var, into, factor=factor)
-        while (whole or self.inner(found.argument)) and (product := self.linear(found.argument)):
-            found.into, whole = found.argument, False
-            found.matrix |= isinstance(self.steps[found.argument].op, Matmul | Dot)
-            found.weights.append(product[0])
-            found.argument = product[1]
-        return found
+        leaf = _Term(var, into, factor=factor)
+        while (whole or self.inner(leaf.argument)) and (product := self.linear(leaf.argument)):
+            leaf.into, whole = leaf.argument, False
+            leaf.matrix |= isinstance(self.steps[leaf.argument].op, Matmul | Dot)
+            leaf.weights.append(product[0])
+            leaf.argument = product[1]
+        return leaf
 
     def affine(self, var: Var) -> tuple[list[Any], list[_Term], list[_Term]]:
         """(weights, the terms that they multiply, the other addends) of a value; no weights where it is no affine map.

@@ -25,8 +25,8 @@ def levels(
     over. Minimises the sum of weight * difference^2, the distances in the columns kept.
     """
     blocks = _Blocks(columns)
-    for one, other in aligned:
-        blocks.join(one, other)
+    for first, other in aligned:
+        blocks.join(first, other)
     numbers = {root: number for number, root in enumerate(dict.fromkeys(map(blocks.root, blocks.parent)))}
     at = {key: numbers[blocks.root(key)] for key in blocks.parent}
     apart: dict[tuple[int, int], float] = {}
@@ -36,8 +36,8 @@ def levels(
             distance = (heights.get(above, 0.0) + heights.get(below, 0.0)) / 2 + BETWEEN
             apart[pair] = max(apart.get(pair, 0.0), distance)
     springs = np.eye(len(numbers)) * 1e-3
-    for one, other, weight in links:
-        i, j = at[one], at[other]
+    for first, other, weight in links:
+        i, j = at[first], at[other]
         springs[[i, j], [i, j]] += weight if i != j else 0.0
         springs[[i, j], [j, i]] -= weight if i != j else 0.0
     level = _least(springs, list(apart), np.array(list(apart.values())))
@@ -70,15 +70,15 @@ def _apart(level: np.ndarray, pairs: list[tuple[int, int]], apart: np.ndarray) -
     for (i, j), distance in zip(pairs, apart, strict=True):
         below.setdefault(i, []).append((j, float(distance)))
         waiting[j] += 1
-    found = np.round(level + 0.003, 1)  # what lies between two tenths falls one way on every machine
+    rounded = np.round(level + 0.003, 1)  # what lies between two tenths falls one way on every machine
     ready = [number for number, count in enumerate(waiting) if not count]
     for number in ready:
         for other, distance in below.get(number, []):
-            found[other] = max(found[other], found[number] + distance)
+            rounded[other] = max(rounded[other], rounded[number] + distance)
             waiting[other] -= 1
             if not waiting[other]:
                 ready.append(other)
-    return found
+    return rounded
 
 
 class _Blocks:

@@ -144,11 +144,11 @@ def _levels(ordered: Order, extents: dict[str, Extent]) -> dict[Key, float]:
         alone += pairs if single else []
         begins += pairs[:1] if leaving[edge.source] == 1 and len(pairs) > 1 else []
     aligned = [*direct, *passing, *alone, *begins]
-    found = levels(ordered.columns, heights, links, aligned)
-    aligned += [(one, other) for one, other, _ in links if abs(found[one] - found[other]) < NEARLY]
-    found = levels(ordered.columns, heights, links, aligned)
-    top = min(y - heights.get(key, 0.0) / 2 for key, y in found.items())
-    return {key: y - top + MARGIN for key, y in found.items()}
+    placed = levels(ordered.columns, heights, links, aligned)
+    aligned += [(first, other) for first, other, _ in links if abs(placed[first] - placed[other]) < NEARLY]
+    placed = levels(ordered.columns, heights, links, aligned)
+    top = min(y - heights.get(key, 0.0) / 2 for key, y in placed.items())
+    return {key: y - top + MARGIN for key, y in placed.items()}
 
 
 def _columns(ordered: Order, extents: dict[str, Extent], level: dict[Key, float]) -> list[Column]:
@@ -158,14 +158,14 @@ def _columns(ordered: Order, extents: dict[str, Extent], level: dict[Key, float]
         for before, after in pairwise(track):
             steepest[before[1]] = max(steepest[before[1]], abs(level[before] - level[after]))
     nodes = {node.name: node for node in ordered.graph.nodes}
-    found = []
+    columns = []
     x = MARGIN
     for keys, steep in zip(ordered.columns, steepest, strict=True):
         here = [nodes[name] for name, _ in keys if name in nodes]
         right = x + max(extents[node.name].width + (width(node.label) * SIZE + 6 if node.label else 0.0) for node in here)
-        found.append(Column(x, right))
+        columns.append(Column(x, right))
         x = right + min(FAR, NEAR + steep / 6)
-    return found
+    return columns
 
 
 def _routes(ordered: Order, places: dict[str, Place], columns: list[Column], level: dict[Key, float]) -> tuple[Route, ...]:
@@ -203,17 +203,17 @@ def _routes(ordered: Order, places: dict[str, Place], columns: list[Column], lev
 def spread(drops: list[float], wanted: list[float], step: float, straight: int | None) -> list[float]:
     """Places in the order of the drops, at least a step apart, near to the wanted ones; that of number `straight` is 0."""
     order = sorted(range(len(drops)), key=lambda number: (drops[number], number))
-    found = list(wanted)
+    levels = list(wanted)
     start = 0
     if straight is not None:
-        found[straight] = 0.0
+        levels[straight] = 0.0
         start = order.index(straight)
     for above, below in pairwise(order[start:]):
-        found[below] = max(found[below], found[above] + step)
+        levels[below] = max(levels[below], levels[above] + step)
     for below, above in pairwise(order[start::-1]):
-        found[above] = min(found[above], found[below] - step)
-    shift = (sum(found) - sum(wanted)) / len(found) if straight is None else 0.0
-    return [value - shift for value in found]
+        levels[above] = min(levels[above], levels[below] - step)
+    shift = (sum(levels) - sum(wanted)) / len(levels) if straight is None else 0.0
+    return [value - shift for value in levels]
 
 
 def _ended(edge: Edge, points: list[tuple[float, float]], end: Place, offset: float, ring: bool) -> Route:

@@ -67,16 +67,16 @@ def layers(graph: Graph) -> dict[str, int]:
     for edge in graph.edges:
         readers[edge.source].append(edge.target)
         waiting[edge.target] += 1
-    found = dict.fromkeys(readers, 0)
+    depths = dict.fromkeys(readers, 0)
     ready = [name for name, count in waiting.items() if not count]
     for name in ready:
         for reader in readers[name]:
-            found[reader] = max(found[reader], found[name] + 1)
+            depths[reader] = max(depths[reader], depths[name] + 1)
             waiting[reader] -= 1
             if not waiting[reader]:
                 ready.append(reader)
-    last = max(found.values())
-    return found | {node.name: last for node in graph.nodes if node.kind == "new"}
+    last = max(depths.values())
+    return depths | {node.name: last for node in graph.nodes if node.kind == "new"}
 
 
 def order(graph: Graph) -> Order:
@@ -86,13 +86,16 @@ def order(graph: Graph) -> Order:
     names = list(column)
     spans = sum(column[edge.target] - column[edge.source] for edge in graph.edges)
     starts = max(1, min(STARTS, MOST_WORK // (spans + 1)))
-    found: dict[tuple[tuple[Key, ...], ...], Order] = {}
+    seen: dict[tuple[tuple[Key, ...], ...], Order] = {}
     for start in range(starts):
-        one = _ordered(graph, column, names)
-        for columns in (one.columns, tuple(keys[::-1] for keys in one.columns)):  # upside down is as good, but for the eye
-            found.setdefault(columns, replace(one, columns=columns))
+        candidate = _ordered(graph, column, names)
+        for columns in (
+            candidate.columns,
+            tuple(keys[::-1] for keys in candidate.columns),
+        ):  # upside down is as good, but for the eye
+            seen.setdefault(columns, replace(candidate, columns=columns))
         names = _next(names, start)
-    return min(found.values(), key=_cost)
+    return min(seen.values(), key=_cost)
 
 
 def _next(names: list[str], start: int) -> list[str]:
@@ -105,10 +108,10 @@ def _ordered(graph: Graph, column: dict[str, int], names: list[str]) -> Order:
     at = {name: number for number, name in enumerate(names)}
     igraph = _igraph()
     drawn = igraph.Graph(n=len(names), edges=[(at[edge.source], at[edge.target]) for edge in graph.edges], directed=True)
-    found = drawn.layout_sugiyama(layers=[column[name] for name in names], hgap=1, vgap=1, maxiter=500)
-    across: dict[Key, float] = {(name, column[name]): found[at[name]][0] for name in column}
+    coordinates = drawn.layout_sugiyama(layers=[column[name] for name in names], hgap=1, vgap=1, maxiter=500)
+    across: dict[Key, float] = {(name, column[name]): coordinates[at[name]][0] for name in column}
     tracks = []
-    for number, (edge, points) in enumerate(zip(graph.edges, found.edge_routing, strict=True)):
+    for number, (edge, points) in enumerate(zip(graph.edges, coordinates.edge_routing, strict=True)):
         passing = {(f"edge {number}", round(layer)): x for x, layer in points}
         across |= passing
         ends = (edge.source, column[edge.source]), (edge.target, column[edge.target])
@@ -122,11 +125,11 @@ def _ordered(graph: Graph, column: dict[str, int], names: list[str]) -> Order:
 def _segments(order: Order) -> list[list[tuple[int, int, bool]]]:
     """For each gap between columns: (place before, place after, direct) of every line."""
     place = {key: number for column in order.columns for number, key in enumerate(column)}
-    found: list[list[tuple[int, int, bool]]] = [[] for _ in order.columns]
+    segments: list[list[tuple[int, int, bool]]] = [[] for _ in order.columns]
     for edge, track in zip(order.graph.edges, order.tracks, strict=True):
         for before, after in pairwise(track):
-            found[before[1]].append((place[before], place[after], edge.direct))
-    return found
+            segments[before[1]].append((place[before], place[after], edge.direct))
+    return segments
 
 
 def crossings(order: Order) -> int:

@@ -52,8 +52,8 @@ def runs(tex: str) -> tuple[Run, ...]:
     while parser.tokens:
         parsed += parser.group(0, False)
     joined = []
-    for (level, upright), found in groupby(parsed, key=lambda run: (run.level, run.upright)):
-        joined.append(Run("".join(run.text for run in found), level, upright))
+    for (level, upright), group in groupby(parsed, key=lambda run: (run.level, run.upright)):
+        joined.append(Run("".join(run.text for run in group), level, upright))
     return tuple(joined)
 
 
@@ -64,16 +64,16 @@ def width(tex: str) -> float:
 
 def placed(tex: str) -> list[tuple[Run, float]]:
     """Each run and how far to move before it, so that W_t^{(l)} has one script above the other."""
-    found: list[tuple[Run, float]] = []
+    places: list[tuple[Run, float]] = []
     after = 0.0
     for run in runs(tex):
-        before = found[-1][0] if found else run
+        before = places[-1][0] if places else run
         shift, after = after, 0.0
         if before.level * run.level < 0:
             shift -= _STACKED * before.width
             after = _STACKED * max(before.width - run.width, 0.0)
-        found.append((run, shift))
-    return found
+        places.append((run, shift))
+    return places
 
 
 class _Parser:
@@ -82,13 +82,13 @@ class _Parser:
 
     def group(self, level: int, upright: bool) -> list[Run]:
         """What stands up to the closing brace or the end."""
-        found: list[Run] = []
+        runs: list[Run] = []
         while self.tokens:
             token = self.tokens.pop()
             if token == "}":
                 break
-            found += self.item(token, level, upright)
-        return found
+            runs += self.item(token, level, upright)
+        return runs
 
     def argument(self, level: int, upright: bool) -> list[Run]:
         while self.tokens and self.tokens[-1].isspace():

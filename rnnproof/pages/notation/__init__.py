@@ -17,7 +17,9 @@ from rnnproof.pages.written import document as written
 
 def sources() -> Mapping[str, str]:
     """The page's text in each language."""
-    return {one: (resources.files(__package__) / f"page.{one}.md").read_text(encoding="utf-8") for one in LANGUAGES}
+    return {
+        language: (resources.files(__package__) / f"page.{language}.md").read_text(encoding="utf-8") for language in LANGUAGES
+    }
 
 
 def document() -> Document:

@@ -42,18 +42,18 @@ class _Writer:
     def prose(self, text: Any) -> str:
         return _MATH.sub(_apart, _LINK.sub(self._linked, str(in_language(text, self.language))))
 
-    def _linked(self, found: re.Match[str]) -> str:
-        target = self.link(found["target"])
-        return f"[{found['label']}]({target})" if target else found["label"]
+    def _linked(self, match: re.Match[str]) -> str:
+        target = self.link(match["target"])
+        return f"[{match['label']}]({target})" if target else match["label"]
 
     def blocks(self, blocks: Iterable[Block]) -> list[str]:
         return [part for block in blocks if (part := _WRITERS[type(block)](self, block))]
 
 
-def _apart(found: re.Match[str]) -> str:
+def _apart(match: re.Match[str]) -> str:
     """Math with a space to its neighbour where that is no ASCII: GitHub takes no dollar sign right behind one for math."""
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
-    return f"{'' if before.isascii() else ' '}{found[0]}{'' if after.isascii() else ' '}"
+    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    return f"{'' if before.isascii() else ' '}{match[0]}{'' if after.isascii() else ' '}"
 
 
 def _formula(writer: _Writer, block: Formula) -> str:
@@ -66,8 +66,8 @@ def _table(writer: _Writer, block: Table) -> str:
     if not block.rows:
         return ""
     rows = [[escaped(cell(value, writer.language)) for value in row] for row in block.rows]
-    shown = writer.prose(grid(block.headers, rows, "github", writer.language))
-    return f"{writer.prose(block.says)}\n\n{shown}" if block.says else shown
+    table = writer.prose(grid(block.headers, rows, "github", writer.language))
+    return f"{writer.prose(block.says)}\n\n{table}" if block.says else table
 
 
 def escaped(text: str) -> str:
@@ -107,9 +107,9 @@ def _cards(writer: _Writer, block: Cards) -> str:
     rows = []
     for card in block.cards:
         target = writer.link(f"page:{card.page}")
-        shown = f"[![]({writer.link(f'file:figures/{card.picture}.svg')})]({target})<br>" if card.picture else ""
+        picture = f"[![]({writer.link(f'file:figures/{card.picture}.svg')})]({target})<br>" if card.picture else ""
         tex = f"<br>${card.tex}$" if card.tex else ""
-        rows.append((f"{shown}[**{writer.prose(card.title)}**]({target})", f"{writer.prose(card.says)}{tex}"))
+        rows.append((f"{picture}[**{writer.prose(card.title)}**]({target})", f"{writer.prose(card.says)}{tex}"))
     return grid(("", ""), [[escaped(text) for text in row] for row in rows], "github")
 
 

@@ -51,11 +51,11 @@ def table(block: Table, language: str = "en") -> str:
     """One table by itself; nothing where it has no row."""
     if not block.rows:
         return ""
-    shown = grid(
+    table_text = grid(
         [_prose(head, language) for head in block.headers],
         [[_prose(cell(value, language), language) for value in row] for row in block.rows],
     )
-    return f"{_prose(block.says, language)}\n\n{shown}" if block.says else shown
+    return f"{_prose(block.says, language)}\n\n{table_text}" if block.says else table_text
 
 
 def _inside(blocks: Iterable[Block], language: str) -> str:

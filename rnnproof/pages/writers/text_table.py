@@ -12,8 +12,8 @@ from rnnproof.pages.message import in_language
 
 def grid(headers: Sequence[Any], rows: Sequence[Sequence[Any]], form: str = "simple", language: str = "en") -> str:
     """A table in one of tabulate's formats, its cells as they stand."""
-    shown = [[cell(value, language) for value in row] for row in rows]
-    return str(tabulate(shown, [cell(head, language) for head in headers], tablefmt=form, disable_numparse=True))
+    cells = [[cell(value, language) for value in row] for row in rows]
+    return str(tabulate(cells, [cell(head, language) for head in headers], tablefmt=form, disable_numparse=True))
 
 
 def cell(value: Any, language: str = "en") -> str:

@@ -25,8 +25,8 @@ ROLES = {"kernel": "W", "recurrent": "R", "bias": "b"}
 def units_is_length(_: Sources) -> list[Case]:
     """Sequences of other lengths than the units: whether they are refused, and what of the layer depends on the length."""
     cases = []
-    for name, made in GATED.items():
-        layers = {steps: made(UNITS, return_sequences=True, seed=0) for steps in (4, 9)}
+    for name, layer_type in GATED.items():
+        layers = {steps: layer_type(UNITS, return_sequences=True, seed=0) for steps in (4, 9)}
         entries, shapes, refused = [], [], []
         for steps, layer in layers.items():
             try:
@@ -36,11 +36,11 @@ def units_is_length(_: Sources) -> list[Case]:
                 refused.append(steps)
         ran = say("{ran} of {all} sequences of other lengths are taken", ran=len(entries), all=len(layers))
         kernels = say("kernel {shapes} for {steps} steps", shapes=", ".join(map(str, shapes)), steps="4, 9")
-        found = say("{entries} entries for {steps} steps", entries=", ".join(map(str, entries)), steps="4, 9")
+        seen = say("{entries} entries for {steps} steps", entries=", ".join(map(str, entries)), steps="4, 9")
         cases += [
             Case(say("{layer}: a sequence has to be as long", layer=name), len(refused) == len(layers), ran),
             Case(say("{layer}: the weights' shapes follow the length", layer=name), len(set(shapes)) > 1, kernels),
-            Case(say("{layer}: an output has T entries", layer=name), entries == [4, 9], found),
+            Case(say("{layer}: an output has T entries", layer=name), entries == [4, 9], seen),
         ]
     return cases
 
@@ -49,14 +49,14 @@ def units_is_length(_: Sources) -> list[Case]:
 def units_is_width(_: Sources) -> list[Case]:
     """The length of the output and of each state, for two numbers of units."""
     cases = []
-    for name, made in GATED.items():
-        found = [[array.shape[-1] for array in made(units, return_state=True, seed=0)(sequences())] for units in (5, 8)]
-        right = all(set(widths) == {units} for widths, units in zip(found, (5, 8), strict=True))
+    for name, layer_type in GATED.items():
+        seen = [[array.shape[-1] for array in layer_type(units, return_state=True, seed=0)(sequences())] for units in (5, 8)]
+        right = all(set(widths) == {units} for widths, units in zip(seen, (5, 8), strict=True))
         cases.append(
             Case(
                 name,
                 right,
-                say("output and states have {five} and {eight} entries for 5 and 8 units", five=found[0][0], eight=found[1][0]),
+                say("output and states have {five} and {eight} entries for 5 and 8 units", five=seen[0][0], eight=seen[1][0]),
             )
         )
     return cases
@@ -143,10 +143,10 @@ def _letters(tex: str) -> dict[str, str]:
 def initializers(_: Sources) -> list[Case]:
     """One of the three set to a number that no other gives: which of the equations' parameters hold it."""
     cases = []
-    for name, made in GATED.items():
+    for name, layer_type in GATED.items():
         for role, letter in ROLES.items():
             own = {"unit_forget_bias": False} if name == "LSTM" else {}
-            layer = made(UNITS, **{f"{role}_initializer": lambda shape: np.full(shape, 0.375)}, **own)
+            layer = layer_type(UNITS, **{f"{role}_initializer": lambda shape: np.full(shape, 0.375)}, **own)
             layer.build((None, STEPS, FEATURES))
             params = equations.parameters(name, layer.weights)
             held = sorted(key for key, value in params.items() if (value == 0.375).all())
@@ -186,10 +186,10 @@ def layer_memory(layer: Any) -> float:
 
 
 def _with_state(layer: Any) -> Any:
-    made = type(layer)(**{**layer.get_config(), "return_state": True})
-    made.build((None, STEPS, FEATURES))
-    made.set_weights(layer.get_weights())
-    return made
+    built = type(layer)(**{**layer.get_config(), "return_state": True})
+    built.build((None, STEPS, FEATURES))
+    built.set_weights(layer.get_weights())
+    return built
 
 
 @ROWS.add(
@@ -208,9 +208,9 @@ def penalties(_: Sources) -> list[Case]:
         for place, (role, letter) in enumerate(ROLES.items()):
             layer, plain = gated(name, **{f"{role}_regularizer": regularizers.l2(0.1)}), gated(name)
             d = np.ones((BATCH, UNITS))
-            for one in (layer, plain):
-                one(x)
-                one.backward(d)
+            for item in (layer, plain):
+                item(x)
+                item.backward(d)
             added = [float(np.abs(a - b).max()) for a, b in zip(layer.gradients, plain.gradients, strict=True)]
             own = 0.1 * float(np.sum(layer.weights[place] ** 2))
             right = (
@@ -311,8 +311,8 @@ def recurrent_dropout(_: Sources) -> list[Case]:
 def dropout_rate(_: Sources) -> list[Case]:
     """The share of zeros in drawn masks, within five standard deviations; and none outside training."""
     cases, rate, x = [], 0.3, rng().normal(size=(500, 2, FEATURES))
-    for name, made in GATED.items():
-        layer = made(UNITS, dropout=rate, recurrent_dropout=rate, seed=0)
+    for name, layer_type in GATED.items():
+        layer = layer_type(UNITS, dropout=rate, recurrent_dropout=rate, seed=0)
         layer(x, training=True)
         for argument, what in (("dropout", "input"), ("recurrent_dropout", "recurrent")):
             zero = layer.dropout_masks[what] == 0
@@ -320,6 +320,6 @@ def dropout_rate(_: Sources) -> list[Case]:
             figure = say("{share:.3f} of {all} entries, for {rate:g}", share=share, all=zero.size, rate=rate)
             cases.append(Case(f"{name}: `{argument}`", abs(share - rate) <= allowed, figure))
         layer(x)
-        told: Text = say("{count} masks", count=len(layer.dropout_masks))
-        cases.append(Case(say("{layer}: nothing outside training", layer=name), not layer.dropout_masks, told))
+        sentence: Text = say("{count} masks", count=len(layer.dropout_masks))
+        cases.append(Case(say("{layer}: nothing outside training", layer=name), not layer.dropout_masks, sentence))
     return cases

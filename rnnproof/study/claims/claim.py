@@ -87,20 +87,20 @@ class Outcome:
         held = [case.holds for case in self.cases]
         if not held:
             return UNMEASURED
-        if all(one is True for one in held):
+        if all(item is True for item in held):
             return PROVED if self.how == PROOF else CONFIRMED
-        return NOT if all(one is False for one in held) else CONDITION
+        return NOT if all(item is False for item in held) else CONDITION
 
     @property
     def condition(self) -> Text:
         """Where the claim holds, where in part, where not."""
         where = {kind: [case.says for case in self.cases if case.holds is kind] for kind in (True, None, False)}
-        told = (
+        sentence = (
             (where[True], say("It holds: {where}.", where=listed(where[True], SEMICOLON))),
             (where[None], say("In part: {where}.", where=listed(where[None], SEMICOLON))),
             (where[False], say("It does not hold: {where}.", where=listed(where[False], SEMICOLON))),
         )
-        return listed((text for cases, text in told if cases), SPACE)
+        return listed((text for cases, text in sentence if cases), SPACE)
 
     @property
     def figure(self) -> Text:
@@ -110,8 +110,8 @@ class Outcome:
         if self.claim.experiments and len(self.cases) == 2:  # what an experiment measured says what it is of
             return listed((case.figure for case in self.cases), SEMICOLON)
         if len(self.cases) == 2:
-            told = (say("{case}: {figure}", case=case.says, figure=case.figure) for case in self.cases)
-            return listed(told, SEMICOLON)
+            sentence = (say("{case}: {figure}", case=case.says, figure=case.figure) for case in self.cases)
+            return listed(sentence, SEMICOLON)
         held, some = (sum(case.holds is kind for case in self.cases) for kind in (True, None))
         if some:
             return say("holds in {held} of {cases} cases, in {part} in part", held=held, cases=len(self.cases), part=some)
@@ -132,11 +132,11 @@ class Rows(list[Claim]):
 
     def measured(self, name: str, section: str, text: Text, *statements: str) -> None:
         """A claim whose cases are statements of experiments, each "EXPERIMENT.STATEMENT"."""
-        pairs = [one.split(".") for one in statements]
+        pairs = [item.split(".") for item in statements]
 
         def test(sources: Sources) -> list[Case]:
-            found = (sources.statement(experiment, statement) for experiment, statement in pairs)
-            return [Case(Clause((one.claim,)), one.holds, one.evidence) for one in found]
+            seen = (sources.statement(experiment, statement) for experiment, statement in pairs)
+            return [Case(Clause((item.claim,)), item.holds, item.evidence) for item in seen]
 
         experiments = tuple(dict.fromkeys(experiment for experiment, _ in pairs))
         self.append(Claim(name, section, text, MEASUREMENT, test, experiments))

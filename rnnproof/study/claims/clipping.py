@@ -99,7 +99,7 @@ def _said(flag: bool) -> Text:
 def small_limit_always_small(_: Sources) -> list[Case]:
     """Gradients of SimpleRNNs up to exploding, over two decades at least, limited to 0.001: norms before and after."""
     limit = 1e-3
-    batches = [list(found.values()) for found in (recurrent(radius, 40, 1e-3) for radius in np.linspace(0.5, 1.5, 21))]
+    batches = [list(seen.values()) for seen in (recurrent(radius, 40, 1e-3) for radius in np.linspace(0.5, 1.5, 21))]
     before = [math.hypot(*norms(arrays)) for arrays in batches]
 
     def test(name: str) -> tuple[bool, Text]:
@@ -148,11 +148,11 @@ def clipnorm_limits(_: Sources) -> list[Case]:
 )
 def clipnorm_per_array(_: Sources) -> list[Case]:
     """Two of three arrays are shorter than the limit by themselves: limited by itself, an array of these stays as it is."""
-    given = gradients()
+    unclipped = gradients()
 
     def test(name: str) -> tuple[bool, Text]:
-        after = clipped(name, given, clipnorm=LIMIT)
-        kept = all(np.array_equal(old, new) for old, new in zip(given[1:], after[1:], strict=True))
+        after = clipped(name, unclipped, clipnorm=LIMIT)
+        kept = all(np.array_equal(old, new) for old, new in zip(unclipped[1:], after[1:], strict=True))
         return kept, say("an array of norm {before:.2g} has {after:.2g} afterwards", before=0.5, after=norms(after)[1])
 
     return each("clipnorm", test)
@@ -161,10 +161,12 @@ def clipnorm_per_array(_: Sources) -> list[Case]:
 @ROWS.add("clipvalue-limits", "3.1", say("`clipvalue` limits the absolute value of each element of the gradient."), MEASUREMENT)
 def clipvalue_limits(_: Sources) -> list[Case]:
     """No entry is above the limit afterwards, those above it are at it with their sign, and all others are as before."""
-    given, limit = gradients(), 0.1
+    unclipped, limit = gradients(), 0.1
 
     def test(name: str) -> tuple[bool, Text]:
-        old, new = (np.concatenate([a.ravel() for a in arrays]) for arrays in (given, clipped(name, given, clipvalue=limit)))
+        old, new = (
+            np.concatenate([a.ravel() for a in arrays]) for arrays in (unclipped, clipped(name, unclipped, clipvalue=limit))
+        )
         over = np.abs(old) > limit
         right = bool(
             over.any() and np.array_equal(new[~over], old[~over]) and np.array_equal(new[over], limit * np.sign(old[over]))
@@ -184,13 +186,13 @@ def clipvalue_limits(_: Sources) -> list[Case]:
 @ROWS.add("clipnorm-direction", "3.1", say("`clipnorm` does not change the gradient's direction."), MEASUREMENT)
 def clipnorm_direction(_: Sources) -> list[Case]:
     """The cosine between before and after: of each array, and of the step as a whole, which is all arrays together."""
-    given, cases = gradients(), []
+    unclipped, cases = gradients(), []
     for name in semantics("clipnorm"):
-        after = clipped(name, given, clipnorm=LIMIT)
-        own = min(cosine([old], [new]) for old, new in zip(given, after, strict=True))
+        after = clipped(name, unclipped, clipnorm=LIMIT)
+        own = min(cosine([old], [new]) for old, new in zip(unclipped, after, strict=True))
         for says, value in (
             (say("{semantics}: each array", semantics=f"`{name}`"), own),
-            (say("{semantics}: all arrays together", semantics=f"`{name}`"), cosine(given, after)),
+            (say("{semantics}: all arrays together", semantics=f"`{name}`"), cosine(unclipped, after)),
         ):
             cases.append(Case(says, value > 1 - 100 * EPS, say("least cosine {cosine:.4f}", cosine=value)))
     return cases
@@ -199,15 +201,15 @@ def clipnorm_direction(_: Sources) -> list[Case]:
 @ROWS.add("clipvalue-direction", "3.1", say("`clipvalue` changes the gradient's direction."), MEASUREMENT)
 def clipvalue_direction(_: Sources) -> list[Case]:
     """The same cosine, where some entries are over the limit, and where all are by the same factor."""
-    given = gradients()
+    unclipped = gradients()
     samples = (
-        (say("some entries over the limit"), given),
-        (say("all entries over the limit, equal in size"), [np.sign(array) for array in given]),
+        (say("some entries over the limit"), unclipped),
+        (say("all entries over the limit, equal in size"), [np.sign(array) for array in unclipped]),
     )
     cases = []
     for says, arrays in samples:
-        found = cosine(arrays, clipped("keras-2.2.4", arrays, clipvalue=0.1))
-        cases.append(Case(says, found < 1 - 100 * EPS, say("least cosine {cosine:.4f}", cosine=found)))
+        seen = cosine(arrays, clipped("keras-2.2.4", arrays, clipvalue=0.1))
+        cases.append(Case(says, seen < 1 - 100 * EPS, say("least cosine {cosine:.4f}", cosine=seen)))
     return cases
 
 

@@ -48,13 +48,13 @@ STATES = {"LSTM": ("h", "c"), "GRU": ("h",)}
 
 def printed(name: str) -> str:
     """The equations: the lecture's for the LSTM; it prints none for the GRU, whose are the catalogue's."""
-    return LSTM if name == "LSTM" else "\n".join(f"$${one.tex}$$" for one in catalogue.load("gru").equations)
+    return LSTM if name == "LSTM" else "\n".join(f"$${equation.tex}$$" for equation in catalogue.load("gru").equations)
 
 
 def cell(name: str, activation: str = r"\tanh", gate: str = r"\sigma") -> Cell:
     """The cell that these equations are, with other functions in place of tanh and sigma."""
-    (found,) = reader.read_text(printed(name).replace(r"\tanh", activation).replace(r"\sigma", gate), name.lower())
-    return found
+    (seen,) = reader.read_text(printed(name).replace(r"\tanh", activation).replace(r"\sigma", gate), name.lower())
+    return seen
 
 
 @cache
@@ -65,11 +65,11 @@ def module(name: str, activation: str = r"\tanh", gate: str = r"\sigma") -> Modu
 
 def parameters(name: str, weights: Sequence[Array]) -> dict[str, Array]:
     """A layer's arrays as the equations name them: kernel (input, gates x units) is W, recurrent_kernel R, bias b."""
-    found: dict[str, Array] = {}
+    seen: dict[str, Array] = {}
     for letter, array in zip("WRb", weights, strict=False):
         blocks = np.split(array, len(GATES[name]), axis=-1)
-        found |= {f"{letter}_{gate}": block.T for gate, block in zip(GATES[name], blocks, strict=True)}
-    return found
+        seen |= {f"{letter}_{gate}": block.T for gate, block in zip(GATES[name], blocks, strict=True)}
+    return seen
 
 
 def states(name: str, params: Mapping[str, Array], x: Array, **functions: str) -> dict[str, Array]:

@@ -39,7 +39,7 @@ def weighted() -> Jacobian:
 
 def equation(cell: Cell, name: str) -> Any:
     """The right side of a cell's equation."""
-    return next(one.expression for one in cell.equations if one.symbol.name == name)
+    return next(equation.expression for equation in cell.equations if equation.symbol.name == name)
 
 
 def substituted(expression: Any, values: Mapping[str, Any]) -> Any:
@@ -73,13 +73,13 @@ def gate_generalises(_: Sources) -> list[Case]:
     """In the catalogue's gate, both coefficients are set to one."""
     gate = catalogue.load("gate")
     (shortcut,) = reader.read_text(SHORTCUT, "shortcut")
-    one = sp.OneMatrix(*gate.states[0].new.shape)
-    found = substituted(equation(gate, "o"), {"t": one, "c": one})
+    item = sp.OneMatrix(*gate.states[0].new.shape)
+    seen = substituted(equation(gate, "o"), {"t": item, "c": item})
     return [
         Case(
             say("with both coefficients 1, its equation is the shortcut's"),
-            terms(found) == terms(equation(shortcut, "o")),
-            say("what is left is {formula}", formula=f"${shown(gate, found)}$"),
+            terms(seen) == terms(equation(shortcut, "o")),
+            say("what is left is {formula}", formula=f"${shown(gate, seen)}$"),
         )
     ]
 
@@ -95,10 +95,10 @@ def gate_weighted_sum(_: Sources) -> list[Case]:
     gate = catalogue.load("gate")
     (printed,) = reader.read_text(WEIGHTED, "weighted")
     jacobian_ = weighted()
-    found = jacobian_.direct
-    c, t = (sp.MatrixSymbol(f"{name}^{{(l)}}", found.shape[0], 1) for name in ("c", "t"))
-    (j,) = found.atoms(OpenJacobian)
-    right = set(found.args) == {sp.DiagMatrix(c), sp.MatMul(sp.DiagMatrix(t), j)}
+    jacobian = jacobian_.direct
+    c, t = (sp.MatrixSymbol(f"{name}^{{(l)}}", jacobian.shape[0], 1) for name in ("c", "t"))
+    (j,) = jacobian.atoms(OpenJacobian)
+    right = set(jacobian.args) == {sp.DiagMatrix(c), sp.MatMul(sp.DiagMatrix(t), j)}
     return [
         Case(
             say("these words as an equation are the one the layer is made from"),
@@ -197,11 +197,11 @@ def gate_balance(_: Sources) -> list[Case]:
 )
 def gate_forgetting(_: Sources) -> list[Case]:
     """The part of the gradient over k layers in which no f stands: the product of the k coefficients."""
-    found = weighted()
+    seen = weighted()
     right = []
     for k in range(2, 6):
-        coefficients = [sp.MatrixSymbol(f"c^{{(l{f'-{j}' if j else ''})}}", found.shape[0], 1) for j in range(k)]
-        straight = [part for part in found.product(k).expression.args if not part.has(OpenJacobian)]
+        coefficients = [sp.MatrixSymbol(f"c^{{(l{f'-{j}' if j else ''})}}", seen.shape[0], 1) for j in range(k)]
+        straight = [part for part in seen.product(k).expression.args if not part.has(OpenJacobian)]
         right.append(straight == [sp.DiagMatrix(expressions.hadamard(*coefficients))])
     return [
         counted(
@@ -233,7 +233,7 @@ def techniques_any_network(_: Sources) -> list[Case]:
     for name in inner_layers():
         for technique in ("clipping", "shortcut", "gate"):
             layers = [inner_layers()[name] for _layer in range(2)]
-            around = [Shortcut(one) if technique == "shortcut" else Gate(one, seed=1) for one in layers]
+            around = [Shortcut(item) if technique == "shortcut" else Gate(item, seed=1) for item in layers]
             stack = Sequential(layers if technique == "clipping" else around)
             x = sequences()
             wanted = np.tanh(x)

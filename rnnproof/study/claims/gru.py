@@ -29,12 +29,12 @@ SIZES = ((8, 3), (32, 16), (128, 200))
 def gates(cell: Cell) -> list[str]:
     """The equations whose right side is a sigmoid as a whole."""
     sigma = activations.named("sigmoid")
-    found = [
+    seen = [
         e
         for e in cell.equations
         if isinstance(e.expression, ElementwiseApplyFunction) and e.expression.function.expr.func == sigma
     ]
-    return [e.symbol.name for e in found]
+    return [e.symbol.name for e in seen]
 
 
 def _told(names: list[str]) -> Any:
@@ -91,11 +91,11 @@ def _path(there: bool) -> Any:
 @ROWS.add("gru-two-gates", "3.3", say("The GRU has two gates, {r} and {z}.", r="$r_t$", z="$z_t$"), COUNT)
 def gru_two_gates(_: Sources) -> list[Case]:
     """The equations that are a sigmoid of a sum."""
-    found = {name: gates(catalogue.load(name)) for name in ("gru", "gru_reset_after", "lstm")}
+    seen = {name: gates(catalogue.load(name)) for name in ("gru", "gru_reset_after", "lstm")}
     return [
-        Case("GRU", sorted(found["gru"]) == ["r", "z"], _told(found["gru"])),
-        Case("GRU, `reset_after`", sorted(found["gru_reset_after"]) == ["r", "z"], _told(found["gru_reset_after"])),
-        Case(say("fewer than the LSTM"), len(found["gru"]) < len(found["lstm"]), _told(found["lstm"])),
+        Case("GRU", sorted(seen["gru"]) == ["r", "z"], _told(seen["gru"])),
+        Case("GRU, `reset_after`", sorted(seen["gru_reset_after"]) == ["r", "z"], _told(seen["gru_reset_after"])),
+        Case(say("fewer than the LSTM"), len(seen["gru"]) < len(seen["lstm"]), _told(seen["lstm"])),
     ]
 
 
@@ -105,13 +105,15 @@ def gru_long_in_h(_: Sources) -> list[Case]:
     found = jacobian(catalogue.load("gru"), "h_t", "h_{t-1}")
     gates = [sp.MatrixSymbol(f"z_{{t-{j}}}" if j else "z_t", found.shape[0], 1) for j in range(3)]
     straight = [part for part in found.direct.args if isinstance(part, sp.DiagMatrix)]
-    told = ", ".join(f"${Printer(found.cell.tex)(part)}$" for part in straight) or "-"
+    sentence = ", ".join(f"${Printer(found.cell.tex)(part)}$" for part in straight) or "-"
     right = []
     for k in (2, 3):  # multiplied out, four steps have too many terms
         parts = [part for part in found.product(k).expression.args if isinstance(part, sp.DiagMatrix)]
         right.append(parts == [sp.DiagMatrix(sp.HadamardProduct(*gates[:k], evaluate=False))])
     return [
-        Case(say("over one step"), straight == [sp.DiagMatrix(gates[0])], say("parts without a matrix: {parts}", parts=told)),
+        Case(
+            say("over one step"), straight == [sp.DiagMatrix(gates[0])], say("parts without a matrix: {parts}", parts=sentence)
+        ),
         counted(
             say("over {k} steps, {k} 2 or 3, the product of the {k} gates {z}", k="$k$", z="$z_t$"),
             right,
@@ -157,18 +159,18 @@ def gru_less_space(_: Sources) -> list[Case]:
     """Numbers in the parameters, in the states, and kept for the way back (of 20 steps), at the same units and inputs."""
     hidden, features = 32, 16
     sizes = {"hidden": hidden, "input": features}
-    found: dict[str, list[int]] = {"gru": [], "lstm": []}
-    for name, counts in found.items():
+    seen: dict[str, list[int]] = {"gru": [], "lstm": []}
+    for name, counts in seen.items():
         module: Any = importlib.import_module(f"rnnproof.cells.{name}")
         params = {key: np.zeros([sizes[s] for s in shape]) for key, shape in module.PARAMETERS.items()}
         xs = np.zeros((20, 4, features))
         trace = module.forward(params, xs)
-        kept = held([*trace.tape.values(), *trace.states.values()]) - xs.nbytes
-        counts += [sum(p.size for p in params.values()), hidden * len(module.STATES), kept // xs.itemsize]
+        held_bytes = held([*trace.tape.values(), *trace.states.values()]) - xs.nbytes
+        counts += [sum(p.size for p in params.values()), hidden * len(module.STATES), held_bytes // xs.itemsize]
     whats = (say("parameters"), say("states of a sequence"), say("kept for the way back"))
     return [
         Case(what, gru < lstm, say("{gru} numbers, LSTM {lstm}: {ratio:.3f}", gru=gru, lstm=lstm, ratio=gru / lstm))
-        for what, gru, lstm in zip(whats, found["gru"], found["lstm"], strict=True)
+        for what, gru, lstm in zip(whats, seen["gru"], seen["lstm"], strict=True)
     ]
 
 

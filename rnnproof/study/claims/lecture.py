@@ -54,8 +54,8 @@ def _known(names: Sequence[str]) -> Sequence[str]:
     for name in names:
         if name not in there:
             near = difflib.get_close_matches(name, there, n=5, cutoff=0.4) or [other for other in there if name in other]
-            told = f"; near to it are {', '.join(near)}" if near else ""
-            raise UsageError(f"there is no claim {name!r}{told}; `rnnproof claims` lists all {len(there)}")
+            sentence = f"; near to it are {', '.join(near)}" if near else ""
+            raise UsageError(f"there is no claim {name!r}{sentence}; `rnnproof claims` lists all {len(there)}")
     return names
 
 

@@ -52,7 +52,7 @@ def defaults(name: str) -> dict[str, Any]:
 def signature(name: str) -> dict[str, Any]:
     """The arguments of our layer behind `units`, and their defaults."""
     parameters = list(inspect.signature(GATED[name]).parameters.values())[1:]
-    return {one.name: one.default for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD}
+    return {item.name: item.default for item in parameters if item.kind is item.POSITIONAL_OR_KEYWORD}
 
 
 def _listing(name: str) -> list[Case]:
@@ -108,8 +108,8 @@ def listings_differ(_: Sources) -> list[Case]:
 def recurrent_activation_default(_: Sources) -> list[Case]:
     """What a layer made without the argument has."""
     return [
-        Case(name, made(3).recurrent_activation == "hard_sigmoid", f"`{made(3).recurrent_activation}`")
-        for name, made in GATED.items()
+        Case(name, layer_type(3).recurrent_activation == "hard_sigmoid", f"`{layer_type(3).recurrent_activation}`")
+        for name, layer_type in GATED.items()
     ]
 
 
@@ -117,13 +117,16 @@ def recurrent_activation_default(_: Sources) -> list[Case]:
 def argument_names(_: Sources) -> list[Case]:
     """Whether a layer has an argument of each printed name."""
     cases = []
-    for name, made in GATED.items():
-        there = set(inspect.signature(made).parameters)
+    for name, layer_type in GATED.items():
+        there = set(inspect.signature(layer_type).parameters)
         unknown = [argument for argument in LISTED[name] if argument not in there]
         of = len(LISTED[name])
         held = of - len(unknown)
         figure = say(
-            "{held} of {all} names; there is no {unknown}", held=held, all=of, unknown=", ".join(f"`{one}`" for one in unknown)
+            "{held} of {all} names; there is no {unknown}",
+            held=held,
+            all=of,
+            unknown=", ".join(f"`{item}`" for item in unknown),
         )
         cases.append(Case(name, part(held, of), figure))
     return cases

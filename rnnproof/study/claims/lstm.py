@@ -51,13 +51,13 @@ def lstm_unit_per_step(_: Sources) -> list[Case]:
     params, x = equations.parameters("LSTM", gated("LSTM").get_weights()), sequences().swapaxes(0, 1)
     trace = lstm.forward(params, x)
     now = {name: np.zeros((x.shape[1], UNITS)) for name in lstm.STATES}
-    found = []
+    seen = []
     for x_t in x:
         now = lstm.step(params, x_t, now)
-        found.append(now["h"])
+        seen.append(now["h"])
     own = [not parameter.per_step for parameter in cell().parameters]
     return [
-        agree(say("{steps} single steps give what the sequence gives", steps=STEPS), np.array(found), trace.states["h"]),
+        agree(say("{steps} single steps give what the sequence gives", steps=STEPS), np.array(seen), trace.states["h"]),
         counted(say("the parameters are the same in every step"), own, say("parameters")),
     ]
 
@@ -172,7 +172,7 @@ def lstm_output_gate(_: Sources) -> list[Case]:
 def lstm_equations(_: Sources) -> list[Case]:
     """The cell read from them beside the catalogue's: equations, states, and the derived gradient of each parameter."""
     read, known = cell(), catalogue.load("lstm")
-    ours = {one.symbol: one.expression for one in known.equations}
+    ours = {equation.symbol: equation.expression for equation in known.equations}
     derived, wanted = lines_of(read), lines_of(known)
     names = [parameter.name for parameter in known.parameters]
     gradients = [derived.gradient(of=name).expression == wanted.gradient(of=name).expression for name in names]
@@ -204,9 +204,9 @@ def lstm_layer(_: Sources) -> list[Case]:
     layer = gated("LSTM", return_sequences=True, recurrent_activation="sigmoid")
     d = rng(7).normal(size=layer(x).shape)
     layer.backward(d)
-    made: Any = equations.module("LSTM")
-    found = made.backward(made.forward(params, x.swapaxes(0, 1)), {"h": d.swapaxes(0, 1)}).params
-    wanted = np.hstack([found[f"W_{gate}"].T for gate in equations.GATES["LSTM"]])
+    built: Any = equations.module("LSTM")
+    seen = built.backward(built.forward(params, x.swapaxes(0, 1)), {"h": d.swapaxes(0, 1)}).params
+    wanted = np.hstack([seen[f"W_{gate}"].T for gate in equations.GATES["LSTM"]])
     says = say("with {argument}, the kernel's gradient", argument="`recurrent_activation='sigmoid'`")
     return [cases[0], agree(says, layer.gradients[0], wanted, 10 * STEPS * UNITS), cases[1]]
 
@@ -217,9 +217,9 @@ def lstm_gates_from_input(_: Sources) -> list[Case]:
     cases = []
     for gate in GATES:
         depends = {source: bool(jacobian(cell(), f"{gate}_t", source).terms) for source in ("x_t", "h_{t-1}", "c_{t-1}")}
-        told = ", ".join(f"${source}$" for source, does in depends.items() if does)
+        sentence = ", ".join(f"${source}$" for source, does in depends.items() if does)
         cases.append(
-            Case(f"${gate}_t$", list(depends.values()) == [True, True, False], say("depends on {sources}", sources=told))
+            Case(f"${gate}_t$", list(depends.values()) == [True, True, False], say("depends on {sources}", sources=sentence))
         )
     return cases
 
@@ -259,11 +259,11 @@ def lstm_gates_follow_data(_: Sources) -> list[Case]:
     a gate that sees nothing, its W and R being zero.
     """
     params, x = equations.parameters("LSTM", gated("LSTM").get_weights()), sequences(batch=100)
-    found = equations.gates("LSTM", params, x)
+    seen = equations.gates("LSTM", params, x)
     blind = {name: values if name.startswith("b") else 0 * values for name, values in params.items()}
     still = {name: float(np.ptp(values, axis=(0, 1)).max()) for name, values in equations.gates("LSTM", blind, x).items()}
     cases = []
-    for name, values in found.items():
+    for name, values in seen.items():
         low, high = (end.reshape(-1, UNITS) for end in (values.min(axis=(0, 1)), values.max(axis=(0, 1))))
         at = int((high - low).argmin())
         figure = say(

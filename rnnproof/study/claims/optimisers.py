@@ -39,17 +39,17 @@ def cases(**options: float) -> list[Case]:
     The gradients of successive steps differ a hundredfold in size, so that no optimiser's own scaling hides the clipping.
     """
     source = rng()
-    given = [size * source.normal(size=(4, 5)) for size in np.logspace(1, -1, STEPS)]
-    by_hand = [limited(gradient, **options) for gradient in given]
-    found = []
+    unclipped = [size * source.normal(size=(4, 5)) for size in np.logspace(1, -1, STEPS)]
+    by_hand = [limited(gradient, **options) for gradient in unclipped]
+    seen = []
     names: dict[str, Any] = dict(NAMES)  # the classes' own arguments differ
-    for made in names.values():
-        reached, wanted, free = way(made(**options), given), way(made(), by_hand), way(made(), given)
+    for built in names.values():
+        reached, wanted, free = way(built(**options), unclipped), way(built(), by_hand), way(built(), unclipped)
         moved = float(np.abs(reached - free).max() / np.abs(free).max())
         same = agree("", reached, wanted, 20 * STEPS)
         figure = listed([same.figure, say("{moved:.1%} away from the unclipped way", moved=moved)])
-        found.append(Case(f"`{made.__name__}`", bool(same.holds) and moved > 1e-3, figure))
-    return found
+        seen.append(Case(f"`{built.__name__}`", bool(same.holds) and moved > 1e-3, figure))
+    return seen
 
 
 @ROWS.add("optimisers-clipnorm", "3.1", say("Every optimiser of Keras 2.2.4 takes `clipnorm`, not SGD alone."), MEASUREMENT)
@@ -75,7 +75,7 @@ def listing_optimisers(_: Sources) -> list[Case]:
 
     Adagrad's first step is lr in every entry whatever the gradient's size; the second shows what the first was limited to.
     """
-    made: dict[str, Any] = {
+    built: dict[str, Any] = {
         "SGD(lr=0.01, clipnorm=1.)": optimizers.SGD(lr=0.01, clipnorm=1.0),
         "SGD(lr=0.01, clipvalue=1.)": optimizers.SGD(lr=0.01, clipvalue=1.0),
         "Adagrad(lr=0.01, clipnorm=1.)": optimizers.Adagrad(lr=0.01, clipnorm=1.0),
@@ -87,16 +87,16 @@ def listing_optimisers(_: Sources) -> list[Case]:
         "SGD(lr=0.01, clipvalue=1.)": -0.01 * (by_value + small),
         "Adagrad(lr=0.01, clipnorm=1.)": -0.01 * (np.sign(by_norm) + small / np.sqrt(by_norm**2 + small**2)),
     }
-    found = []
-    for text, optimizer in made.items():
+    seen = []
+    for text, optimizer in built.items():
         point = way(optimizer, [large, small])
         figure = say(
             "after the gradients (30, -40) and (0.3, -0.4) at {point}, by hand {wanted}",
             point=_shown(point),
             wanted=_shown(wanted[text]),
         )
-        found.append(Case(f"`{text}`", bool(np.abs(point - wanted[text]).max() < 1e-8), figure))
-    return found
+        seen.append(Case(f"`{text}`", bool(np.abs(point - wanted[text]).max() < 1e-8), figure))
+    return seen
 
 
 def _shown(point: Array) -> str:

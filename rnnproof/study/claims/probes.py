@@ -56,9 +56,9 @@ def agree(says: Text, got: Array, wanted: Array, operations: int = STEPS * (FEAT
 
 def counted(says: Text, flags: Iterable[bool], of: Text, sampled: bool = False) -> Case:
     """A case that holds where all flags do, and in part where some do; `of` says what is counted, `sampled` as in Case."""
-    found = [bool(flag) for flag in flags]
-    held = sum(found)
-    return Case(says, part(held, len(found)), say("{held} of {all} {of}", held=held, all=len(found), of=of), sampled)
+    seen = [bool(flag) for flag in flags]
+    held = sum(seen)
+    return Case(says, part(held, len(seen)), say("{held} of {all} {of}", held=held, all=len(seen), of=of), sampled)
 
 
 def part(held: int, of: int) -> bool | None:

@@ -165,8 +165,10 @@ def unroll_same(_: Sources) -> list[Case]:
 
 def _loops(source: str) -> int:
     """The loops of a module's forward and backward passes."""
-    passes = [one for one in ast.parse(source).body if isinstance(one, ast.FunctionDef) and one.name in ("forward", "backward")]
-    return sum(isinstance(node, ast.For) for one in passes for node in ast.walk(one))
+    passes = [
+        item for item in ast.parse(source).body if isinstance(item, ast.FunctionDef) and item.name in ("forward", "backward")
+    ]
+    return sum(isinstance(node, ast.For) for item in passes for node in ast.walk(item))
 
 
 ROWS.measured("unroll-faster", BOTH, say("`unroll` makes the recurrence faster."), "unroll.faster")

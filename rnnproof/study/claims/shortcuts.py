@@ -52,8 +52,8 @@ def shortcut_adds_input(_: Sources) -> list[Case]:
     """The layer with a shortcut beside the layer and its input; the lecture's equation beside the catalogue's."""
     x, cases = sequences(), []
     for name, layer in inner_layers().items():
-        made = randomised(Shortcut(layer))
-        cases.append(agree(say("around `{layer}`", layer=name), made(x), layer(x) + x))
+        built = randomised(Shortcut(layer))
+        cases.append(agree(say("around `{layer}`", layer=name), built(x), layer(x) + x))
     (printed,), ours = reader.read_text(LECTURE, "lecture"), catalogue.load("shortcut")
     same = printed.equations[0].expression == ours.equations[0].expression
     cases.append(Case(say("the lecture's equation is the one the layer is made from"), same, f"${printed.equations[0].tex}$"))
@@ -72,11 +72,11 @@ def shortcut_any_layer(_: Sources) -> list[Case]:
     cases = []
     for name, layer in layers.items():
         try:
-            made = Shortcut(layer)
-            works, told = made.backward(np.ones_like(made(x))).shape == x.shape, say("runs forward and backward")
+            built = Shortcut(layer)
+            works, sentence = built.backward(np.ones_like(built(x))).shape == x.shape, say("runs forward and backward")
         except ValueError:
-            works, told = False, say("the shapes of output and input do not match: there is nothing to add up")
-        cases.append(Case(f"`{name}`", works, told))
+            works, sentence = False, say("the shapes of output and input do not match: there is nothing to add up")
+        cases.append(Case(f"`{name}`", works, sentence))
     return cases
 
 
@@ -151,11 +151,11 @@ ROWS.measured(
 @ROWS.add("gradients-multiply", "3.2", say("Towards the entry, the layers' gradients multiply up."), PROOF)
 def gradients_multiply(_: Sources) -> list[Case]:
     """The derived gradient over k layers beside the product of the k layers' Jacobians, f open in each."""
-    found = along_depth(PLAIN)
+    seen = along_depth(PLAIN)
     right = []
     for k in range(2, 6):
-        factors = [found.at(-j).total for j in range(k)]
-        right.append(found.product(k).expression == sp.MatMul(*factors, evaluate=False) and len(set(factors)) == k)
+        factors = [seen.at(-j).total for j in range(k)]
+        right.append(seen.product(k).expression == sp.MatMul(*factors, evaluate=False) and len(set(factors)) == k)
     return [counted(say("over {k} layers, {k} from 2 to 5", k="$k$"), right, say("values of $k$"), sampled=True)]
 
 
@@ -169,15 +169,15 @@ def shortcut_identity_path(_: Sources) -> list[Case]:
     """The product over k layers, multiplied out: of its 2^k terms, one is the identity."""
     cases = []
     for says, tex in ((say("with shortcuts, 2 to 5 layers"), LECTURE), (say("without, 2 to 5 layers"), PLAIN)):
-        found = along_depth(tex)
-        products = [found.product(k).expression for k in range(2, 6)]
-        identity = [sp.Identity(found.shape[0]) in product.args for product in products]
+        seen = along_depth(tex)
+        products = [seen.product(k).expression for k in range(2, 6)]
+        identity = [sp.Identity(seen.shape[0]) in product.args for product in products]
         if tex == LECTURE:
             complete = [len(product.args) == 2**k for k, product in enumerate(products, start=2)]
             held = [a and b for a, b in zip(identity, complete, strict=True)]
             cases.append(counted(says, held, say("values of $k$"), sampled=True))
         else:
-            cases.append(counted(says, [not one for one in identity], say("values of $k$ have no such part"), sampled=True))
+            cases.append(counted(says, [not item for item in identity], say("values of $k$ have no such part"), sampled=True))
     return cases
 
 

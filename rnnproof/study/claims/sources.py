@@ -41,10 +41,10 @@ class Sources:
         # imported here, so that claims that need no experiment do without
         record: Any = importlib.import_module("rnnproof.study.sweep.record")
         statements = record.read(self.folder, experiment).findings.statements
-        for one in statements:
-            if one.name == name:
-                return Measured(one.claim, _HOLDS[one.verdict], one.evidence)
-        there = ", ".join(one.name for one in statements)
+        for item in statements:
+            if item.name == name:
+                return Measured(item.claim, _HOLDS[item.verdict], item.evidence)
+        there = ", ".join(item.name for item in statements)
         raise UsageError(
             f"{self.folder}: the findings of {experiment} say nothing of {name!r} (they say {there}); they are of another "
             f"version: run `rnnproof experiment {experiment} --out {self.folder}` again"

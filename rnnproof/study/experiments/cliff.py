@@ -71,20 +71,20 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         groups.setdefault((trial.lr, trial.clip), []).append((trial, result))
     rows = []
     for (lr, clip), group in groups.items():
-        found = [result for _, result in group]
-        longest = [max(r["lengths"]) for r in found]
+        outcomes = [result for _, result in group]
+        longest = [max(r["lengths"]) for r in outcomes]
         rows.append(
             (
                 clip,
                 lr,
-                len(found),
+                len(outcomes),
                 f"{max(longest):.3g}",
                 spread(longest),
                 f"{share([length > FAR for length in longest]):.0%}",
-                f"{share([_outside(r) for r in found]):.0%}",
-                f"{max(max(r['norms']) for r in found):.3g}",
-                spread([r["losses"][-1] for r in found]),
-                f"{share([r['losses'][-1] < 1e-3 for r in found]):.0%}",
+                f"{share([_outside(r) for r in outcomes]):.0%}",
+                f"{max(max(r['norms']) for r in outcomes):.3g}",
+                spread([r["losses"][-1] for r in outcomes]),
+                f"{share([r['losses'][-1] < 1e-3 for r in outcomes]):.0%}",
             )
         )
     headers = (
@@ -106,12 +106,12 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         limit=LIMIT,
     )
     summary = Table("cliff-summary", says, headers, tuple(rows))
-    shown = _shown(groups)
+    example_runs = _shown(groups)
     steps = Table(
         "cliff-trajectory",
         say("The descents that the figure shows, at the steps where they moved farthest and every 20th."),
         (say("clipping"), say("step"), "w", "b", say("loss"), say("gradient norm"), say("step length")),
-        tuple(row for clip, result in shown.items() for row in _course(clip, result)),
+        tuple(row for clip, result in example_runs.items() for row in _course(clip, result)),
     )
     setting = (
         say(
@@ -125,7 +125,7 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         ),
         say("Plain gradient descent on the vector (w, b): clipnorm limits its 2-norm, clipvalue each of its two entries."),
     )
-    return Findings(setting, (summary, steps), _statements(groups), {"trajectories": shown})
+    return Findings(setting, (summary, steps), _statements(groups), {"trajectories": example_runs})
 
 
 def _outside(result: Result) -> bool:
@@ -168,14 +168,14 @@ def _statements(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -
     met = [runs for runs in starts if max(runs["none"]["norms"]) > LIMIT]
     thrown = [runs for runs in met if max(runs["none"]["lengths"]) > FAR]
     gone = {clip: sum(_outside(runs[clip]) for runs in thrown) for clip in CLIPS}
-    found = {clip: sum(runs[clip]["losses"][-1] < 1e-3 for runs in thrown) for clip in CLIPS}
+    measured = {clip: sum(runs[clip]["losses"][-1] < 1e-3 for runs in thrown) for clip in CLIPS}
     lower = {clip: sum(runs[clip]["losses"][-1] < runs["none"]["losses"][-1] for runs in met) for clip in CLIPS}
     kinds = ("norm", "value")
-    saved = [bool(thrown) and gone[clip] < gone["none"] and found[clip] > found["none"] for clip in kinds]
+    saved = [bool(thrown) and gone[clip] < gone["none"] and measured[clip] > measured["none"] for clip in kinds]
     by_chance = {clip: chance(lower[clip], len(met) - lower[clip]) for clip in kinds}
     better = [bool(met) and by_chance[clip] < 0.05 for clip in kinds]
-    told = listed(
-        say("{clip}: {gone} leave the region, {found} end below 0.001", clip=clip, gone=gone[clip], found=found[clip])
+    sentence = listed(
+        say("{clip}: {gone} leave the region, {found} end below 0.001", clip=clip, gone=gone[clip], found=measured[clip])
         for clip in CLIPS
     )
     return (
@@ -202,7 +202,7 @@ def _statements(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -
                 "of the {thrown} descents that are thrown without clipping (none), from the same starts: {told}; a clipped "
                 "step is no longer than the rate times the limit (times the root of 2 by value) by construction",
                 thrown=len(thrown),
-                told=told,
+                sentence=sentence,
             ),
         ),
         Statement(

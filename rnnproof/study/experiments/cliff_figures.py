@@ -66,22 +66,22 @@ def draw(findings: Findings) -> list[Drawing]:
 
 def _inside(points: Any) -> Any:
     """The points up to and including the last one in the region; NaN where the descent is outside."""
-    found = np.array(points)
+    measured = np.array(points)
     (w_low, w_high), (b_low, b_high) = W_RANGE, B_RANGE
-    outside = (found[:, 0] < w_low) | (found[:, 0] > w_high) | (found[:, 1] < b_low) | (found[:, 1] > b_high)
-    return np.where(outside[:, np.newaxis], np.nan, found)
+    outside = (measured[:, 0] < w_low) | (measured[:, 0] > w_high) | (measured[:, 1] < b_low) | (measured[:, 1] > b_high)
+    return np.where(outside[:, np.newaxis], np.nan, measured)
 
 
 def _surface(courses: Any) -> Any:
     figure = needed("matplotlib.pyplot").figure(figsize=(WIDTH, 3.6), layout="constrained")
     w, b, loss = surface()
-    shown = int(np.argmax(courses["none"]["lengths"])) + 21
+    drawn = int(np.argmax(courses["none"]["lengths"])) + 21
     for place, clip in enumerate(("none", "norm")):
         axes = figure.add_subplot(1, 2, place + 1, projection="3d", computed_zorder=False)
         look = {"cmap": "cividis", "rcount": 241, "ccount": 241, "linewidth": 0, "antialiased": False, "rasterized": True}
         axes.plot_surface(w, b, loss, zorder=1, **look)
-        points = _inside(courses[clip]["points"])[:shown]
-        height = np.array(courses[clip]["losses"])[:shown] + 0.012
+        points = _inside(courses[clip]["points"])[:drawn]
+        height = np.array(courses[clip]["losses"])[:drawn] + 0.012
         axes.plot(points[:, 0], points[:, 1], height, color=COLOURS[1], linewidth=1.4, marker=".", markersize=3, zorder=5)
         axes.scatter(*points[0], height[0], color="black", s=25, zorder=6)
         _arrow(axes, courses[clip], height)

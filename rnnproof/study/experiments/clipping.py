@@ -50,13 +50,13 @@ def trials(scale: str, seed: int) -> list[Trial]:
     Each run of SGD without clipping has a control, in which the recurrent layer keeps its first weights.
     """
     seeds = spawned(seed, 2 if scale == "quick" else 5)
-    made = [
-        _training(task, layer, optimizer, RATES[optimizer][at], clip, one)
+    built = [
+        _training(task, layer, optimizer, RATES[optimizer][at], clip, child)
         for names, layers, optimizers, rates, clips in BLOCKS[scale]
-        for task, layer, optimizer, at, clip, one in product(names, layers, optimizers, rates, clips, seeds)
+        for task, layer, optimizer, at, clip, child in product(names, layers, optimizers, rates, clips, seeds)
     ]
-    controls = [replace(trial, frozen=True) for trial in made if trial.optimizer == "SGD" and trial.clip == "none"]
-    return [*made, *controls]
+    controls = [replace(trial, frozen=True) for trial in built if trial.optimizer == "SGD" and trial.clip == "none"]
+    return [*built, *controls]
 
 
 def _training(task: str, layer: str, optimizer: str, lr: float, clip: Clip, seed: Seed) -> Training:

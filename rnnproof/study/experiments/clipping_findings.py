@@ -49,15 +49,15 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
             page=False,
         ),
     )
-    one, seeds = runs[0][0], len({trial.seed for trial, _ in runs})
+    example, seeds = runs[0][0], len({trial.seed for trial, _ in runs})
     setting = (
         say(
             "{units} units, batches of {batch}, {steps} steps, float32, {seeds} seeds each; first weights as Keras's. Limits "
             "mean what they mean in Keras 3: norm is of each array by itself, global of all together, value of each entry. "
             "The optimisers are Keras 2.2.4's: Adagrad's sum of squares starts at 0 (in Keras 3 at 0.1).",
-            units=one.units,
-            batch=one.batch,
-            steps=one.steps,
+            units=example.units,
+            batch=example.batch,
+            steps=example.steps,
             seeds=seeds,
         ),
         say(
@@ -77,10 +77,10 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
 
 def soonest(by_all: dict[Any, Group]) -> dict[Any, float]:
     """For each task, layer and optimiser the learning rate at which the target is reached soonest, at whatever limit."""
-    found: dict[Any, tuple[float, float]] = {}
+    measured: dict[Any, tuple[float, float]] = {}
     for (*key, lr, _, _), group in by_all.items():
-        found[tuple(key)] = min(found.get(tuple(key), (math.inf, math.inf)), (steps(group)[1], lr))
-    return {key: lr for key, (_, lr) in found.items()}
+        measured[tuple(key)] = min(measured.get(tuple(key), (math.inf, math.inf)), (steps(group)[1], lr))
+    return {key: lr for key, (_, lr) in measured.items()}
 
 
 def _limits_table(by_all: dict[Any, Group]) -> Table:
@@ -168,17 +168,17 @@ def _rows(groups: dict[Any, Group]) -> tuple[tuple[Any, ...], ...]:
 
 
 def _row(group: Group) -> tuple[Any, ...]:
-    found = [result for _, result in group]
-    cosine = median(r["cosine"] for r in found)
+    outcomes = [result for _, result in group]
+    cosine = median(r["cosine"] for r in outcomes)
     return (
         len(group),
         _broken(group),
-        f"{share([r['to_target'] is not None for r in found]):.0%}",
+        f"{share([r['to_target'] is not None for r in outcomes]):.0%}",
         steps_text(group),
         spread(relative(group)),
-        spread(r["wrong"] for r in found),
-        f"{sum(r['clipped'] for r in found) / len(found):.0%}",
-        f"{sum(r['clipped'] * r['entries_clipped'] for r in found) / len(found):.0%}",
+        spread(r["wrong"] for r in outcomes),
+        f"{sum(r['clipped'] for r in outcomes) / len(outcomes):.0%}",
+        f"{sum(r['clipped'] * r['entries_clipped'] for r in outcomes) / len(outcomes):.0%}",
         "" if cosine is None else f"{cosine:.3f}",
     )
 
@@ -204,12 +204,12 @@ def steps_text(group: Group) -> str:
 
 def _best(by_all: dict[Any, Group]) -> dict[Any, dict[str, tuple[float | None, Group]]]:
     """For each task, layer, optimiser and rate, and each kind of clipping: the limit with the lowest median loss."""
-    found: dict[Any, dict[str, tuple[float | None, Group]]] = {}
+    measured: dict[Any, dict[str, tuple[float | None, Group]]] = {}
     for (*key, clip, limit), group in by_all.items():
-        kinds = found.setdefault(tuple(key), {})
+        kinds = measured.setdefault(tuple(key), {})
         if clip not in kinds or _loss(group) < _loss(kinds[clip][1]):
             kinds[clip] = (limit, group)
-    return found
+    return measured
 
 
 def _loss(group: Group) -> float:
@@ -222,8 +222,8 @@ def _best_table(by_all: dict[Any, Group]) -> Table:
     rows = []
     for key, kinds in _best(by_all).items():
         if len(kinds) > 2:
-            shown = [_at(spread(relative(group)), limit) for limit, group in kinds.values()]
-            rows.append((*key, *shown))
+            columns = [_at(spread(relative(group)), limit) for limit, group in kinds.values()]
+            rows.append((*key, *columns))
     return Table(
         "clipping-best",
         say("Final loss over the constant answer's, without clipping and at the best limit of each kind; median [quartiles]."),
@@ -263,11 +263,11 @@ def _slow(by_all: dict[Any, Group], adaptive: bool) -> tuple[int, int]:
 
 def _courses(by_all: dict[Any, Group]) -> dict[Any, dict[float, Group]]:
     """By task, layer, optimiser, rate and kind of clipping: the runs at each limit."""
-    found: dict[Any, dict[float, Group]] = {}
+    measured: dict[Any, dict[float, Group]] = {}
     for (*key, clip, limit), group in by_all.items():
         if limit is not None:
-            found.setdefault((*key, clip), {})[limit] = group
-    return found
+            measured.setdefault((*key, clip), {})[limit] = group
+    return measured
 
 
 def _curves(by_all: dict[Any, Group]) -> dict[str, Any]:
@@ -316,12 +316,12 @@ def _statements(by_all: dict[Any, Group], controls: dict[Any, Group]) -> tuple[S
 def _explode(by_all: dict[Any, Group], controls: dict[Any, Group]) -> Statement:
     """Where the rate is safe for the output layer alone and the gradient has grown, it is the recurrence that explodes."""
     safe = {key for key, group in controls.items() if not any(diverged(r) for _, r in group)}
-    told, exploded = [], {}
+    text, exploded = [], {}
     for layer in dict.fromkeys(layer for _, layer, _ in controls):
         keys = [key for key in safe if key[1] == layer]
-        found = [r for task, _, lr in keys for _, r in by_all[task, layer, "SGD", lr, "none", None]]
-        exploded[layer] = [diverged(r) and (_growth(r) or 0) > _GREW for r in found]
-        told.append(say("{layer} {exploded} of {all}", layer=layer, exploded=sum(exploded[layer]), all=len(found)))
+        measured = [r for task, _, lr in keys for _, r in by_all[task, layer, "SGD", lr, "none", None]]
+        exploded[layer] = [diverged(r) and (_growth(r) or 0) > _GREW for r in measured]
+        text.append(say("{layer} {exploded} of {all}", layer=layer, exploded=sum(exploded[layer]), all=len(measured)))
     clipped = [
         diverged(r)
         for (task, layer, optimizer, lr, _, limit), group in by_all.items()
@@ -340,7 +340,7 @@ def _explode(by_all: dict[Any, Group], controls: dict[Any, Group]) -> Statement:
             safe=len(safe),
             settings=len(controls),
             grew=_GREW,
-            told=listed(told),
+            text=listed(text),
             diverged=sum(clipped),
             clipped=len(clipped),
         ),

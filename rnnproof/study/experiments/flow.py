@@ -53,8 +53,8 @@ class Flow(Trial):
     @property
     def label(self) -> str:
         """What a table calls it."""
-        made = {"gain": self.gain, "radius": self.radius, f"{KEEPS.get(self.cell, ('', ''))[0]} bias": self.bias}
-        given = [f"{name} {value:g}" for name, value in made.items() if value is not None]
+        built = {"gain": self.gain, "radius": self.radius, f"{KEEPS.get(self.cell, ('', ''))[0]} bias": self.bias}
+        given = [f"{name} {value:g}" for name, value in built.items() if value is not None]
         rest = {0.0: ["at h = 0"], WEAK: ["weak inputs"]}.get(self.drive, [])
         return ", ".join([self.cell, *given, *rest])
 
@@ -73,7 +73,7 @@ class Flow(Trial):
         before = {name: np.concatenate([first[name][np.newaxis], trace.states[name]]) for name in states}
         product, path = (np.eye(self.units * len(states)) for _ in range(2))
         norms, bound = 0.0, 0.0
-        found: dict[str, list[float | None]] = {name: [] for name in MEASURED}
+        measured: dict[str, list[float | None]] = {name: [] for name in MEASURED}
         for step in range(total):
             here = {name: value[step] if _per_step(module, name) else value for name, value in params.items()}
             x = None if module.INPUT is None else xs[step, 0]
@@ -87,14 +87,14 @@ class Flow(Trial):
                 backward = self._measured(module, params, xs, first, distance, end)
                 predicted = seed_vector @ product
                 size, apart = _log_norm(predicted), _log_norm(backward - predicted)
-                found["measured"].append(_log_norm(backward))
-                found["formula"].append(size)
-                found["differ"].append(0.0 if apart is None else math.inf if size is None else 10.0 ** (apart - size))
-                found["largest"].append(_log_norm(product))
-                found["norms"].append(norms)
-                found["bound"].append(bound if formulas.bounded else None)
-                found["path"].append(_log_norm(seed_vector @ path))
-        return found
+                measured["measured"].append(_log_norm(backward))
+                measured["formula"].append(size)
+                measured["differ"].append(0.0 if apart is None else math.inf if size is None else 10.0 ** (apart - size))
+                measured["largest"].append(_log_norm(product))
+                measured["norms"].append(norms)
+                measured["bound"].append(bound if formulas.bounded else None)
+                measured["path"].append(_log_norm(seed_vector @ path))
+        return measured
 
     def _measured(self, module: Any, params: Any, xs: Any, first: Any, distance: int, end: Array) -> Array:
         """The gradient at the first states, through the generated code, from `end` at the output `distance` steps later."""
@@ -166,10 +166,10 @@ def trials(scale: str, seed: int) -> list[Trial]:
     radii: list[dict[str, Any]] = [{"cell": "simple_rnn", "radius": r, "drive": d} for d in (0.0, WEAK, 1.0) for r in RADII]
     gated: list[dict[str, Any]] = [{"cell": "lstm", "bias": bias} for bias in (0.0, 1.0, 5.0, 7.0)]
     gated += [{"cell": "gru"}, {"cell": "gru", "bias": 5.0}, {"cell": "gru", "bias": 7.0}]
-    made: list[Trial] = []
+    planned: list[Trial] = []
     for cells, distances in ((stacks, depths), ([*radii, *gated], times)):
-        made += [Flow(units=units, distances=distances, seed=s, **cell) for cell in cells for s in seeds]
-    return made
+        planned += [Flow(units=units, distances=distances, seed=s, **cell) for cell in cells for s in seeds]
+    return planned
 
 
 _HEADERS = (

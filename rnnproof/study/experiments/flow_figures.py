@@ -70,10 +70,10 @@ def _powers(logs: Any) -> list[float]:
 
 
 def _courses(axes: Any, curves: Any, labels: dict[str, str], path: bool = True) -> None:
-    for place, (label, shown) in enumerate(labels.items()):
+    for place, (label, caption_text) in enumerate(labels.items()):
         if label in curves:
             course = curves[label]
-            line(axes, place, course["distances"], _powers(course["measured"]), shown)
+            line(axes, place, course["distances"], _powers(course["measured"]), caption_text)
             if path and any(value is not None for value in course["path"]):
                 axes.plot(course["distances"], _powers(course["path"]), color=COLOURS[place], linestyle=":", linewidth=1)
     axes.set(xscale="log", yscale="log")
@@ -128,8 +128,8 @@ def _bound(curves: Any) -> Any:
         (rest, "simple_rnn, radius 0.9, at h = 0", "at h = 0"),
         (driven, "simple_rnn, radius 0.9", "inputs N(0, 1)"),
     ):
-        for place, (name, shown) in enumerate(names.items()):
-            line(axes, place, curves[label]["distances"], _powers(curves[label][name]), shown)
+        for place, (name, caption_text) in enumerate(names.items()):
+            line(axes, place, curves[label]["distances"], _powers(curves[label][name]), caption_text)
         axes.set(xscale="log", yscale="log", xlabel="distance (steps)", title=title, ylim=(1e-40, 1e40))
     rest.set_ylabel("gradient norm")
     rest.legend()

@@ -82,19 +82,19 @@ def _bound(results: Sequence[tuple[Trial, Result]]) -> Statement:
 
 def _radius(curves: dict[str, Any]) -> Statement:
     """The factor of a step, from the last two distances: what precedes them is the transient of a matrix that is not normal."""
-    found = {}
+    measured = {}
     for label, curve in curves.items():
         if label.startswith("simple_rnn") and label.endswith("at h = 0"):
             (near, far), (before, after) = curve["distances"][-2:], curve["largest"][-2:]
             factor = math.nan if None in (before, after) else 10.0 ** ((after - before) / (far - near))
-            found[float(label.split()[2].rstrip(","))] = factor
+            measured[float(label.split()[2].rstrip(","))] = factor
     return Statement(
         "radius",
         say("A SimpleRNN at h = 0 multiplies gradients by its spectral radius in each step, in the long run."),
-        verdict(all(abs(factor / radius - 1) < 0.03 for radius, factor in found.items())),
+        verdict(all(abs(factor / radius - 1) < 0.03 for radius, factor in measured.items())),
         say(
             "largest possible gradient, factor of a step: {factors}",
-            factors=listed(say("{factor:.3f} for radius {radius:g}", factor=f, radius=r) for r, f in found.items()),
+            factors=listed(say("{factor:.3f} for radius {radius:g}", factor=f, radius=r) for r, f in measured.items()),
         ),
     )
 
@@ -105,8 +105,8 @@ def _explode(last: dict[str, float], time: int) -> Statement:
         say("with weak inputs"): ", weak inputs",
         say("with inputs N(0, 1)"): "",
     }
-    found = {name: [last[f"simple_rnn, radius {r:g}{end}"] for r in (1.1, 1.5)] for name, end in kinds.items()}
-    explodes = {name: all(value > _EXPLODES for value in values) for name, values in found.items()}
+    measured = {name: [last[f"simple_rnn, radius {r:g}{end}"] for r in (1.1, 1.5)] for name, end in kinds.items()}
+    explodes = {name: all(value > _EXPLODES for value in values) for name, values in measured.items()}
     return Statement(
         "explode",
         say("A spectral radius above 1 makes gradients explode."),
@@ -117,7 +117,7 @@ def _explode(last: dict[str, float], time: int) -> Statement:
             norms=listed(
                 (
                     say("{one} and {other} {where}", one=_shown(one), other=_shown(other), where=name)
-                    for name, (one, other) in found.items()
+                    for name, (one, other) in measured.items()
                 ),
                 SEMICOLON,
             ),

@@ -57,12 +57,12 @@ class Cost(Trial):
             ones = {"h": np.ones((LENGTH, BATCH, self.units), np.float32)}
             trace = module.forward(params, xs)
             forward = flatten(catalogue.load(name))
-            kept = held([*trace.tape.values(), *trace.states.values()]) - xs.nbytes
+            held_bytes = held([*trace.tape.values(), *trace.states.values()]) - xs.nbytes
             counts[name] = {
                 "parameters": sum(value.size for value in params.values()),
                 "forward": multiply_adds(forward, sizes),
                 "backward": multiply_adds(adjoint(forward), sizes),
-                "tape": kept / (LENGTH * BATCH),
+                "tape": held_bytes / (LENGTH * BATCH),
             }
             calls.append(partial(_step, module, params, xs, ones))
         seconds = in_turns(calls, self.repetitions)
@@ -90,10 +90,10 @@ def trials(scale: str, seed: int) -> list[Trial]:
         "default": ((32, 64, 128, 256), 20, 5, 400, (0.003, 0.01, 0.03)),
         "full": ((32, 64, 128, 256, 512), 100, 20, 1000, (0.003, 0.01, 0.03)),
     }[scale]
-    made: list[Trial] = [Cost(n, n // 2, repetitions, spawned(seed, 1)[0]) for n in units]
-    for (task, length), layer, lr, one in product(TASKS.items(), LAYERS, rates, spawned(seed, seeds)):
-        made.append(Training(task, length, layer, 24, "Adam", lr, "global", 1.0, 16, steps, one))
-    return made
+    planned: list[Trial] = [Cost(n, n // 2, repetitions, spawned(seed, 1)[0]) for n in units]
+    for (task, length), layer, lr, child in product(TASKS.items(), LAYERS, rates, spawned(seed, seeds)):
+        planned.append(Training(task, length, layer, 24, "Adam", lr, "global", 1.0, 16, steps, child))
+    return planned
 
 
 def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
@@ -105,15 +105,15 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
             name,
             trial.units,
             trial.features,
-            found["parameters"],
-            found["forward"],
-            found["backward"],
-            f"{found['tape']:.0f}",
-            f"{1e3 * found['seconds']:.2f}",
-            *(f"{found[what] / result['lstm'][what]:.3f}" for what in ("parameters", "forward", "tape", "seconds")),
+            measured["parameters"],
+            measured["forward"],
+            measured["backward"],
+            f"{measured['tape']:.0f}",
+            f"{1e3 * measured['seconds']:.2f}",
+            *(f"{measured[what] / result['lstm'][what]:.3f}" for what in ("parameters", "forward", "tape", "seconds")),
         )
         for trial, result in costs
-        for name, found in result.items()
+        for name, measured in result.items()
     ]
     headers = (
         say("cell"),
@@ -138,8 +138,8 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
     learned = []
     for task in TASKS:
         groups = [runs[task, layer] for layer in LAYERS]
-        cells = [say("{loss} at {limit:g}", loss=spread(_relative(found)), limit=lr) for lr, found in groups]
-        learned.append((task, *cells, *(spread(r["wrong"] for r in found) for _, found in groups), _winner(runs, task)))
+        cells = [say("{loss} at {limit:g}", loss=spread(_relative(measured)), limit=lr) for lr, measured in groups]
+        learned.append((task, *cells, *(spread(r["wrong"] for r in measured) for _, measured in groups), _winner(runs, task)))
     trained = Table(
         "gru-vs-lstm-training",
         say(
@@ -149,16 +149,16 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         (say("task"), say("LSTM loss"), say("GRU loss"), say("LSTM wrong"), say("GRU wrong"), say("better")),
         tuple(learned),
     )
-    one = next(trial for trial, _ in results if isinstance(trial, Training))
+    example = next(trial for trial, _ in results if isinstance(trial, Training))
     seeds = len(next(iter(runs.values()))[1])
     setting = (
         say(
             "Training: {units} units, Adam, the learning rate of the lowest median loss of each layer and task, the norm of "
             "all gradients clipped at {limit:g}, batches of {batch}, {steps} steps, float32, {seeds} seeds.",
-            units=one.units,
-            limit=one.limit,
-            batch=one.batch,
-            steps=one.steps,
+            units=example.units,
+            limit=example.limit,
+            batch=example.batch,
+            steps=example.steps,
             seeds=seeds,
         ),
         say(
@@ -170,7 +170,7 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
     tables = (Table("gru-vs-lstm-cost", says, headers, tuple(rows)), trained)
     curves = {
         "cost": {name: [(t.units, r[name]["seconds"] / r["lstm"]["seconds"]) for t, r in costs] for name in CELLS},
-        "training": {key: [r["loss_at"] for r in found] for key, (_, found) in runs.items()},
+        "training": {key: [r["loss_at"] for r in measured] for key, (_, measured) in runs.items()},
         "at": next(iter(runs.values()))[1][0]["at"],
     }
     return Findings(setting, tables, _statements(costs, runs), curves)
@@ -186,19 +186,19 @@ def _best_rates(results: Sequence[tuple[Trial, Result]]) -> Runs:
         if isinstance(trial, Training):
             groups.setdefault((trial.task, trial.layer, trial.lr), []).append(result)
     best: Runs = {}
-    for (task, layer, lr), found in groups.items():
-        if (task, layer) not in best or _middle(found) < _middle(best[task, layer][1]):
-            best[task, layer] = (lr, found)
+    for (task, layer, lr), outcomes in groups.items():
+        if (task, layer) not in best or _middle(outcomes) < _middle(best[task, layer][1]):
+            best[task, layer] = (lr, outcomes)
     return best
 
 
-def _relative(found: Sequence[Result]) -> list[float]:
+def _relative(outcomes: Sequence[Result]) -> list[float]:
     """Final losses over the constant answer's; infinite where a number was not finite."""
-    return [math.inf if r["final"] is None else r["final"] / r["baseline"] for r in found]
+    return [math.inf if r["final"] is None else r["final"] / r["baseline"] for r in outcomes]
 
 
-def _middle(found: Sequence[Result]) -> float:
-    middle = quartiles(_relative(found))[1]
+def _middle(outcomes: Sequence[Result]) -> float:
+    middle = quartiles(_relative(outcomes))[1]
     return math.inf if middle is None else middle
 
 
@@ -223,7 +223,7 @@ def _statements(costs: Sequence[tuple[Cost, Result]], runs: Runs) -> tuple[State
     ratios = {
         what: [r["gru"][what] / r["lstm"][what] for _, r in costs] for what in ("parameters", "forward", "tape", "seconds")
     }
-    told = {what: _range(values) for what, values in ratios.items()}
+    sentence = {what: _range(values) for what, values in ratios.items()}
     after = [r["gru_reset_after"]["seconds"] / r["lstm"]["seconds"] for _, r in costs]
     winners = {task: _winner(runs, task) for task in TASKS}
     ahead = set(winners.values()) - {_LEVEL}
@@ -235,8 +235,8 @@ def _statements(costs: Sequence[tuple[Cost, Result]], runs: Runs) -> tuple[State
             say(
                 "GRU over LSTM: multiply-adds {counted}, measured time {measured} (faster in {faster:.0%} of the sizes); with "
                 "the reset after the product, time {after}",
-                counted=told["forward"],
-                measured=told["seconds"],
+                counted=sentence["forward"],
+                measured=sentence["seconds"],
                 faster=share([value < 1 for value in ratios["seconds"]]),
                 after=_range(after),
             ),
@@ -245,7 +245,9 @@ def _statements(costs: Sequence[tuple[Cost, Result]], runs: Runs) -> tuple[State
             "space",
             say("A GRU needs less space than an LSTM."),
             verdict(max(ratios["parameters"]) < 1 and max(ratios["tape"]) < 1, max(ratios["parameters"]) < 1),
-            say("GRU over LSTM: parameters {parameters}, tape {tape}", parameters=told["parameters"], tape=told["tape"]),
+            say(
+                "GRU over LSTM: parameters {parameters}, tape {tape}", parameters=sentence["parameters"], tape=sentence["tape"]
+            ),
         ),
         Statement(
             "neither",
@@ -312,7 +314,7 @@ def _training(curves: Any) -> Any:
             runs = curves["training"][task, layer]
             for one in runs:
                 line(axes, place, curves["at"][: len(one)], one, marker="", linestyle="-", linewidth=0.4, alpha=0.5)
-            middle = [median(found) for found in zip_longest(*runs)]  # a run that stopped has no more losses
+            middle = [median(measured) for measured in zip_longest(*runs)]  # a run that stopped has no more losses
             line(axes, place, curves["at"], middle, layer, marker="", linewidth=2)
         axes.set(title=task, xlabel="steps", yscale="log")
     row[0].set_ylabel("loss of the batch")

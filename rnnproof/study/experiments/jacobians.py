@@ -68,31 +68,31 @@ class Formulas:
         given |= {tex[Role.OLD, name]: value[:, np.newaxis] for name, value in states.items() if (Role.OLD, name) in tex}
         if x is not None:
             given |= {tex[Role.INPUT, symbol.name]: x[:, np.newaxis] for symbol in self.cell.inputs}
-        found = Numbers(sizes, given)
+        measured = Numbers(sizes, given)
         for step in self.program.steps:
             if isinstance(step.op, Call):
-                self._give_body(found, columns, step.op.function.name, given[step.args[0].tex])
-        found.forward(self.program)
-        return found
+                self._give_body(measured, columns, step.op.function.name, given[step.args[0].tex])
+        measured.forward(self.program)
+        return measured
 
-    def _give_body(self, found: Numbers, params: Mapping[str, Array], name: str, argument: Array) -> None:
+    def _give_body(self, measured: Numbers, params: Mapping[str, Array], name: str, argument: Array) -> None:
         """The value and the Jacobian of a function that has a body."""
         body = next(body for body in self.cell.bodies if body.name == name)
-        shown = self.cell.tex.get(name, name)
-        value = Numbers(found.sizes, {**params, body.argument.name: argument})(body.expression)
-        found.values[shown] = value
+        tex_name = self.cell.tex.get(name, name)
+        value = Numbers(measured.sizes, {**params, body.argument.name: argument})(body.expression)
+        measured.values[tex_name] = value
         bodies = {label: inner for row in self.blocks for block in row for label, inner in block.bodies}
-        inner = bodies[f"J_{{{shown}}}"]
-        pair = value, found(inner.direct)
-        found.functions = {**found.functions, name: pair, shown: pair}
+        inner = bodies[f"J_{{{tex_name}}}"]
+        pair = value, measured(inner.direct)
+        measured.functions = {**measured.functions, name: pair, tex_name: pair}
 
     def at(self, params: Mapping[str, Array], x: Array | None, states: Mapping[str, Array]) -> StepJacobian:
         """The step's Jacobian, for one sample."""
-        found = self.numbers(params, x, states)
+        measured = self.numbers(params, x, states)
         full, path = [], []
         for row in self.blocks:
-            full.append([found(block.direct) for block in row])
-            path.append([found(formula(tuple(t for t in block.terms if not t.rest), block.shape)) for block in row])
+            full.append([measured(block.direct) for block in row])
+            path.append([measured(formula(tuple(t for t in block.terms if not t.rest), block.shape)) for block in row])
         return StepJacobian(np.block(full), np.block(path))
 
     def log_bound(self, params: Mapping[str, Array]) -> float:
@@ -100,8 +100,8 @@ class Formulas:
         ((block,),) = self.blocks
         tex = {port.var.tex: port.key for port in self.program.ports(Role.PARAMETER)}
         largest = {
-            rf"\sigma_{{\max}}({shown})": np.linalg.norm(params[name], 2)
-            for shown, name in tex.items()
+            rf"\sigma_{{\max}}({tex_name})": np.linalg.norm(params[name], 2)
+            for tex_name, name in tex.items()
             if name in params and np.ndim(params[name]) == 2
         }
         bound: Any = block.bound

@@ -15,11 +15,11 @@ def in_turns(runs: Sequence[Callable[[], Any]], repetitions: int) -> list[float]
     """The median seconds of each, called one after the other, so that what else the machine does meets all of them."""
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(repetitions + 1):
-        for run, found in zip(runs, times, strict=True):
+        for run, measured in zip(runs, times, strict=True):
             start = time.perf_counter()
             run()
-            found.append(time.perf_counter() - start)
-    return [statistics.median(found[1:]) for found in times]  # the first warms up
+            measured.append(time.perf_counter() - start)
+    return [statistics.median(measured[1:]) for measured in times]  # the first warms up
 
 
 def peak(run: Callable[[], Any]) -> int:

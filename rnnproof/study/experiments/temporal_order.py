@@ -31,12 +31,12 @@ def trials(scale: str, seed: int) -> list[Trial]:
     chosen = SCALES[scale]
     return [
         Training(
-            "temporal-order", length, "SimpleRNN", 50, "SGD", 0.01, *clip, 20, chosen["steps"], one, start=start, tested=TESTS
+            "temporal-order", length, "SimpleRNN", 50, "SGD", 0.01, *clip, 20, chosen["steps"], child, start=start, tested=TESTS
         )
         for length in reversed(chosen["lengths"])  # the long ones first, so that no process is left alone with one at the end
         for start in chosen["starts"]
         for clip in CLIPS
-        for one in spawned(seed, chosen["seeds"])
+        for child in spawned(seed, chosen["seeds"])
     ]
 
 
@@ -47,7 +47,7 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         assert isinstance(trial, Training)
         assert trial.length is not None
         groups.setdefault((trial.start, trial.clip, trial.length), []).append(result)
-    rows = tuple((start, NAMES[clip], length, *_row(found)) for (start, clip, length), found in sorted(groups.items()))
+    rows = tuple((start, NAMES[clip], length, *_row(outcomes)) for (start, clip, length), outcomes in sorted(groups.items()))
     table = Table(
         "temporal-order-success",
         say("How often the task is solved, by length of the sequences."),
@@ -65,16 +65,16 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
         ),
         rows,
     )
-    one = next(trial for trial, _ in results if isinstance(trial, Training))
+    example = next(trial for trial, _ in results if isinstance(trial, Training))
     setting = (
         say(
             "{units} tanh units, learning rate {lr:g}, batches of {batch}, at most {steps} steps, float32, {seeds} seeds. "
             "smart-tanh: weights of deviation 0.01, 15 recurrent ones a unit with a spectral radius of 0.95; basic-tanh: "
             "deviation 0.1.",
-            units=one.units,
-            lr=one.lr,
-            batch=one.batch,
-            steps=one.steps,
+            units=example.units,
+            lr=example.lr,
+            batch=example.batch,
+            steps=example.steps,
             seeds=len({t.seed for t, _ in results if isinstance(t, Training)}),
         ),
         say(
@@ -85,34 +85,34 @@ def findings(results: Sequence[tuple[Trial, Result]]) -> Findings:
     )
     curves = {
         (start, clip): sorted(
-            (length, share([r["solved"] is not None for r in found]), median(r["solved"] for r in found))
-            for (s, c, length), found in groups.items()
+            (length, share([r["solved"] is not None for r in outcomes]), median(r["solved"] for r in outcomes))
+            for (s, c, length), outcomes in groups.items()
             if (s, c) == (start, clip)
         )
         for start, clip, _ in groups
     }
-    return Findings(setting, (table,), _statements(groups, one.steps), {"success": curves})
+    return Findings(setting, (table,), _statements(groups, example.steps), {"success": curves})
 
 
-def _row(found: Sequence[Result]) -> tuple[Any, ...]:
-    wrong, middle, largest = (median(r[name] for r in found) for name in ("wrong", "norm_median", "norm_largest"))
+def _row(outcomes: Sequence[Result]) -> tuple[Any, ...]:
+    wrong, middle, largest = (median(r[name] for r in outcomes) for name in ("wrong", "norm_median", "norm_largest"))
     return (
-        len(found),
-        f"{share([r['solved'] is not None for r in found]):.0%}",
-        spread(r["solved"] for r in found),
+        len(outcomes),
+        f"{share([r['solved'] is not None for r in outcomes]):.0%}",
+        spread(r["solved"] for r in outcomes),
         "" if wrong is None else f"{wrong:.1%}",
         "" if middle is None else f"{middle:.3g}",
         "" if largest is None else f"{largest:.3g}",
-        f"{share([r['stopped'] is not None for r in found]):.0%}",
+        f"{share([r['stopped'] is not None for r in outcomes]):.0%}",
     )
 
 
 def _statements(groups: dict[tuple[str, str, int], list[Result]], steps: int) -> tuple[Statement, ...]:
     """The pairs of runs from one start and seed in which only one method solves the task, and a sign test of them."""
     better = worse = 0
-    for (start, clip, length), found in groups.items():
+    for (start, clip, length), outcomes in groups.items():
         if clip == "none":
-            pairs = zip(found, groups[start, "global", length], strict=True)
+            pairs = zip(outcomes, groups[start, "global", length], strict=True)
             solved = [(plain["solved"] is not None, clipped["solved"] is not None) for plain, clipped in pairs]
             better += solved.count((False, True))
             worse += solved.count((True, False))

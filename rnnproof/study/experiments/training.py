@@ -63,12 +63,12 @@ class Training(Trial):
         with np.errstate(all="ignore"):
             for step in range(self.steps):
                 x, y, mask = task.draw(data, self.batch)
-                found = model.train_on_batch(x, y, loss, mask)
+                measured = model.train_on_batch(x, y, loss, mask)
                 if self.frozen:
                     model.layers[0].set_weights(first)
-                course.add(found, model.optimizer.last_clip)  # type: ignore[union-attr]  # model() sets it
+                course.add(measured, model.optimizer.last_clip)  # type: ignore[union-attr]  # model() sets it
                 finite = all(np.isfinite(weight).all() for weight in model.weights)
-                if not math.isfinite(found["loss"]) or not finite:
+                if not math.isfinite(measured["loss"]) or not finite:
                     course.stopped = step + 1
                     break
                 if self.tested and course.promising and _wrong(model, task, test, self.tested) < 0.01:
@@ -106,9 +106,9 @@ class _Course:
         self.solved: int | None = None
         self.wrong: float | None = None
 
-    def add(self, found: dict[str, float], clip: Any) -> None:
-        self.losses.append(found["loss"])
-        self.accuracies.append(found.get("accuracy", 0.0))
+    def add(self, measured: dict[str, float], clip: Any) -> None:
+        self.losses.append(measured["loss"])
+        self.accuracies.append(measured.get("accuracy", 0.0))
         self.norms.append(clip.norm_before)
         if clip.share_clipped > 0:
             self.shares.append(clip.share_clipped)
@@ -129,7 +129,7 @@ class _Course:
         last = losses[-max(len(losses) // 10, 1) :]
         norms = [norm for norm in self.norms if math.isfinite(norm)]
         cosines = [cosine for cosine in self.cosines if math.isfinite(cosine)]
-        found = {
+        measured = {
             "baseline": self.task.baseline,
             "first": losses[0],
             "final": math.nan if self.stopped else float(np.mean(last)),
@@ -148,7 +148,7 @@ class _Course:
             "at": [int(point) + 1 for point in points],
             "loss_at": [_plain(losses[point]) for point in points],
         }
-        return {name: _plain(value) for name, value in found.items()}
+        return {name: _plain(value) for name, value in measured.items()}
 
 
 def _plain(value: Any) -> Any:

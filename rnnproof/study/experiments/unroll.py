@@ -55,13 +55,13 @@ class Unrolling(Trial):
 
     def _run(self, x: Any, unroll: bool) -> Callable[[], Any]:
         options = {} if self.layer == "SimpleRNN" else GATES
-        made = getattr(layers, self.layer)(UNITS, return_sequences=True, unroll=unroll, seed=1, dtype="float32", **options)
-        made.build(x.shape)
+        built = getattr(layers, self.layer)(UNITS, return_sequences=True, unroll=unroll, seed=1, dtype="float32", **options)
+        built.build(x.shape)
         ones = np.ones((BATCH, self.length, UNITS), np.float32)
 
         def run() -> Any:
-            made(x)
-            return made.backward(ones)
+            built(x)
+            return built.backward(ones)
 
         return run
 

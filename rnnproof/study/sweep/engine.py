@@ -70,15 +70,15 @@ def sweep(
         parts = [_on_cluster(shared, cluster), _one_by_one(timed)]
     else:
         parts = [_one_by_one(shared) if min(jobs, len(shared)) == 1 else _in_processes(shared, jobs), _one_by_one(timed)]
-    told = None if progress is None else progress(done.found, len(left))
+    sentence = None if progress is None else progress(done.found, len(left))
     try:
         for part in parts:
             with closing(part) as finished:
                 for trial, result in finished:
                     there[trial.key] = store.add(experiment, trial, result)
                     done.ran += 1
-                    if told is not None:
-                        told(done.ran)
+                    if sentence is not None:
+                        sentence(done.ran)
     except KeyboardInterrupt:
         kept = f"{done.found + done.ran} of {len(trials)} trials are done and kept"
         raise Interrupted(f"interrupted: {kept}; the same command goes on from there") from None
@@ -175,8 +175,8 @@ def _same_code(client: Any, address: str) -> None:
         raise UsageError(f"--cluster {address}: the scheduler has no workers; {start}")
     for worker, answer in client.run(eval, _PROBE, on_error="return").items():
         if answer != code_digest():
-            told = str(answer) if isinstance(answer, Exception) else "it has other code, or other versions of its libraries"
-            raise UsageError(f"--cluster {address}: worker {worker}: {told}; install the same rnnproof[experiments] there")
+            sentence = str(answer) if isinstance(answer, Exception) else "it has other code, or other versions of its libraries"
+            raise UsageError(f"--cluster {address}: worker {worker}: {sentence}; install the same rnnproof[experiments] there")
 
 
 @contextmanager
@@ -192,12 +192,14 @@ def _quiet() -> Iterator[None]:
 
 def _connected(distributed: Any, address: str) -> Any:
     """A client of the scheduler at HOST:PORT; whether anybody listens there is asked first, as Dask goes on trying."""
-    found = re.fullmatch(r"(?:\w+://)?(\[[^]]+\]|[^/:]+):(\d+)", address)
-    if found is None:
+    parsed = re.fullmatch(r"(?:\w+://)?(\[[^]]+\]|[^/:]+):(\d+)", address)
+    if parsed is None:
         raise UsageError(f"--cluster {address}: is no address of a scheduler; give one such as tcp://10.0.0.1:8786")
     try:
-        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=10).close()
+        socket.create_connection((parsed[1].strip("[]"), int(parsed[2])), timeout=10).close()
         return distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, OverflowError, TimeoutError) as error:
-        told = getattr(error, "strerror", None) or type(error).__name__
-        raise UsageError(f"--cluster {address}: no scheduler answers there ({told}); start one with `dask scheduler`") from None
+        sentence = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError(
+            f"--cluster {address}: no scheduler answers there ({sentence}); start one with `dask scheduler`"
+        ) from None

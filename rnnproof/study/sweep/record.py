@@ -39,17 +39,17 @@ class Record:
 
 def dump(record: Record) -> str:
     """The record as JSON, the same bytes every time."""
-    found = record.findings
+    outcome = record.findings
     data = {
         "format": FORMAT,
         "name": record.name,
         "title": message.dump(record.title),
         "command": record.command,
         "trials": record.trials,
-        "setting": [message.dump(text) for text in found.setting],
-        "statements": [{key: message.dump(value) for key, value in vars(one).items()} for one in found.statements],
-        "tables": [_table(table) for table in found.tables],
-        "figures": [{key: message.dump(value) for key, value in vars(one).items()} for one in record.figures],
+        "setting": [message.dump(text) for text in outcome.setting],
+        "statements": [{key: message.dump(value) for key, value in vars(entry).items()} for entry in outcome.statements],
+        "tables": [_table(table) for table in outcome.tables],
+        "figures": [{key: message.dump(value) for key, value in vars(entry).items()} for entry in record.figures],
     }
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -67,18 +67,18 @@ def load(text: str) -> Record:
     if data["format"] != FORMAT:
         raise ValueError(f"format {data['format']}")
     loaded = message.load
-    statements = tuple(Statement(**{key: loaded(value) for key, value in one.items()}) for one in data["statements"])
+    statements = tuple(Statement(**{key: loaded(value) for key, value in entry.items()}) for entry in data["statements"])
     tables = tuple(
         Table(
-            one["name"],
-            loaded(one["says"]),
-            tuple(map(loaded, one["headers"])),
-            tuple(tuple(map(loaded, row)) for row in one["rows"]),
-            one["page"],
+            entry["name"],
+            loaded(entry["says"]),
+            tuple(map(loaded, entry["headers"])),
+            tuple(tuple(map(loaded, row)) for row in entry["rows"]),
+            entry["page"],
         )
-        for one in data["tables"]
+        for entry in data["tables"]
     )
-    figures = tuple(Shown(**{key: loaded(value) for key, value in one.items()}) for one in data["figures"])
+    figures = tuple(Shown(**{key: loaded(value) for key, value in entry.items()}) for entry in data["figures"])
     findings = Findings(tuple(map(loaded, data["setting"])), tables, statements)
     record = Record(data["name"], loaded(data["title"]), data["command"], data["trials"], findings, figures)
     _check(record)
@@ -94,10 +94,12 @@ def _check(record: Record) -> None:
         if statement.verdict not in (HOLDS, CONDITION, NOT):
             raise ValueError(f"{statement.verdict} is no verdict")
     texts: list[Any] = [record.title, *record.findings.setting]
-    texts += [text for one in record.findings.statements for text in (one.claim, one.evidence)]
-    texts += [text for one in record.figures for text in (one.says, one.alt)]
+    texts += [text for entry in record.findings.statements for text in (entry.claim, entry.evidence)]
+    texts += [text for entry in record.figures for text in (entry.says, entry.alt)]
     texts += [
-        text for one in record.findings.tables for text in (one.says, *one.headers, *(c for row in one.rows for c in row))
+        text
+        for entry in record.findings.tables
+        for text in (entry.says, *entry.headers, *(c for row in entry.rows for c in row))
     ]
     for text in texts:
         for language in message.LANGUAGES:

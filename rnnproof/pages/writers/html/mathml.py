@@ -48,8 +48,8 @@ def left_side(tex: str) -> str:
 def pieces(tex: str) -> Iterator[str]:
     """A formula cut ahead of its outermost signs of equality, sum and difference, and of sums in one pair of parentheses."""
     groups, parentheses, start = 0, 0, 0
-    for found in _TOKEN.finditer(tex):
-        sign = found[0]
+    for match in _TOKEN.finditer(tex):
+        sign = match[0]
         if sign == "{" or sign.startswith(r"\left"):
             groups += 1
         elif sign == "}" or sign.startswith(r"\right"):
@@ -57,8 +57,8 @@ def pieces(tex: str) -> Iterator[str]:
         elif sign in "()":
             parentheses += 1 if sign == "(" else -1
         elif groups == 0 and (parentheses == 0 or (parentheses == 1 and sign == " + ")):
-            yield tex[start : found.start()]
-            start = found.start() + 1
+            yield tex[start : match.start()]
+            start = match.start() + 1
     yield tex[start:]
 
 

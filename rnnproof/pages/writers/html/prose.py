@@ -18,19 +18,19 @@ _PARTS = re.compile(
 def html(text: str, link: Callable[[str], str]) -> str:
     """The text; `link` turns a target into an address, or "" where there is no such page."""
     parts, at = [], 0
-    for found in _PARTS.finditer(text):
-        parts += [escape(text[at : found.start()], quote=False), _element(found, link)]
-        at = found.end()
+    for match in _PARTS.finditer(text):
+        parts += [escape(text[at : match.start()], quote=False), _element(match, link)]
+        at = match.end()
     return "".join([*parts, escape(text[at:], quote=False)])
 
 
-def _element(found: re.Match[str], link: Callable[[str], str]) -> str:
-    if found["math"]:
-        return mathml.inline(found["math"])
-    if found["code"]:
-        return f"<code>{escape(found['code'], quote=False)}</code>"
+def _element(match: re.Match[str], link: Callable[[str], str]) -> str:
+    if match["math"]:
+        return mathml.inline(match["math"])
+    if match["code"]:
+        return f"<code>{escape(match['code'], quote=False)}</code>"
     for tag in ("strong", "em"):
-        if found[tag]:
-            return f"<{tag}>{html(found[tag], link)}</{tag}>"
-    target, label = link(found["target"]), html(found["label"], link)
+        if match[tag]:
+            return f"<{tag}>{html(match[tag], link)}</{tag}>"
+    target, label = link(match["target"]), html(match["label"], link)
     return f'<a href="{escape(target)}">{label}</a>' if target else label

@@ -54,10 +54,10 @@ def html(document: Document, site: Site, language: str = "en") -> str:
     writer = _Writer(site, language, _marks(document.blocks))
     labels = {name: str(in_language(label, language)) for name, label in LABELS.items()}
     page = _templates().get_template("page.html")
-    shown = page.render(
+    text = page.render(
         page=document, site=site, language=language, w=writer, labels=labels, css=_read("page.css"), js=_read("page.js")
     )
-    return "\n".join(line.rstrip() for line in shown.splitlines() if line.strip()) + "\n"
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
 
 
 class _Writer:
@@ -122,8 +122,8 @@ class _Writer:
     def code_lines(self, code: Code) -> list[tuple[int, Any, tuple[int, ...]]]:
         """(number, highlighted line, formulas)."""
         marks = dict(code.marks)
-        shown = _highlighted(code.text, code.language)
-        return [(number, _safe(line), marks.get(number, ())) for number, line in enumerate(shown, start=1)]
+        highlighted = _highlighted(code.text, code.language)
+        return [(number, _safe(line), marks.get(number, ())) for number, line in enumerate(highlighted, start=1)]
 
     def picture(self, figure: str) -> Any:
         """A picture of this project's own drawing, which takes the page's colours; None for any other."""
@@ -139,13 +139,13 @@ def _lines(first: int, last: int) -> Message:
 
 
 def _headings(blocks: Sequence[Block]) -> list[Heading]:
-    found: list[Heading] = []
+    headings: list[Heading] = []
     for block in blocks:
         if isinstance(block, Heading):
-            found.append(block)
+            headings.append(block)
         elif not isinstance(block, Fold):
-            found += _headings(getattr(block, "blocks", ()))
-    return found
+            headings += _headings(getattr(block, "blocks", ()))
+    return headings
 
 
 def _marks(blocks: Sequence[Block]) -> dict[int, list[int]]:
