@@ -324,7 +324,7 @@ def report(
     Example: rnnproof report notes.md --output notes --lang ja
     """
     from rnnproof.pages.report import Asked, write
-    from rnnproof.study.chapter import StudyChapter
+    from rnnproof.study.report_chapter import StudyChapter
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: not a folder; give one for the pages, --output DIR")

@@ -15,7 +15,7 @@ from rnnproof.layers import archive, arguments
 from rnnproof.layers import losses as loss_functions
 from rnnproof.layers.base import Array, Layer, described, made, stored_shape
 from rnnproof.layers.losses import Loss
-from rnnproof.runtime import optimizers
+from rnnproof.runtime import update_rules
 from rnnproof.runtime.optimizer_base import Optimizer
 
 
@@ -198,7 +198,7 @@ class Sequential:
             if self.optimizer is None:
                 raise ValueError(f"{self.name} has no optimizer to go on with; give one, such as optimizer='adam'")
             return
-        before, self.optimizer = self.optimizer, optimizers.get(optimizer)
+        before, self.optimizer = self.optimizer, update_rules.get(optimizer)
         if verbose and before is not None and before is not self.optimizer and before.iterations:
             wrong = (
                 f"{self.name}: the optimizer starts anew; fit() without optimizer goes on after its {before.iterations} steps"
@@ -248,7 +248,7 @@ class Sequential:
         self.build(shape, weights[0].dtype if weights else None)
         self.set_weights(weights)
         if "optimizer" in header:
-            self.optimizer = optimizers.get(header["optimizer"])
+            self.optimizer = update_rules.get(header["optimizer"])
             state = sorted((n for n in arrays if n.startswith("optimizer:")), key=lambda name: int(name.partition(":")[2]))
             self.optimizer.set_weights([arrays[name] for name in state])
 

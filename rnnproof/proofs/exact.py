@@ -15,7 +15,7 @@ from rnnproof.calculus.program import Program
 from rnnproof.equations.cell import Cell
 from rnnproof.proofs.induction import Differs, Induction
 from rnnproof.proofs.polynomial import TooLarge, Work
-from rnnproof.proofs.report import Kind, ProofReport, ProofRow
+from rnnproof.proofs.proof_report import Kind, ProofReport, ProofRow
 
 STEPS = 2
 _WORK = 600_000  # terms of polynomials made in one proof, two seconds or so: three times what fifty gates need

@@ -37,7 +37,7 @@ from rnnproof.calculus.operations import (
 from rnnproof.calculus.program import Port, Program, Role, Step
 from rnnproof.calculus.variables import Expression, Shape, Var
 from rnnproof.proofs.normal_form import difference
-from rnnproof.proofs.report import Kind, ProofReport, ProofRow
+from rnnproof.proofs.proof_report import Kind, ProofReport, ProofRow
 from rnnproof.proofs.slopes import slope_rows
 
 _N, _M, _K = sp.symbols("n m k", integer=True, positive=True)

@@ -11,7 +11,7 @@ import sympy as sp
 from rnnproof.calculus.bounds import written_out
 from rnnproof.equations import activations
 from rnnproof.equations.activations import Activation, X, Y
-from rnnproof.proofs.report import Kind, ProofRow
+from rnnproof.proofs.proof_report import Kind, ProofRow
 
 # Constants such as SELU's are stored with 32 digits; a product of two of them is rounded there once more.
 _ROUNDING = sp.Rational(1, 10**30)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rnnproof.pages import report
-from rnnproof.study.chapter import StudyChapter
+from rnnproof.study.report_chapter import StudyChapter
 from rnnproof.verification import check
 from rnnproof.verification.sample import DEFAULT_SIZES
 

@@ -13,6 +13,8 @@ import pytest
 from tests.pages.browser import opened
 from tests.pages.site import LANGUAGES
 
+pytestmark = [pytest.mark.browser]
+
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1400, "height": 1000}
 
 

@@ -27,7 +27,7 @@ from rnnproof.pages.dataflow import picture
 from rnnproof.pages.dataflow.direct import direct
 from rnnproof.pages.dataflow.graph import Graph, graph
 from rnnproof.pages.dataflow.layout import Layout, Place, layout, spread
-from rnnproof.pages.dataflow.symbols import runs, width
+from rnnproof.pages.dataflow.tex_runs import runs, width
 from rnnproof.pages.message import Listed, Message, Text, in_language
 from tests.test_documents import DOCUMENTS
 from tests.zoo import CELLS, lstm

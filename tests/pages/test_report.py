@@ -14,8 +14,8 @@ from rnnproof.errors import UsageError
 from rnnproof.pages import cell_page, files, report
 from rnnproof.pages.message import catalogue as messages
 from rnnproof.study import claims
-from rnnproof.study.chapter import StudyChapter
 from rnnproof.study.experiments import experiments
+from rnnproof.study.report_chapter import StudyChapter
 from rnnproof.verification import Evidence, check
 from rnnproof.verification.evidence import Row
 from tests.pages.site import LANGUAGES, ROOT, SIZES, english

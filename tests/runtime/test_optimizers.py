@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnnproof import optimizers
-from rnnproof.runtime.optimizers import NAMES
+from rnnproof.runtime.update_rules import NAMES
 
 
 def test_defaults_are_those_of_keras_2_2_4() -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from rnnproof.pages.dataflow.graph import SOURCES
 from rnnproof.pages.dataflow.layout import LINE, RADIUS, SIZE, Layout, Place, Route
-from rnnproof.pages.dataflow.symbols import SCRIPT, placed
+from rnnproof.pages.dataflow.tex_runs import SCRIPT, placed
 
 # name: (light, dark). A page that sets --rp-NAME wins over both, whichever it has chosen.
 COLOURS = {

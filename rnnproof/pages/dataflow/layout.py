@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rnnproof.pages.dataflow.graph import SOURCES, Edge, Graph, Node
 from rnnproof.pages.dataflow.heights import levels
 from rnnproof.pages.dataflow.order import Key, Order, order
-from rnnproof.pages.dataflow.symbols import width
+from rnnproof.pages.dataflow.tex_runs import width
 
 SIZE = 16.0  # of the letters
 BOX, LINE, PILL, RADIUS = (

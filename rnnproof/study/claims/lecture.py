@@ -7,7 +7,18 @@ from collections.abc import Callable, Sequence
 
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import Text, say
-from rnnproof.study.claims import arguments, clipping, explosion, gates, gru, listings, lstm, optimisers, sequences, shortcuts
+from rnnproof.study.claims import (
+    argument_claims,
+    clipping_claims,
+    explosion,
+    gates,
+    gru_claims,
+    listings,
+    lstm_claims,
+    optimisers,
+    sequences,
+    shortcuts,
+)
 from rnnproof.study.claims.claim import Case, Claim, Outcome
 from rnnproof.study.claims.sources import Sources, Unmeasured
 
@@ -15,7 +26,18 @@ Progress = Callable[[int, int, str], None]
 
 # The lecture's sections in its order, which is not that of their numbers.
 SECTIONS = ("3.1", "3.2", "3.4", "3.3")
-_TOPICS = (explosion, clipping, optimisers, shortcuts, gates, lstm, gru, arguments, sequences, listings)
+_TOPICS = (
+    explosion,
+    clipping_claims,
+    optimisers,
+    shortcuts,
+    gates,
+    lstm_claims,
+    gru_claims,
+    argument_claims,
+    sequences,
+    listings,
+)
 
 
 def _place(claim: Claim) -> int:

@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from rnnproof.pages.message import say
-from rnnproof.study.claims.arguments import BOTH
+from rnnproof.study.claims.argument_claims import BOTH
 from rnnproof.study.claims.claim import COUNT, Case, Rows
 from rnnproof.study.claims.probes import GATED, part
 from rnnproof.study.claims.sources import Sources

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnproof import optimizers
 from rnnproof.pages.message import listed, say
-from rnnproof.runtime.optimizers import NAMES
+from rnnproof.runtime.update_rules import NAMES
 from rnnproof.study.claims.claim import MEASUREMENT, Case, Rows
 from rnnproof.study.claims.probes import Array, agree, rng
 from rnnproof.study.claims.sources import Sources

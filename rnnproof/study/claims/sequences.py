@@ -8,7 +8,7 @@ from typing import Any
 from rnnproof.generation import generate
 from rnnproof.pages.message import say
 from rnnproof.study.claims import equations
-from rnnproof.study.claims.arguments import BOTH
+from rnnproof.study.claims.argument_claims import BOTH
 from rnnproof.study.claims.claim import COUNT, MEASUREMENT, Case, Rows
 from rnnproof.study.claims.probes import GATED, STEPS, agree, gated, sequences
 from rnnproof.study.claims.sources import Sources

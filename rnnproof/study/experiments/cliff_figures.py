@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnproof.extras import needed
 from rnnproof.pages.message import say
-from rnnproof.study.drawing import COLOURS, DASHES, WIDTH, Drawing, caption, line, panels
 from rnnproof.study.experiments.cliff_surface import B_RANGE, FAR, LIMIT, W_RANGE, surface
+from rnnproof.study.figure_style import COLOURS, DASHES, WIDTH, Drawing, caption, line, panels
 from rnnproof.study.sweep.findings import Findings
 
 _NAMES = {"none": "no clipping", "norm": f"clipnorm {LIMIT:g}", "value": f"clipvalue {LIMIT:g}"}

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from rnnproof.pages.message import say
-from rnnproof.study.drawing import COLOURS, Drawing, caption, legend_below, line, panels
+from rnnproof.study.figure_style import COLOURS, Drawing, caption, legend_below, line, panels
 from rnnproof.study.sweep.findings import Findings
 
 _KINDS = ("norm", "value", "global")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnnproof.pages.message import say
-from rnnproof.study.drawing import COLOURS, Drawing, caption, line, panels
+from rnnproof.study.figure_style import COLOURS, Drawing, caption, line, panels
 from rnnproof.study.sweep.findings import Findings
 
 

@@ -18,9 +18,9 @@ from rnnproof.calculus.operations import Matmul, Outer
 from rnnproof.calculus.program import Program
 from rnnproof.equations import catalogue
 from rnnproof.pages.message import Text, listed, say
-from rnnproof.study.drawing import Drawing, caption, line, panels
 from rnnproof.study.experiments.measuring import held, in_turns
 from rnnproof.study.experiments.training import Training
+from rnnproof.study.figure_style import Drawing, caption, line, panels
 from rnnproof.study.sweep.experiment import Experiment
 from rnnproof.study.sweep.findings import Findings, Statement, Table, median, quartiles, share, spread, verdict
 from rnnproof.study.sweep.trial import Result, Seed, Trial, spawned

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnproof.pages.message import listed, say
-from rnnproof.study.drawing import Drawing, caption, legend_below, line, panels
 from rnnproof.study.experiments.training import Training
+from rnnproof.study.figure_style import Drawing, caption, legend_below, line, panels
 from rnnproof.study.sweep.experiment import Experiment
 from rnnproof.study.sweep.findings import Findings, Statement, Table, chance, median, share, spread, verdict
 from rnnproof.study.sweep.trial import Result, Trial, spawned

@@ -15,8 +15,8 @@ import numpy as np
 from rnnproof import layers
 from rnnproof.layers import specialise
 from rnnproof.pages.message import listed, say
-from rnnproof.study.drawing import Drawing, caption, line, panels
 from rnnproof.study.experiments.measuring import in_turns, peak
+from rnnproof.study.figure_style import Drawing, caption, line, panels
 from rnnproof.study.sweep.experiment import Experiment
 from rnnproof.study.sweep.findings import Findings, Statement, Table, verdict
 from rnnproof.study.sweep.trial import Result, Seed, Trial, spawned

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rnnproof.pages.message import Message
-from rnnproof.study.drawing import Drawing, styled
+from rnnproof.study.figure_style import Drawing, styled
 from rnnproof.study.sweep.findings import Findings
 from rnnproof.study.sweep.trial import Result, Trial
 

@@ -16,8 +16,8 @@ from rnnproof.layers import GRU, LSTM, Layer, Shortcut
 from rnnproof.layers.recurrent import Recurrent
 from rnnproof.proofs import exact
 from rnnproof.runtime import clipping, dropout
-from rnnproof.study.claims import Outcome, equations, explosion, gates, ledger, listings, lstm, sequences, shortcuts
-from rnnproof.study.claims import clipping as claims_of_clipping
+from rnnproof.study.claims import Outcome, equations, explosion, gates, ledger, listings, lstm_claims, sequences, shortcuts
+from rnnproof.study.claims import clipping_claims as claims_of_clipping
 from rnnproof.study.claims.claim import CONDITION, CONFIRMED, NOT, PROVED
 from rnnproof.study.experiments import cliff_surface
 from tests.study.claims.stand_in import StandIn
@@ -208,11 +208,11 @@ def blind_gates(patch: Patch) -> None:
 
 
 def only_dust_arrives(patch: Patch) -> None:
-    patch.setattr(lstm, "arrives", lambda module, bias, seed: 1e-9 if bias else 1e-19)
+    patch.setattr(lstm_claims, "arrives", lambda module, bias, seed: 1e-9 if bias else 1e-19)
 
 
 def one_draw_is_lucky(patch: Patch) -> None:
-    patch.setattr(lstm, "arrives", lambda module, bias, seed: 1.0 if bias and seed == 0 else 1e-19)
+    patch.setattr(lstm_claims, "arrives", lambda module, bias, seed: 1.0 if bias and seed == 0 else 1e-19)
 
 
 def nothing_left_at_radius_one(patch: Patch) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rnnproof.study import experiments
-from rnnproof.study.experiments import clipping, clipping_findings, gru_vs_lstm, temporal_order, unroll
+from rnnproof.study.experiments import clipping_findings, gradient_clipping, gru_vs_lstm, temporal_order, unroll
 from rnnproof.study.experiments.gru_vs_lstm import Cost, multiply_adds
 from rnnproof.study.experiments.training import Training
 from rnnproof.study.sweep import findings
@@ -44,8 +44,8 @@ def verdicts(module: Any, results: list[Any]) -> dict[str, str]:
 
 def clipped(change: Any) -> dict[str, str]:
     """The verdicts where every run is fine but for what `change(trial)` says of it."""
-    results = [(trial, {**FINE, **change(trial)}) for trial in clipping.trials("default", 0)]
-    return verdicts(clipping, results)
+    results = [(trial, {**FINE, **change(trial)}) for trial in gradient_clipping.trials("default", 0)]
+    return verdicts(gradient_clipping, results)
 
 
 def test_explosions() -> None:
@@ -89,17 +89,17 @@ def test_norm_and_value() -> None:
 
 def test_the_default_sweep_has_every_combination_it_names() -> None:
     for scale, count in (("quick", 52 + 6), ("default", 1280 + 60), ("full", 4 * 3 * 4 * 3 * 22 * 5 + 4 * 3 * 3 * 5)):
-        trials = clipping.trials(scale, 0)
+        trials = gradient_clipping.trials(scale, 0)
         assert len({trial.key for trial in trials}) == len(trials) == count
-    full: Any = clipping.trials("full", 0)
+    full: Any = gradient_clipping.trials("full", 0)
     assert {t.limit for t in full} == {None, *(10.0**p for p in range(-3, 4))}
     assert len({t.seed for t in full}) == 5 and {t.optimizer for t in full} == {"SGD", "Adagrad", "RMSprop", "Adam"}
     named = {trial.key for trial in full}
-    assert {t.key for t in clipping.trials("default", 0)} <= named  # the default is a part of it: nothing is run twice
+    assert {t.key for t in gradient_clipping.trials("default", 0)} <= named  # the default is a part of it: nothing is run twice
 
 
 def test_steps_to_the_target_count_runs_that_never_arrive() -> None:
-    trial = clipping.trials("quick", 0)[0]
+    trial = gradient_clipping.trials("quick", 0)[0]
     assert isinstance(trial, Training)
     group: Any = [(trial, {**FINE, "to_target": steps}) for steps in (20, 30, None, 40, None)]
     assert clipping_findings.steps(group) == (30, 40, math.inf)

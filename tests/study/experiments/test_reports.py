@@ -17,8 +17,8 @@ from rnnproof.cli import main
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import listed, say
 from rnnproof.pages.writers.markdown import markdown
-from rnnproof.study import drawing, experiments
 from rnnproof.study import experiment_pages as pages
+from rnnproof.study import experiments, figure_style
 from rnnproof.study.sweep import record
 from rnnproof.study.sweep.findings import CONDITION, HOLDS, NOT, Findings, Statement, Table
 from tests.pages.site import english
@@ -31,8 +31,8 @@ def test_an_experiment_from_the_command_line(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures: list[Any] = []
-    rendered = drawing.Drawing.rendered
-    monkeypatch.setattr(drawing.Drawing, "rendered", lambda self: figures.append(_labels(self.figure)) or rendered(self))
+    rendered = figure_style.Drawing.rendered
+    monkeypatch.setattr(figure_style.Drawing, "rendered", lambda self: figures.append(_labels(self.figure)) or rendered(self))
     line = ["experiment", name, "--quick", "--out", str(tmp_path)]
     assert main(line) == 0
     told = capsys.readouterr()
@@ -171,6 +171,6 @@ def test_tables_in_four_formats() -> None:
 
 def test_every_course_has_a_look_of_its_own() -> None:
     """Nobody needs the colours: each series has a marker and a dash of its own, and there are never more series than looks."""
-    assert len(set(drawing.COLOURS)) == len(set(drawing.MARKERS)) == len(set(map(str, drawing.DASHES))) == 7
+    assert len(set(figure_style.COLOURS)) == len(set(figure_style.MARKERS)) == len(set(map(str, figure_style.DASHES))) == 7
     with pytest.raises(AssertionError, match="more courses in one panel"):
-        drawing.line(None, 7, [], [])
+        figure_style.line(None, 7, [], [])
