@@ -10,6 +10,8 @@ from tests.programs.benchmarks import layers
 from tests.programs.benchmarks.rivals import disagreement, generated, problem
 from tests.programs.benchmarks.run import EPS, cells
 
+pytestmark = [pytest.mark.slow]
+
 
 def test_the_rivals_compute_the_same_gradients() -> None:
     steps, n_input, n_hidden = 7, 4, 5

@@ -139,6 +139,7 @@ def test_check_as_json_has_every_comparison(run: Run) -> None:
     assert all(row["verdict"] == "pass" and row["error"] <= row["tolerance"] for row in rows)
 
 
+@pytest.mark.slow
 def test_check_of_ones_own_module_finds_a_planted_fault(run: Run, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.py", tmp_path / "bad.py"
     text = run("generate", "simple_rnn").out
@@ -247,6 +248,7 @@ def test_a_fault_of_our_own_keeps_its_traceback_and_is_no_verdict(capsys: pytest
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_is_met_in_silence() -> None:
     command = [sys.executable, "-m", "rnnproof", "generate", "lstm"]
     reading, writing = os.pipe()
@@ -284,6 +286,7 @@ def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str], monkeypat
     ],
     ids=" ".join,
 )
+@pytest.mark.slow
 def test_output_on_a_windows_console_s_encoding(line: list[str], encoding: str, tmp_path: Path) -> None:
     """Into a pipe it is UTF-8 whatever the system's encoding is: nothing is lost, nothing is a traceback."""
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}

@@ -7,6 +7,8 @@ import pytest
 
 import rnnproof as rp
 
+pytestmark = [pytest.mark.slow]
+
 DOCUMENTS = {
     "output and state": r"$$a^{(t)} = b + W h^{(t-1)} + U x^{(t)}$$ $$h^{(t)} = \tanh(a^{(t)})$$ $$o^{(t)} = c + V h^{(t)}$$",
     "concatenations": r"""

@@ -148,6 +148,7 @@ def dotted_name(file: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
+@pytest.mark.slow
 def test_no_imports_go_round() -> None:
     lazy = PACKAGE / "__init__.py"  # imports names from everywhere, when they are asked for
     files = {dotted_name(file): ast.parse(file.read_text(encoding="utf-8")) for file in FILES if file != lazy}

@@ -11,6 +11,8 @@ import rnnproof as rp
 from rnnproof.cli import main
 from tests.programs.benchmarks.growth import chain, dense, gates, squares, stack, states, terms
 
+pytestmark = [pytest.mark.slow]
+
 REFUSED = {
     "a coefficient that is 0 / 0": (r"$$h_t = \frac{0}{1-1} h_{t-1} + W x_t$$", "the constant nan is undefined"),
     "a coefficient that is 1 / 0": (r"$$h_t = \frac{1}{1-1} h_{t-1} + W x_t$$", "the constant zoo is undefined"),

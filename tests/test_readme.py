@@ -14,6 +14,8 @@ import pytest
 from rnnproof.cli import main
 from rnnproof.pages.how_it_works import rows
 
+pytestmark = [pytest.mark.slow]
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
 

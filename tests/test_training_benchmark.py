@@ -10,6 +10,8 @@ import pytest
 from rnnproof.layers import losses
 from tests.programs.benchmarks import training
 
+pytestmark = [pytest.mark.slow]
+
 SIZE = (7, 3, 4, 5)  # (T, B, input, hidden)
 
 

@@ -92,7 +92,7 @@ class Frame:
 
     def terms(self, target: Var, source: Var) -> Terms:
         """The Jacobian's terms; raises UsageError where it is no matrix formula."""
-        self.columns = self.shape(target, source)[1]
+        self.shape(target, source)  # refuses a matrix
         if source not in self._from:
             self._from[source] = _Reached({source: (Term(),)})
         reached = self._from[source]
@@ -116,12 +116,17 @@ class Frame:
 
     def _reach(self, step: Step, source: Var, reached: _Reached) -> None:
         """The chain rule through one step; what is long and read more than once gets a name and is written once."""
-        arguments = [_Value(self, arg, reached.named.get(arg, reached.terms.get(arg, ()))) for arg in step.args]
+        columns = source.shape[0] if source.shape else sp.S.One
+
+        def value(var: Var) -> _Value:
+            return _Value(self, var, reached.named.get(var, reached.terms.get(var, ())), columns)
+
+        arguments = [value(arg) for arg in step.args]
         terms: Terms = ()
         if any(argument.terms for argument in arguments):
             if len(step.target.shape) == 2:
                 self._refuse(step.target)
-            terms = collect(step.math.jacobian(_Value(self, step.target, ()), *arguments))
+            terms = collect(step.math.jacobian(value(step.target), *arguments))
         reached.terms[step.target] = terms
         if step.target in self.names and self._reads[step.target] > 1 and written_length(terms) > _LONGEST:
             shape = self.shape(step.target, source)
@@ -194,14 +199,11 @@ class _Value:
     frame: Frame
     var: Var
     terms: Terms
+    columns: Expression
 
     @property
     def shape(self) -> Shape:
         return self.var.shape
-
-    @property
-    def columns(self) -> Expression:
-        return self.frame.columns
 
     @property
     def value(self) -> Expression:

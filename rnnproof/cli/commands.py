@@ -91,11 +91,11 @@ def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, outpu
     \b
     Example: rnnproof derive gru --format markdown --output gru.md
     """
-    from rnnproof.pages.derivation import derive as derived
+    from rnnproof.pages import derivation
 
     selection = select([cell], binds, only)
     _report_passed_over(selection)
-    texts = {selected.cell.name: getattr(derived(selected.cell), form)() for selected in selection.cells}
+    texts = {selected.cell.name: getattr(derivation.derive(selected.cell), form)() for selected in selection.cells}
     emit(texts, _SUFFIXES[form], output, together=form != "latex")
 
 
@@ -110,10 +110,12 @@ def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | 
     \b
     Example: rnnproof generate notes.md --bind 'f=\\tanh(W o + b)' --output cells/
     """
-    from rnnproof.generation import generate as generated
+    from rnnproof import generation
 
     selection = select([cell], binds, only).closed()
-    emit({selected.cell.name: generated(selected.cell) for selected in selection.cells}, ".py", output, together=False)
+    emit(
+        {selected.cell.name: generation.generate(selected.cell) for selected in selection.cells}, ".py", output, together=False
+    )
 
 
 @cli.command()
@@ -189,18 +191,17 @@ def _evidence(
     cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], module: str | None, asked: dict[str, Any]
 ) -> list[Any]:
     """The Evidence of each cell, or of the one module."""
-    from rnnproof.verification import check as checked
-    from rnnproof.verification import load_module
+    from rnnproof import verification
 
     chosen = select(cells, binds, only).closed().cells if cells or module is None else ()
     with Progress() as progress:
         if module is None:
-            return [checked(selected.subject, progress=progress, **asked) for selected in chosen]
+            return [verification.check(selected.subject, progress=progress, **asked) for selected in chosen]
         if len(chosen) > 1:
             names = ", ".join(selected.cell.name for selected in chosen)
             raise UsageError(f"--module is compared with one cell, and there are {len(chosen)} ({names}); pick one with --cell")
         against = chosen[0].cell if chosen else None
-        return [checked(load_module(module), against=against, progress=progress, **asked)]
+        return [verification.check(verification.load_module(module), against=against, progress=progress, **asked)]
 
 
 def _mutation(selection: Selection) -> int:

@@ -91,7 +91,7 @@ def rows_of(var: Var) -> Any:
 
 
 def assign(plan: Schedule, stored: Iterable[Var]) -> Layout:
-    """Give every data variable a region; what is in `kept`, or is read after the loop, gets a stored sequence."""
+    """Give every data variable a region; what is `stored`, or is read after the loop, gets a stored sequence."""
     return _Assigner(plan, set(stored)).run()
 
 
@@ -108,6 +108,8 @@ class _Assigner:
         self.flat = {step.args[0] for step in plan.steps if step.op == Rows()}
         outputs = {port.var for port in self.program.outputs if port.role is not Role.CARRY}
         handed_on = {port.var for port in self.program.ports(Role.CARRY, out=True)}  # the loop ends with copying them
+        self._enter_inputs()
+        self.carry = {port.key: self.layout.regions[port.var] for port in self.program.ports(Role.CARRY)}
         for var in (*(port.var for port in self.program.inputs), *(step.target for step in plan.steps)):
             reads = [self.position[user.target] for user in users.get(var, [])]
             self.last[var] = inf if var in stored or var in outputs or var in handed_on else max(reads, default=-1)
@@ -120,13 +122,15 @@ class _Assigner:
             if isinstance(step.op, Slice) and step.target in self.stored:
                 self.stored.add(step.args[0])
 
-    def run(self) -> Layout:
+    def _enter_inputs(self) -> None:
+        """Whatever is there before the function runs has its place."""
         for port in self.program.inputs:
             kind = {Role.OLD: "state", Role.CARRY: "carry"}.get(port.role, "given")
             if port.var.per_sample:
                 buffer = Buffer(port.var.name, kind, rows_of(port.var))
                 self.layout.regions[port.var] = Region(buffer, sp.S.Zero, buffer.rows)
-        self.carry = {port.key: self.layout.regions[port.var] for port in self.program.ports(Role.CARRY)}
+
+    def run(self) -> Layout:
         self._prefer_states()
         self._prefer_stacks()
         for step in self.plan.steps:

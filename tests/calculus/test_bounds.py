@@ -19,6 +19,7 @@ def test_known_suprema_are_exact(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in activations.names() if name not in ("exponential", "reciprocal")])
+@pytest.mark.slow
 def test_no_sample_is_above_and_some_come_near(name: str) -> None:
     """On [-30, 30] in steps of 1e-3 a smooth slope misses its supremum by about (1e-3)^2, at the ends by exp(-30)."""
     function = activations.find(name).function

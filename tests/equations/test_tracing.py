@@ -13,6 +13,8 @@ from rnnproof.equations import activations, tracing
 from rnnproof.equations.activations import X
 from rnnproof.errors import EquationError
 
+pytestmark = [pytest.mark.slow]
+
 FUNCTIONS: dict[str, Any] = {
     "bent": lambda x: np.where(x > 0, x, 0.1 * x),
     "larger": lambda x: np.maximum(x, 0.3 * x),

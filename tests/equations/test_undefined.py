@@ -38,6 +38,7 @@ def test_a_divisor_that_an_equation_above_makes_zero() -> None:
 @pytest.mark.parametrize(
     "coefficient", [r"\frac{\alpha}{\alpha+1}", r"\frac{1}{x_t^\top x_t}", r"\frac{1}{\mathrm{relu}(\alpha)}"]
 )
+@pytest.mark.slow
 def test_a_divisor_that_can_be_zero_is_the_data_s_business(coefficient: str) -> None:
     assert rp.check(rp.read_text(rf"$$h_t = {coefficient} h_{{t-1}} + W x_t$$")[0], oracles=("autograd",)).ok
 

@@ -12,6 +12,8 @@ import rnnproof as rp
 from rnnproof.equations import activations
 from tests.programs.activations import KINDS, arguments, computed, exact, worst
 
+pytestmark = [pytest.mark.slow]
+
 # 1/5 x + 1/2 near -5/2 is what is left of two numbers of order 1, whatever the order of operations
 CANCELS = ("hard_sigmoid", "hard_sigmoid_keras3")
 

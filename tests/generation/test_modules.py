@@ -95,6 +95,7 @@ def test_text_is_reproducible(name: str) -> None:
     assert generate(CELLS[name]()) == generate(CELLS[name]())
 
 
+@pytest.mark.slow
 def test_text_passes_ruff(tmp_path: Path) -> None:
     for name, make in CELLS.items():
         (tmp_path / f"{name}.py").write_text(generate(make()))

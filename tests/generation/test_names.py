@@ -135,7 +135,7 @@ def test_a_name_beside_itself_with_an_underscore(name: str) -> None:
     same(parameter=f"{name}_", entered=name)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("role", ["parameter", "state", "entered"])
 def test_every_word_of_a_module_in_every_role(role: str) -> None:
     for word in ours():

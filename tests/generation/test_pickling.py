@@ -46,6 +46,7 @@ def everything(name: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("name", sorted(CELLS))
+@pytest.mark.slow
 def test_they_come_back_as_they_were(name: str) -> None:
     cell, derivation, trace, gradients, packed = everything(name)
     again = pickle.loads(pickle.dumps((cell, derivation, trace, gradients, packed)))
@@ -56,6 +57,7 @@ def test_they_come_back_as_they_were(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["lstm", "rnn_gelu", "rnn_hard_sigmoid"])
+@pytest.mark.slow
 def test_another_process_reads_them(name: str, tmp_path: Path) -> None:
     path = tmp_path / "all.pickle"
     path.write_bytes(pickle.dumps(everything(name)))
@@ -64,6 +66,7 @@ def test_another_process_reads_them(name: str, tmp_path: Path) -> None:
     assert run.stdout.split() == [CELLS[name]().name, "Packed"]
 
 
+@pytest.mark.slow
 def test_modules_that_nobody_holds_leave_nothing_behind() -> None:
     cell = CELLS["simple_rnn"]()
     gc.collect()

@@ -21,6 +21,8 @@ from rnnproof.pages.derivation import Derivation, derive
 from rnnproof.verification.sample import Layout
 from tests.zoo import CELLS
 
+pytestmark = [pytest.mark.slow]
+
 # What the catalogue and the zoo lack: a stack of a product that is named and one that is not, gates of joined vectors without
 # biases, and a state that nothing reads.
 ODD = {

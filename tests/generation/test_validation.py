@@ -32,6 +32,7 @@ h_t &= \sigma(R z_t + p \odot h_{t-1} + V h_{t-1})
 $$"""
 
 
+@pytest.mark.slow
 def test_every_planted_fault_that_changes_a_number_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(1)
     outcomes = [outcome for cell in every_cell() for outcome in plant(cell, 3, rng)]
@@ -46,6 +47,7 @@ def test_every_planted_fault_that_changes_a_number_is_refused(capsys: pytest.Cap
 
 @pytest.mark.parametrize("steps", [None, 1, 3])
 @pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.slow
 def test_no_healthy_cell_is_refused(fuse: bool, steps: int | None) -> None:
     for cell in every_cell():
         generate(cell, fuse=fuse, steps=steps)
@@ -84,6 +86,7 @@ def _nothing(self: Any) -> None:
     ("name", "wrong", "at_least"),
     [("_free", _always, 20), ("_idle", _always, 20), ("_carry_copies", _nothing, 1), ("_prefer_states", _nothing, 30)],
 )
+@pytest.mark.slow
 def test_faults_of_storage_are_refused(
     name: str, wrong: Callable[..., Any], at_least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

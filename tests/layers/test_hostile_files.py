@@ -122,6 +122,7 @@ def test_an_array_that_is_not_what_it_says(name: str, sound: bytes, tmp_path: Pa
     refused(tmp_path / "model.npz", out.getvalue())
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_more_than_it_is(sound: bytes, tmp_path: Path) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:

@@ -40,7 +40,7 @@ def test_another_start_gives_another_curve(monkeypatch: pytest.MonkeyPatch) -> N
     assert np.max(np.abs(mine.losses - theirs.losses)) > 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("layer", training.LAYERS)
 @pytest.mark.parametrize("task", training.TASKS)
 def test_the_same_accuracy_after_training(task: str, layer: str) -> None:

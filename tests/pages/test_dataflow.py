@@ -77,6 +77,7 @@ def test_the_svg_is_whole(name: str) -> None:
     assert not {found.tag.removeprefix(SVG) for found in root.iter()} & {"script", "image", "use", "foreignObject"}
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_every_process() -> None:
     code = "import rnnproof as rp; from rnnproof.pages.dataflow import picture; print(picture(rp.load('gru')).svg, end='')"
     made = [

@@ -13,6 +13,7 @@ from rnnproof.pages.writers.markdown import markdown
 PAGE = Path(__file__).parents[2] / "reports" / "how-it-works.md"
 
 
+@pytest.mark.slow
 def test_the_code_prints_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"^```(python|text)\n(.*?)\n```$", text, re.M | re.S)
@@ -26,6 +27,7 @@ def test_the_code_prints_what_the_page_says(capsys: pytest.CaptureFixture[str]) 
     assert ran == 6
 
 
+@pytest.mark.slow
 def test_the_page_shows_a_refuted_fault_and_is_short() -> None:
     text = markdown(how_it_works.document(), "en")
     assert "REFUTED: d x1 is off by" in text and "REFUTED: d loss / d W" in text

@@ -41,6 +41,7 @@ def places(template: str) -> set[tuple[str, str]]:
     return {(name, form or "") for _, name, form, _ in string.Formatter().parse(template) if name is not None}
 
 
+@pytest.mark.slow
 def test_every_text_of_the_source_is_in_the_catalogue() -> None:
     missing = {template: file for template, file in literals().items() if template not in catalogue("ja")}
     assert not missing

@@ -178,7 +178,9 @@ def _table(example: Example, table: Table) -> Iterator[str]:
 def _refusals(table: Table) -> Iterator[str]:
     for written, message, cure in table.rows:
         error = refused(_SPANS.sub(r"\1", written))
-        if error is None or str(error).split("\n")[0].partition(": ")[2] != message.strip("`"):
+        told = "" if error is None else str(error).split("\n")[0].partition(": ")[2]
+        # the activations that the message lists are those of the process, other tests' too
+        if told.partition("known are")[0] != message.strip("`").partition("known are")[0]:
             yield f"{written} is refused with: {error}"
         ways = _SPANS.findall(cure)
         if any(refused(way) is not None or len(reading(way).cells) != 1 for way in ways):
@@ -240,6 +242,7 @@ SOURCES = notation.sources()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.slow
 def test_the_page_says_what_the_reader_makes_of_it(language: str) -> None:
     assert list(faults(SOURCES[language])) == []
 
@@ -264,6 +267,7 @@ def test_the_page_says_what_the_reader_makes_of_it(language: str) -> None:
         ("Cognitive Science 14 (1990)", "Cognitive Science 15 (1990)"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_not_so_is_seen(old: str, new: str) -> None:
     section = next(part for part in SOURCES["en"].split("\n## ") if old in part)
     assert list(faults(section.replace(old, new, 1)))
@@ -321,6 +325,7 @@ def test_every_greek_letter_is_a_name_in_each_of_its_forms() -> None:
             assert named(written)[1] == expected
 
 
+@pytest.mark.slow
 def test_the_page_has_every_rule_and_every_sign_of_the_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
     trees = parsed(monkeypatch)
     rules = {str(tree.data) for found in trees for tree in found.iter_subtrees()}
@@ -382,6 +387,7 @@ def test_cells_are_alike_by_what_they_compute() -> None:
     assert not alike(one("h_t = W h_{t-1}"), one("h_t = W^\\top h_{t-1}"))
 
 
+@pytest.mark.slow
 def test_the_limits_are_the_readers() -> None:
     head = "$$ h_t = x_t + h_{t-1} $$"
     texts = {

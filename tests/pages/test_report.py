@@ -20,6 +20,8 @@ from rnnproof.verification import Evidence, check
 from rnnproof.verification.evidence import Row
 from tests.pages.site import LANGUAGES, ROOT, SIZES, english
 
+pytestmark = [pytest.mark.slow]
+
 DOCUMENT = r"$h_t = \tanh(W x_t + R h_{t-1} + b)$ and, for a stack, $o^{(l)} = f^{(l)}(o^{(l-1)}) + o^{(l-1)}$."
 
 

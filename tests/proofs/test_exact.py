@@ -175,6 +175,7 @@ def _dropped(step: Step) -> Step | None:
 
 @pytest.mark.parametrize("change", [_sign, _no_slope, _twice, _dropped])
 @pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.slow
 def test_a_fault_is_refuted_wherever_it_is_planted(name: str, change: Callable[[Step], Step | None]) -> None:
     refuted, count = everywhere(catalogue.load(name), change)
     assert refuted == count
@@ -207,6 +208,7 @@ def stack(depth: int, line: str) -> Cell:
 @pytest.mark.parametrize(
     "line", [r"\tanh(R_{i} P)", r"R_{i} P", r"P \odot P", r"\sigma(P) \odot P + P", r"\tanh(\tanh(\tanh(P)))"]
 )
+@pytest.mark.slow
 def test_the_work_grows_with_the_depth(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice as deep costs twice as much (and a little for the steps at both ends), not the square of it."""
 

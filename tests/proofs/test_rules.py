@@ -45,6 +45,7 @@ WRONG: dict[str, Rule] = {
 
 
 @pytest.mark.parametrize("op", WRONG)
+@pytest.mark.slow
 def test_a_wrong_row_is_refuted(op: str) -> None:
     report = prove_rules({**ADJOINTS, op: WRONG[op]})
     failed = [row for row in report.rows if not row.ok]
@@ -56,6 +57,7 @@ def test_every_row_that_hands_something_back_has_a_wrong_one_here() -> None:
     assert WRONG.keys() == ADJOINTS.keys() - {"constant", "identity"}
 
 
+@pytest.mark.slow
 def test_a_row_may_use_its_own_result() -> None:
     """y is known to be what the operation makes it: adding nothing of it changes nothing, adding it is seen."""
     for rule, right in (

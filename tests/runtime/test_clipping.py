@@ -157,6 +157,7 @@ def _keras(module: Any, option: str, gradients: list[Any]) -> list[Any]:
 @pytest.mark.parametrize("kind", ODD)
 @pytest.mark.parametrize("option", ["clipnorm", "global_clipnorm", "clipvalue"])
 @pytest.mark.parametrize("semantics", ["tf.keras-2.15", "keras-3"])
+@pytest.mark.frameworks
 def test_keras_generations_on_odd_gradients(semantics: str, option: str, kind: str) -> None:
     import keras
     import tf_keras
@@ -169,6 +170,8 @@ def test_keras_generations_on_odd_gradients(semantics: str, option: str, kind: s
 
 
 @pytest.mark.parametrize("kind", ODD)
+@pytest.mark.slow
+@pytest.mark.frameworks
 def test_torch_on_odd_gradients(kind: str) -> None:
     import torch
 
@@ -279,6 +282,7 @@ def test_none_is_passed_through_and_numbers_are_one_vector() -> None:
     np.testing.assert_allclose(clip_by_value(np.array([3 + 4j, 0.1j]), 1.0)[0], [0.6 + 0.8j, 0.1j], rtol=1e-15)
 
 
+@pytest.mark.frameworks
 def test_half_precision_is_torchs() -> None:
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(1)

@@ -28,6 +28,7 @@ def cell() -> Cell:
     return zoo.simple_rnn()
 
 
+@pytest.mark.slow
 def test_a_right_module_passes_every_oracle_at_every_size(cell: Cell) -> None:
     evidence = check(rnn(), against=cell, oracles=(*EQUATIONS, *OWN_FORWARD))
     assert evidence.ok, evidence.failures
@@ -72,6 +73,7 @@ def test_a_wrong_forward_is_caught_by_the_equations_and_not_by_its_own_differenc
     assert "output h" in {row.gradient for row in evidence.failures}
 
 
+@pytest.mark.slow
 def test_wrong_shapes_and_dtypes_fail(cell: Cell) -> None:
     transposed = check(rnn('"W": d_W', '"W": d_W.T'), against=cell, sizes=SMALL)
     assert any(row.gradient == "W" and "shape (4, 5) where (5, 4)" in row.note for row in transposed.failures)
@@ -154,6 +156,7 @@ def test_a_module_file_can_be_loaded(cell: Cell, tmp_path: Path) -> None:
         load_module(path)
 
 
+@pytest.mark.slow
 def test_progress_counts_to_the_end(cell: Cell) -> None:
     seen: list[tuple[int, int]] = []
     check(rnn(), against=cell, oracles=["autograd"], progress=lambda done, total, what: seen.append((done, total)))

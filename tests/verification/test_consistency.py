@@ -82,6 +82,7 @@ def test_a_backward_that_reads_every_key_is_right_and_told() -> None:
     assert not check(planted(LSTM), against="lstm", oracles=["autograd", "missing seeds"], sizes=SMALL).ok
 
 
+@pytest.mark.slow
 def test_a_missing_seed_that_does_not_count_as_zero_is_seen() -> None:
     ones = planted(RNN, ("np.zeros_like(h[1:]))\n    if", "np.ones_like(h[1:]))\n    if"))
     evidence = check(ones, against=zoo.simple_rnn(), sizes=SMALL, dtypes=["float64"])

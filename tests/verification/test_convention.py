@@ -11,6 +11,8 @@ from rnnproof.testing import assert_gradients
 from rnnproof.verification import check
 from tests.verification.modules import FROM_ZERO, LSTM, planted, rnn
 
+pytestmark = [pytest.mark.slow]
+
 SMALL = [
     {"T": 3, "B": 2, "input": 4, "hidden": 5},
     {"T": 1, "B": 2, "input": 3, "hidden": 5},

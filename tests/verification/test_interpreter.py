@@ -131,6 +131,7 @@ RELU = RNN.replace("np.tanh(", "relu(").replace("(1 - h[t + 1] * h[t + 1])", "(h
 RELU = RELU.replace("def forward", "def relu(a):\n    return np.where(np.real(a) > 0, a, 0)\n\n\ndef forward")
 
 
+@pytest.mark.slow
 def test_points_are_drawn_away_from_kinks() -> None:
     cell = zoo.simple_rnn("relu", "relu_rnn")
     module = load_text("relu_by_hand", RELU)

@@ -13,6 +13,8 @@ from rnnproof.verification.mutation import score, score_table, shapes_seen
 from tests import zoo
 from tests.verification.modules import RNN, rnn
 
+pytestmark = [pytest.mark.slow]
+
 MODULE = """
 def scale(a, k):
     return a.T * k

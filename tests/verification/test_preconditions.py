@@ -42,6 +42,7 @@ def test_a_wrong_forward_with_wrong_gradients_is_judged_by_its_own_differences(c
     assert {row.oracle for row in evidence.failures} == {"forward", "central", "complex"}
 
 
+@pytest.mark.slow
 def test_the_first_wrong_step_and_state_are_named() -> None:
     late = planted(LSTM, ("        c_new = f * c + i * g\n", "        c_new = f * c + i * g + (t == 2)\n"))
     evidence = check(late, against="lstm", sizes=[{"T": 5, "B": 3}], oracles=["autograd"], dtypes=["float64"])
@@ -52,6 +53,7 @@ def test_the_first_wrong_step_and_state_are_named() -> None:
     assert row.note == "state c from time step 1 on (h right)" and row.ours == pytest.approx(row.theirs + 1)
 
 
+@pytest.mark.slow
 def test_float64_inside_is_one_row_and_the_numbers_are_compared(cell: Cell) -> None:
     """75 of 311 rows failed with "nan here, nan by jax"."""
     evidence = check(planted(COURSE_RNN), against=cell, sizes=SMALL[:1])
@@ -67,6 +69,7 @@ def test_float64_inside_is_one_row_and_the_numbers_are_compared(cell: Cell) -> N
     assert not {oracle for oracle, _ in failing} & {"linearity", "complex"}
 
 
+@pytest.mark.slow
 def test_float32_inside_is_told_and_judged_in_float32(cell: Cell) -> None:
     single = planted(
         RNN, ("np.empty((steps + 1, batch, len(b)), xs.dtype)", "np.empty((steps + 1, batch, len(b)), np.float32)")
@@ -102,6 +105,7 @@ LARGE = {
 
 @pytest.mark.parametrize(("right", "wrong", "said"), LARGE.values(), ids=LARGE)
 @pytest.mark.parametrize("equations", [True, False])
+@pytest.mark.slow
 def test_faults_of_large_sizes_are_seen(cell: Cell, right: str, wrong: str, said: str, equations: bool) -> None:
     """They passed the sizes there were; with equations and, in random directions, without."""
     oracles = ["autograd", "central"] if equations else ["central", "complex"]

@@ -33,6 +33,7 @@ def test_what_an_absent_oracle_found_on_the_same_code_stays() -> None:
     assert set(evidence) == {PASSED, OTHER, OWN}, "not asked is no news either"
 
 
+@pytest.mark.slow
 def test_of_other_code_nothing_stays() -> None:
     after, evidence = record(PASSED, OWN).merged("lstm", "other code", Evidence((ABSENT, OWN)))
     assert set(evidence) == {ABSENT, OWN} and set(after.groups) == {("lstm", "complex")}
@@ -46,12 +47,14 @@ def test_other_last_digits_are_no_news_and_less_is_none() -> None:
 
 
 @pytest.mark.parametrize("change", [{"verdict": "FAIL", "error": 1.0}, {"sizes": "T=9, B=3"}, {"gradient": "b_f"}])
+@pytest.mark.slow
 def test_what_is_not_on_record_takes_its_place(change: dict[str, Any]) -> None:
     news = replace(PASSED, **change)
     after, evidence = record(PASSED, OTHER).merged("lstm", "code", Evidence((news,)))
     assert evidence.rows == (news,) and after["lstm", "torch"].rows == (news,)
 
 
+@pytest.mark.slow
 def test_a_failure_stays_until_the_same_code_passes() -> None:
     failed = replace(PASSED, verdict="FAIL", error=math.inf)
     before = record(failed)
@@ -59,6 +62,7 @@ def test_a_failure_stays_until_the_same_code_passes() -> None:
     assert before.merged("lstm", "code", Evidence((PASSED,)))[1].rows == (PASSED,)
 
 
+@pytest.mark.slow
 def test_a_contract_that_holds_again_leaves_no_row() -> None:
     broken = replace(PASSED, oracle="dtype", gradient="all", verdict="FAIL")
     assert record(broken, PASSED).merged("lstm", "code", Evidence((PASSED,)))[1].rows == (PASSED,)
@@ -85,6 +89,7 @@ def test_written_and_read_it_is_the_same() -> None:
         lambda data: {**data, "groups": [{**data["groups"][0], "rows": [data["groups"][0]["rows"][0][:6] + ["fine"] * 7]}]},
     ],
 )
+@pytest.mark.slow
 def test_a_damaged_record_is_one_message(damage: Any, tmp_path: Path) -> None:
     data = damage(json.loads(record(PASSED).dump()))
     recorded.path(tmp_path).parent.mkdir()

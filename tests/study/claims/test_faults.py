@@ -266,6 +266,7 @@ FAULTS: list[tuple[Callable[[Patch], None], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("plant", "names"), FAULTS, ids=[f"{plant.__name__}-{names[0]}" for plant, names in FAULTS])
+@pytest.mark.slow
 def test_a_planted_fault_changes_the_verdict(
     outcomes: dict[str, Outcome], monkeypatch: Patch, plant: Callable[[Patch], None], names: tuple[str, ...]
 ) -> None:
@@ -274,6 +275,7 @@ def test_a_planted_fault_changes_the_verdict(
         assert one.verdict != outcomes[one.claim.name].verdict, f"{one.claim.name}: {one.condition}"
 
 
+@pytest.mark.slow
 def test_an_output_turned_round_again(outcomes: dict[str, Outcome], monkeypatch: Patch) -> None:
     """Of the two readings, the other one holds."""
     names = ["go-backwards-output", "go-backwards-restored"]

@@ -152,6 +152,7 @@ def test_verdicts_that_matter(outcomes: dict[str, Outcome], name: str, verdict: 
     assert outcomes[name].verdict == verdict, outcomes[name].condition
 
 
+@pytest.mark.slow
 def test_the_same_numbers_again(outcomes: dict[str, Outcome]) -> None:
     names = ["gate-balance", "cliff-wasted", "dropout-rate", "lstm-longer-than-simple-rnn"]
     for again in ledger(StandIn(), names):

@@ -12,6 +12,8 @@ from rnnproof.study.experiments.cliff import Descent
 from rnnproof.study.sweep.findings import CONDITION, HOLDS, NOT
 from rnnproof.study.sweep.trial import spawned
 
+pytestmark = [pytest.mark.slow]
+
 
 def test_the_surface_is_the_papers() -> None:
     rng = np.random.default_rng(0)
@@ -37,6 +39,7 @@ def results() -> list[Any]:
     return [(trial, trial.run()) for s in seeds for clip in cliff.CLIPS for trial in [Descent(clip, 0.3, 80, s)]]
 
 
+@pytest.mark.slow
 def test_clipped_steps_are_no_longer_than_the_limit_allows(results: list[Any]) -> None:
     for trial, result in results:
         longest = max(result["lengths"])

@@ -43,6 +43,7 @@ def test_a_record_names_all_of_a_trial() -> None:
     assert json.loads(first.text) == {"trial": "Toy", "number": 0, "milliseconds": 0, "seed": {"root": 7, "key": [0]}}
 
 
+@pytest.mark.slow
 def test_results_are_the_same_alone_in_processes_and_after_a_stop(tmp_path: Path) -> None:
     trials, found = toys(9), {}
     for name, jobs in (("one", 1), ("two", 2)):
@@ -88,6 +89,7 @@ def test_a_trial_is_never_kept_twice(store: Store) -> None:
         sweep("toy", [trial, trial], store)
 
 
+@pytest.mark.slow
 def test_timed_trials_run_in_this_process_after_the_others(store: Store) -> None:
     order: list[int] = []
 
@@ -163,6 +165,7 @@ def test_another_layout_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         Store(tmp_path / "s")
 
 
+@pytest.mark.slow
 def test_a_store_in_use_is_told(store: Store) -> None:
     with pytest.raises(UsageError, match="is in use by another run"):
         Store(store.path)

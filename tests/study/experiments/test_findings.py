@@ -17,6 +17,8 @@ from rnnproof.study.sweep import findings
 from rnnproof.study.sweep.findings import CONDITION, HOLDS, NOT
 from rnnproof.study.sweep.trial import spawned
 
+pytestmark = [pytest.mark.slow]
+
 FINE = {
     "baseline": 1.0,
     "first": 1.2,

@@ -99,6 +99,7 @@ def quick() -> list[Any]:
     return [replace(trial, distances=(1, 10, 40)) for trial in flow.trials("quick", 0) if trial.seed.key == (0,)]  # type: ignore[attr-defined, type-var]
 
 
+@pytest.mark.slow
 def test_verdicts_follow_the_numbers(quick: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts = _findings(quick)
     assert verdicts["formula"] == verdicts["bound"] == HOLDS

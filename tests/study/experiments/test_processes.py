@@ -17,6 +17,8 @@ from rnnproof.study.experiments import flow
 from tests.programs.cluster import dask, kill, one_worker_killed, wait_for_results
 from tests.programs.kill import command, kept, killed
 
+pytestmark = [pytest.mark.slow]
+
 TRIALS = len(flow.trials("quick", 0))
 
 
@@ -26,7 +28,7 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_bytes() -> None:
     assert found.kills > 0 and any(0 < then < found.trials for then in found.found_at_kills)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_long_sweep_killed_ten_times() -> None:
     found = killed("flow", 10, "--jobs", "2", seed=1)
     assert (found.lost, found.repeated, found.different) == (0, 0, ())

@@ -23,6 +23,8 @@ from rnnproof.study.sweep import record
 from rnnproof.study.sweep.findings import CONDITION, HOLDS, NOT, Findings, Statement, Table
 from tests.pages.site import english
 
+pytestmark = [pytest.mark.slow]
+
 TIMED = ("gru-vs-lstm", "unroll")
 
 
