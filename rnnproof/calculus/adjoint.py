@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import sympy as sp
 
+from rnnproof.calculus.adjoint_operations import ReduceSum
 from rnnproof.calculus.adjoint_table import ADJOINTS, Rule, Value
 from rnnproof.calculus.operation_base import Operation
-from rnnproof.calculus.operations import Add, Matmul, ReduceSum
+from rnnproof.calculus.operations import Add, Matmul
 from rnnproof.calculus.program import Names, Port, Program, Role, Step, without_dead_steps
 from rnnproof.calculus.variables import Var
 

@@ -11,22 +11,9 @@ from typing import Protocol
 
 import sympy as sp
 
+from rnnproof.calculus.adjoint_operations import Outer, Pad, Slope, Vjp
 from rnnproof.calculus.operation_base import OPERATIONS, Operation
-from rnnproof.calculus.operations import (
-    Add,
-    Dot,
-    Hadamard,
-    Matmul,
-    Open,
-    Outer,
-    Pad,
-    Quotient,
-    Scale,
-    Slice,
-    Slope,
-    Transpose,
-    Vjp,
-)
+from rnnproof.calculus.operations import Add, Dot, Hadamard, Matmul, Open, Quotient, Scale, Slice, Transpose
 from rnnproof.calculus.variables import Expression, Shape, Var
 
 Rule = Callable[..., tuple["Value", ...]]

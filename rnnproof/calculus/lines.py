@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.adjoint_operations import Outer, Slope
 from rnnproof.calculus.flatten import flatten
 from rnnproof.calculus.formula_tex import Printer
 from rnnproof.calculus.formulas import Reader, printed_names
 from rnnproof.calculus.jacobian import Jacobian, frame_of, jacobian, within
-from rnnproof.calculus.operations import Concat, Constant, Identity, Outer, Slope, Transpose
+from rnnproof.calculus.operations import Concat, Constant, Identity, Transpose
 from rnnproof.calculus.program import Program, Role
 from rnnproof.calculus.step_index import Index, index_of
 from rnnproof.calculus.variables import Var

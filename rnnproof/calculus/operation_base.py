@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol
 
+import sympy as sp
+
 from rnnproof.calculus.bounds import EVERYTHING, Interval
-from rnnproof.calculus.index_notation import Index
+from rnnproof.calculus.index_notation import Index, sum_over
 from rnnproof.calculus.terms import Linearised, Terms
 from rnnproof.calculus.variables import Expression, Shape
+from rnnproof.errors import EquationError
 
 At = tuple[Index, ...]
 
@@ -77,3 +80,25 @@ class MathOperation(Operation):
     def interval(self, *arguments: Any, **_: Any) -> Interval:
         """An interval that holds every entry of the result, from those of the arguments."""
         return EVERYTHING
+
+
+# The Jacobian of a function left open: all that is known of it.
+JACOBIAN = sp.IndexedBase("J_f", real=True)
+
+
+def placed(part: Entries, axis: int, start: Expression, at: At) -> Expression:
+    """The entry at these indices of an array that holds `part` from `start` on and zeros elsewhere."""
+    q = Index(part.shape[axis])
+    return sum_over(sp.KroneckerDelta(at[axis], start + q) * part(*at[:axis], q, *at[axis + 1 :]), q)
+
+
+def same_shape(op: Operation, shapes: tuple[Shape, ...]) -> Shape:
+    """The shape that all have. Raises EquationError for others."""
+    expect(all(shape == shapes[0] for shape in shapes), f"{op.name} of shapes {shapes}")
+    return shapes[0]
+
+
+def expect(ok: bool, what: str) -> None:
+    """Raise EquationError where shapes do not fit."""
+    if not ok:
+        raise EquationError(f"{what}: these shapes do not fit; check the equation's sizes")

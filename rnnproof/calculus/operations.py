@@ -1,4 +1,4 @@
-"""The operations of a Program, each with all that it means.
+"""The operations of equations, each with all that it means; those of adjoints alone stand in `adjoint_operations`.
 
 Its shape, its entries in index notation, its formula, its Jacobian, the interval its entries lie in. The adjoints stand in
 `adjoint_table`. An operation that lacks a meaning cannot be imported: see `operation_base`.
@@ -15,12 +15,10 @@ from sympy.matrices.expressions.slice import MatrixSlice
 from rnnproof.calculus import bounds, matrix_expressions
 from rnnproof.calculus.bounds import Interval
 from rnnproof.calculus.index_notation import Index, indices, sum_over
-from rnnproof.calculus.matrix_expressions import OpenJacobian, ScalarStepSum, StepSum
-from rnnproof.calculus.operation_base import At, Entries, MathOperation, Operation
+from rnnproof.calculus.operation_base import JACOBIAN, At, Entries, MathOperation, expect, placed, same_shape
 from rnnproof.calculus.terms import Factor, Linearised, Term, Terms, formula, from_left, norm, scaled_by, times
 from rnnproof.calculus.variables import Expression, Shape
 from rnnproof.equations import expressions
-from rnnproof.errors import EquationError
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Matmul(MathOperation):
     """A x or A B."""
 
     def shape(self, A: Shape, x: Shape) -> Shape:
-        _expect(len(A) == 2 and len(x) >= 1 and A[1] == x[0], f"matmul of {A} and {x}")
+        expect(len(A) == 2 and len(x) >= 1 and A[1] == x[0], f"matmul of {A} and {x}")
         return (A[0], *x[1:])
 
     def entry(self, at: At, A: Entries, x: Entries) -> Expression:
@@ -70,7 +68,7 @@ class Add(MathOperation):
         return () if all(k == 1 for k in self.factors) else self.factors
 
     def shape(self, *terms: Shape) -> Shape:
-        return _same(self, terms)
+        return same_shape(self, terms)
 
     def entry(self, at: At, *terms: Entries) -> Expression:
         return sp.Add(*(k * term(*at) for k, term in zip(self.factors, terms, strict=True)))
@@ -111,7 +109,7 @@ class Hadamard(MathOperation):
     """The product entry by entry."""
 
     def shape(self, a: Shape, b: Shape) -> Shape:
-        return _same(self, (a, b))
+        return same_shape(self, (a, b))
 
     def entry(self, at: At, a: Entries, b: Entries) -> Expression:
         return a(*at) * b(*at)
@@ -132,7 +130,7 @@ class Quotient(MathOperation):
     """The quotient entry by entry."""
 
     def shape(self, a: Shape, b: Shape) -> Shape:
-        return _same(self, (a, b))
+        return same_shape(self, (a, b))
 
     def entry(self, at: At, a: Entries, b: Entries) -> Expression:
         return a(*at) / b(*at)
@@ -152,7 +150,7 @@ class Dot(MathOperation):
     """a^T b: the sum of the products of the entries."""
 
     def shape(self, a: Shape, b: Shape) -> Shape:
-        _same(self, (a, b))
+        same_shape(self, (a, b))
         return ()
 
     def entry(self, at: At, a: Entries, b: Entries) -> Expression:
@@ -201,9 +199,6 @@ class Open:
         return self.name
 
 
-_J = sp.IndexedBase("J_f", real=True)
-
-
 @dataclass(frozen=True)
 class Call(MathOperation):
     """f(x), f left open: all that is known of it is that its Jacobian is called J_f."""
@@ -216,7 +211,7 @@ class Call(MathOperation):
     def entry(self, at: At, x: Entries) -> Expression:
         """By the definition of J_f: the change of f(x) is J_f times the change of x."""
         j = Index(x.shape[0])
-        return sum_over(_J[at[0], j] * x(j), j)
+        return sum_over(JACOBIAN[at[0], j] * x(j), j)
 
     def formula(self, x: Expression) -> Expression:
         return expressions.OpenFunction(self.function.name, x, self.function.rows)
@@ -238,7 +233,7 @@ class Concat(MathOperation):
     def entry(self, at: At, *parts: Entries) -> Expression:
         start, terms = sp.S.Zero, []
         for part in parts:
-            terms.append(_placed(part, self.axis, start, at))
+            terms.append(placed(part, self.axis, start, at))
             start += part.shape[self.axis]
         return sp.Add(*terms)
 
@@ -321,115 +316,3 @@ class Identity(MathOperation):
 
     def jacobian(self, result: Linearised) -> Terms:
         return ()
-
-
-@dataclass(frozen=True)
-class Slope(MathOperation, in_equations=False):
-    """f'(x), entry by entry, from x and y = f(x)."""
-
-    function: Expression
-
-    def shape(self, x: Shape, y: Shape) -> Shape:
-        return _same(self, (x, y))
-
-    def entry(self, at: At, x: Entries, y: Entries) -> Expression:
-        z = sp.Dummy("z", real=True)
-        return self.function(z).diff(z).xreplace({z: x(*at)})
-
-    def formula(self, x: Expression, y: Expression) -> Expression:
-        return matrix_expressions.slope(self.function, x, y)
-
-
-@dataclass(frozen=True)
-class Outer(MathOperation, in_equations=False):
-    """a b^T: a column by a row."""
-
-    def shape(self, a: Shape, b: Shape) -> Shape:
-        return (a[0], b[0])
-
-    def entry(self, at: At, a: Entries, b: Entries) -> Expression:
-        return a(at[0]) * b(at[1])
-
-    def formula(self, a: Expression, b: Expression) -> Expression:
-        return matrix_expressions.multiply(a, matrix_expressions.transpose(b))
-
-
-@dataclass(frozen=True)
-class Pad(MathOperation, in_equations=False):
-    """The argument from `start` on, among zeros, so that the axis has this extent."""
-
-    axis: int
-    start: Expression
-    extent: Expression
-
-    def shape(self, x: Shape) -> Shape:
-        return (*x[: self.axis], self.extent, *x[self.axis + 1 :])
-
-    def entry(self, at: At, x: Entries) -> Expression:
-        return _placed(x, self.axis, self.start, at)
-
-    def formula(self, x: Expression) -> Expression:
-        before, after = list(x.shape), list(x.shape)
-        before[self.axis] = self.start
-        after[self.axis] = sp.expand(self.extent - self.start - x.shape[self.axis])
-        parts = [sp.ZeroMatrix(*before), x, sp.ZeroMatrix(*after)]
-        filled = [part for part in parts if part.shape[self.axis] != 0]
-        return sp.BlockMatrix([[part] for part in filled] if self.axis == 0 else [filled])
-
-
-@dataclass(frozen=True)
-class Vjp(MathOperation, in_equations=False):
-    """J_f(x)^T d, f left open."""
-
-    function: Open
-
-    def shape(self, x: Shape, d: Shape) -> Shape:
-        return x
-
-    def entry(self, at: At, x: Entries, d: Entries) -> Expression:
-        i = Index(d.shape[0])
-        return sum_over(_J[i, at[0]] * d(i), i)
-
-    def formula(self, x: Expression, d: Expression) -> Expression:
-        jacobian = OpenJacobian(self.function.name, x, self.function.rows)
-        return matrix_expressions.multiply(matrix_expressions.transpose(jacobian), d)
-
-
-@dataclass(frozen=True)
-class ReduceSum(MathOperation, in_equations=False):
-    """The sum over the steps, the samples, or both."""
-
-    over_steps: bool
-    over_samples: bool
-
-    @property
-    def attributes(self) -> tuple[Any, ...]:
-        return (*(["steps"] if self.over_steps else []), *(["samples"] if self.over_samples else []))
-
-    def shape(self, x: Shape) -> Shape:
-        return x
-
-    def entry(self, at: At, x: Entries) -> Expression:
-        """Of one step and one sample; what is summed lies outside the argument's own indices."""
-        return x(*at)
-
-    def formula(self, x: Expression) -> Expression:
-        if not self.over_steps:  # a sum over samples goes without saying
-            return x
-        return StepSum(x) if getattr(x, "is_Matrix", False) else ScalarStepSum(x)
-
-
-def _placed(part: Entries, axis: int, start: Expression, at: tuple[Index, ...]) -> Expression:
-    """The entry at these indices of an array that holds `part` from `start` on and zeros elsewhere."""
-    q = Index(part.shape[axis])
-    return sum_over(sp.KroneckerDelta(at[axis], start + q) * part(*at[:axis], q, *at[axis + 1 :]), q)
-
-
-def _same(op: Operation, shapes: tuple[Shape, ...]) -> Shape:
-    _expect(all(shape == shapes[0] for shape in shapes), f"{op.name} of shapes {shapes}")
-    return shapes[0]
-
-
-def _expect(ok: bool, what: str) -> None:
-    if not ok:
-        raise EquationError(f"{what}: these shapes do not fit; check the equation's sizes")

@@ -12,7 +12,8 @@ from rnnproof.equations.cell import Body, Cell, Parameter
 from rnnproof.equations.elaborate import Builder, SizeNames
 from rnnproof.equations.size_inference import ONE, Size, Sizes, from_sympy
 from rnnproof.equations.source import Page, Printed, check_depth
-from rnnproof.equations.syntax import Fault, Relation, Symbol, parse_body
+from rnnproof.equations.syntax import parse_body
+from rnnproof.equations.syntax_tree import Fault, Relation, Symbol
 from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
 from rnnproof.equations.type_inference import MATRIX, SCALAR, VECTOR
 from rnnproof.errors import BindError, EquationError

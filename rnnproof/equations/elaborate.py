@@ -13,7 +13,8 @@ from rnnproof.equations import expressions, role_inference, symbols, system, typ
 from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_order
 from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
 from rnnproof.equations.source import Page, Printed
-from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, blame, portable
+from rnnproof.equations.syntax import portable
+from rnnproof.equations.syntax_tree import Declaration, Fault, Number, Symbol, blame
 from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
 from rnnproof.equations.type_inference import MATRIX, NUMBER, SCALAR, VECTOR
 

@@ -14,7 +14,8 @@ from rnnproof.equations.cell import Cell
 from rnnproof.equations.convolution import convolution
 from rnnproof.equations.elaborate import elaborate
 from rnnproof.equations.source import Page, Printed
-from rnnproof.equations.syntax import Declaration, Fault, Number, Symbol, parse
+from rnnproof.equations.syntax import parse
+from rnnproof.equations.syntax_tree import Declaration, Fault, Number, Symbol
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnproof.equations.symbols import children
-from rnnproof.equations.syntax import Column, Fault, Product, Sum
+from rnnproof.equations.syntax_tree import Column, Fault, Product, Sum
 from rnnproof.equations.system import Quantity, Ref, Resolver, Statement
 from rnnproof.equations.type_inference import MATRIX, TOLD, VECTOR, Kinds
 

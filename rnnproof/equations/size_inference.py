@@ -10,7 +10,7 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.equations import activations
-from rnnproof.equations.syntax import Column, Fault, Number, Product, Quotient, Sum, Transposed
+from rnnproof.equations.syntax_tree import Column, Fault, Number, Product, Quotient, Sum, Transposed
 from rnnproof.equations.system import Call, Eye, Quantity, Ref
 from rnnproof.equations.type_inference import MATRIX, NUMBER, ROW, SCALAR, VECTOR, Kinds
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from rnnproof.equations.subscripts import Script
-from rnnproof.equations.syntax import Node, Symbol
+from rnnproof.equations.syntax_tree import Node, Symbol
 
 _MARKS = {"*": "star", "+": "plus", "-": "minus"}
 _GLUED = re.compile("(?:prime|star|plus|minus)+")

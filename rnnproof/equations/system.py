@@ -9,7 +9,7 @@ from typing import Any
 from rnnproof.equations import activations, symbols
 from rnnproof.equations.source import Printed
 from rnnproof.equations.symbols import Key
-from rnnproof.equations.syntax import Column, Fault, Group, Node, Number, Product, Relation, Sum, Symbol, Transposed
+from rnnproof.equations.syntax_tree import Column, Fault, Group, Node, Number, Product, Relation, Sum, Symbol, Transposed
 
 OPEN_NAMES = ("f", "g", "phi", "varphi", "psi")
 

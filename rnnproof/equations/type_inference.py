@@ -12,7 +12,7 @@ from typing import Any
 
 from rnnproof.equations import activations
 from rnnproof.equations.symbols import children
-from rnnproof.equations.syntax import Column, Fault, Number, Product, Quotient, Sum, Transposed, blame
+from rnnproof.equations.syntax_tree import Column, Fault, Number, Product, Quotient, Sum, Transposed, blame
 from rnnproof.equations.system import Call, Eye, Quantity, Ref, Statement
 
 SCALAR, VECTOR, MATRIX, NUMBER, ROW = "scalar", "vector", "matrix", "number", "row"

@@ -12,8 +12,9 @@ from typing import Any
 
 import sympy as sp
 
+from rnnproof.calculus.adjoint_operations import Pad, Slope
 from rnnproof.calculus.operation_base import Operation
-from rnnproof.calculus.operations import Add, Concat, Hadamard, Map, Matmul, Pad, Slice, Slope
+from rnnproof.calculus.operations import Add, Concat, Hadamard, Map, Matmul, Slice
 from rnnproof.calculus.program import Names, Program, Role, Step, in_order, without_dead_steps
 from rnnproof.calculus.variables import Expression, Var
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from rnnproof.calculus.adjoint_operations import Pad, ReduceSum, Vjp
 from rnnproof.calculus.operation_base import OPERATIONS
-from rnnproof.calculus.operations import Add, Call, Constant, Pad, ReduceSum, Slice, Vjp
+from rnnproof.calculus.operations import Add, Call, Constant, Slice
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.equations import activations

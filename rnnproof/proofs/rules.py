@@ -14,6 +14,7 @@ from typing import Any
 import sympy as sp
 
 from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.adjoint_operations import ReduceSum
 from rnnproof.calculus.adjoint_table import ADJOINTS, Rule, Value
 from rnnproof.calculus.index_notation import Index, indices, sum_over
 from rnnproof.calculus.operation_base import OPERATIONS, MathOperation, Operation
@@ -29,7 +30,6 @@ from rnnproof.calculus.operations import (
     Matmul,
     Open,
     Quotient,
-    ReduceSum,
     Scale,
     Slice,
     Transpose,

@@ -11,8 +11,9 @@ import sympy as sp
 
 import rnnproof as rp
 from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.adjoint_operations import Slope
 from rnnproof.calculus.flatten import flatten
-from rnnproof.calculus.operations import Add, Constant, Hadamard, Slope, Transpose
+from rnnproof.calculus.operations import Add, Constant, Hadamard, Transpose
 from rnnproof.calculus.program import Program, Role, Step
 from rnnproof.equations import activations, catalogue, expressions
 from rnnproof.equations.cell import Cell

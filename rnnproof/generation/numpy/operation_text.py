@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from rnnproof.calculus.operations import Concat, Constant, Identity, Pad, Slice
+from rnnproof.calculus.adjoint_operations import Pad
+from rnnproof.calculus.operations import Concat, Constant, Identity, Slice
 from rnnproof.calculus.program import Step
 from rnnproof.calculus.variables import Var
 from rnnproof.generation.lowered import Fill, Repeat, Select, Ufunc

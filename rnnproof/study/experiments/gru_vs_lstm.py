@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnproof.calculus.adjoint import adjoint
+from rnnproof.calculus.adjoint_operations import Outer
 from rnnproof.calculus.flatten import flatten
-from rnnproof.calculus.operations import Matmul, Outer
+from rnnproof.calculus.operations import Matmul
 from rnnproof.calculus.program import Program
 from rnnproof.equations import catalogue
 from rnnproof.pages.message import Text, listed, say

@@ -7,7 +7,8 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.calculus.operations import Concat, Constant, Pad, Slice
+from rnnproof.calculus.adjoint_operations import Pad
+from rnnproof.calculus.operations import Concat, Constant, Slice
 from rnnproof.calculus.program import Program, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.generation.lowered import Fill, Repeat, Select, Ufunc
