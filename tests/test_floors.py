@@ -1,4 +1,4 @@
-"""The map of CONTRIBUTING.md: a file imports from lower floors only, no imports go round, the lowest need little else."""
+"""The map of CONTRIBUTING.md: a file imports from lower levels only, no imports go round, the lowest need little else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGE = Path(rnnproof.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The kernel below, the wings above it; CONTRIBUTING.md says what each package is for.
-FLOORS = {
+LEVELS = {
     "errors": 0,
     "extras": 1,
     "layouts": 0,
@@ -36,7 +36,7 @@ FLOORS = {
     "__main__": 8,
 }
 
-# What a room may import besides the standard library and the rooms below; the other rooms are free.
+# What a part may import besides the standard library and the parts below; the other parts are free.
 LIBRARIES: dict[str, set[str]] = {
     "errors": set(),
     "cells": {"numpy"},
@@ -49,7 +49,7 @@ LIBRARIES: dict[str, set[str]] = {
 }
 
 
-def room_of(file: Path) -> str:
+def part_of(file: Path) -> str:
     first = file.relative_to(PACKAGE).parts[0]
     return first.removesuffix(".py")
 
@@ -76,33 +76,33 @@ def _text(node: ast.expr) -> str:
     return str(node.value) if isinstance(node, ast.Constant) else "{}"
 
 
-def faults(room: str, names: set[str]) -> list[str]:
-    """What of the imported names a room may not import."""
+def faults(part: str, names: set[str]) -> list[str]:
+    """What of the imported names a part may not import."""
     bad = []
     for name in sorted(names):
         library, _, rest = name.partition(".")
         if library == "rnnproof":
             other = rest.split(".")[0]
-            same_floor_elsewhere = other != room and FLOORS.get(other, 8) >= FLOORS[room]
-            if FLOORS[room] < 8 and same_floor_elsewhere:
-                bad.append(f"{name}: {other} is not below {room}")
-        elif room in LIBRARIES and library not in LIBRARIES[room] and library not in sys.stdlib_module_names:
-            bad.append(f"{name}: {room} does without {library}")
+            elsewhere = other != part and LEVELS.get(other, 8) >= LEVELS[part]
+            if LEVELS[part] < 8 and elsewhere:
+                bad.append(f"{name}: {other} is not below {part}")
+        elif part in LIBRARIES and library not in LIBRARIES[part] and library not in sys.stdlib_module_names:
+            bad.append(f"{name}: {part} does without {library}")
     return bad
 
 
-def test_files_import_from_lower_floors_only() -> None:
+def test_files_import_from_lower_levels_only() -> None:
     wrong = {}
     for file in FILES:
-        room = room_of(file)
-        assert room in FLOORS, f"{file} stands on no floor; give its room a line in FLOORS"
+        part = part_of(file)
+        assert part in LEVELS, f"{file} has no level; give its part a line in LEVELS"
         package = ("rnnproof", *file.relative_to(PACKAGE).parts[:-1])
-        wrong[file] = faults(room, imported(ast.parse(file.read_text(encoding="utf-8")), package))
+        wrong[file] = faults(part, imported(ast.parse(file.read_text(encoding="utf-8")), package))
     assert {file: bad for file, bad in wrong.items() if bad} == {}
 
 
 @pytest.mark.parametrize(
-    ("room", "text"),
+    ("part", "text"),
     [
         ("equations", "from rnnproof.calculus import program"),
         ("equations", "from ..generation import build"),
@@ -118,8 +118,8 @@ def test_files_import_from_lower_floors_only() -> None:
         ("calculus", "import numpy as np"),
     ],
 )
-def test_the_test_sees_a_wrong_import(room: str, text: str) -> None:
-    assert faults(room, imported(ast.parse(text), ("rnnproof", room)))
+def test_the_test_sees_a_wrong_import(part: str, text: str) -> None:
+    assert faults(part, imported(ast.parse(text), ("rnnproof", part)))
 
 
 def circles(files: Mapping[str, ast.Module]) -> list[str]:

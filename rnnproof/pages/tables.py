@@ -1,4 +1,4 @@
-"""Tables for people, from the rows other rooms hand over."""
+"""Tables for people, of cells, evidence and proofs."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def backward_functions(source: str) -> list[ast.stmt]:
 
 
 def _scopes(functions: list[ast.stmt], shapes: Shapes) -> dict[int, _Scope]:
-    """The scope of every node to mutate, by identity: function bodies without the checks at the door."""
+    """The scope of every node to mutate, by identity: function bodies without the checks of arguments."""
     scopes = {}
     for function in functions:
         if isinstance(function, ast.FunctionDef):
@@ -131,7 +131,7 @@ def _mistakable(name: str, kinds: Mapping[str, tuple[Any, ...]]) -> Iterator[str
 
 
 def _inside(statements: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Every node below these statements but those of the checks at the door, which say no to bad arguments."""
+    """Every node below these statements but those of the checks of arguments, which say no to bad arguments."""
     for statement in statements:
         waiting: list[ast.AST] = [statement]
         while waiting:

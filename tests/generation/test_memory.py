@@ -1,4 +1,4 @@
-"""What a module is given is copied at its door: one rule for every cell, whatever its generated code keeps."""
+"""What a module is given is copied on entry: one rule for every cell, whatever its generated code keeps."""
 
 from __future__ import annotations
 

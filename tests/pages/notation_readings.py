@@ -34,7 +34,7 @@ def refused(text: str) -> EquationError | None:
 
 
 def described(cells: Iterable[Cell]) -> str:
-    """A line for each cell: its roles with sizes, and its name in the catalogue."""
+    """A line for each role of each cell, with sizes, and its name in the catalogue."""
     found = tuple(cells)
     return "\n".join((f"{cell.name}: " if len(found) > 1 else "") + _roles(cell) for cell in found)
 
@@ -50,7 +50,7 @@ def _roles(cell: Cell) -> str:
         "left open": list(cell.open_functions),
         "the catalogue's": [one.name for one in _catalogue() if alike(one, cell)],
     }
-    return "; ".join(f"{role} {', '.join(names)}" for role, names in roles.items() if names)
+    return "\n".join(f"{role} {', '.join(names)}" for role, names in roles.items() if names)
 
 
 def _sized(name: str, symbol: Any) -> str:

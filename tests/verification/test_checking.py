@@ -172,10 +172,10 @@ def test_tables_show_the_worst_row_of_a_group() -> None:
 
 
 def test_oracles_share_nothing_with_the_derivation_or_the_generator() -> None:
-    """No file of this room but the one that builds a Cell's module, and mutation, reads either of those rooms."""
-    room = Path(oracles.__file__).parent
+    """No file of this package but the one that builds a Cell's module, and mutation, reads either of those packages."""
+    folder = Path(oracles.__file__).parent
     readers = set()
-    for path in room.glob("*.py"):
+    for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
