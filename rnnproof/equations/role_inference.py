@@ -9,7 +9,31 @@ from typing import Any
 from rnnproof.equations.symbols import children
 from rnnproof.equations.syntax_tree import Column, Fault, Product, Sum
 from rnnproof.equations.system import Quantity, Ref, Resolver, Statement
-from rnnproof.equations.type_inference import MATRIX, TOLD, VECTOR, Kinds
+from rnnproof.equations.type_inference import KIND_RULES, MATRIX, VECTOR, Kinds
+
+
+@dataclass(frozen=True)
+class RoleRule:
+    """What makes a symbol what it is: the pattern, the role, and an equation in which `symbol` has it."""
+
+    pattern: str
+    role: str
+    example: str
+    symbol: str
+
+
+STATE, INPUT, STEP, PARAMETER, PER_STEP = "state", "input", "value on the way", "parameter", "parameter of each step"
+ROLE_RULES = (
+    RoleRule("defined, and read at the step before", STATE, r"h_t = \tanh(W x_t + R h_{t-1})", "h"),
+    RoleRule("defined, and read within the step", STEP, r"a_t = W x_t + R h_{t-1}, h_t = \tanh(a_t)", "a"),
+    RoleRule(
+        "a symbol with the index, never defined, that a matrix multiplies", INPUT, r"h_t = m_t \odot h_{t-1} + W u_t", "u"
+    ),
+    RoleRule("the only vector with the index that is never defined", INPUT, r"h_t = \alpha h_{t-1} + q_t", "q"),
+    RoleRule("the one called x or u where several have the index", INPUT, r"h_t = x_t + m_t \odot h_{t-1}", "x"),
+    RoleRule("with the index, never defined, and not the input", PER_STEP, r"h_t = x_t + m_t \odot h_{t-1}", "m"),
+    RoleRule("never defined, without the index", PARAMETER, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +108,9 @@ def sort(resolver: Resolver, statements: Sequence[Statement], kinds: Kinds) -> R
             inputs = vectors if len(vectors) == 1 else named
             if not inputs:
                 listed = ", ".join(q.tex for q in vectors)
-                raise fault_at(vectors[0], f"which of {listed} is the input? call it x, or stack them into one vector")
+                told = ", or ".join(row.pattern for row in ROLE_RULES if row.role == INPUT)
+                message = f"which of {listed} is the input? call it x, or stack them into one vector (the input is {told})"
+                raise fault_at(vectors[0], message)
     if len(inputs) > 1:
         listed = ", ".join(q.tex for q in inputs)
         raise fault_at(inputs[1], f"{len(inputs)} inputs ({listed}); stack them into one vector")
@@ -117,8 +143,8 @@ def ambiguous(resolver: Resolver) -> Fault | None:
     for quantity in resolver.quantities.values():
         if quantity.kind is None:
             base = quantity.tex
-            kinds = dict.fromkeys(row.kind for row in TOLD)
-            uses = "; ".join(f"{', '.join(row.pattern for row in TOLD if row.kind == kind)}: {kind}" for kind in kinds)
+            kinds = dict.fromkeys(row.kind for row in KIND_RULES)
+            uses = "; ".join(f"{', '.join(row.pattern for row in KIND_RULES if row.kind == kind)}: {kind}" for kind in kinds)
             message = (
                 f"{base} could be a scalar, a vector or a matrix; declare it in the text, "
                 rf"such as ${base} \in \mathbb{{R}}$, ${base} \in \mathbb{{R}}^n$ or ${base} \in \mathbb{{R}}^{{m \times n}}$ "

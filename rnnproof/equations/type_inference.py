@@ -1,6 +1,6 @@
 """Scalar, vector or matrix: the kind of every quantity, from how it is used, to a fixed point; what stays open is an error.
 
-States, inputs, concatenations and what open functions take and give are vectors. What else tells a kind stands in TOLD;
+States, inputs, concatenations and what open functions take and give are vectors. What else tells a kind stands in KIND_RULES;
 nothing else is guessed.
 """
 
@@ -20,7 +20,7 @@ _PLAIN = (SCALAR, NUMBER)
 
 
 @dataclass(frozen=True)
-class Told:
+class KindRule:
     """A use that tells a kind, h and x being vectors: how it is printed, and an equation in which it tells that of `symbol`.
 
     An upper-case letter before a vector is a matrix, a lower-case Greek one a scalar; \\odot and sums make vectors.
@@ -32,14 +32,14 @@ class Told:
     symbol: str
 
 
-TOLD = (
-    Told("A h", MATRIX, r"h_t = \tanh(A h_{t-1} + x_t)", "A"),
-    Told(r"\alpha h", SCALAR, r"h_t = \alpha h_{t-1} + W x_t", "alpha"),
-    Told("(1 - a) h", SCALAR, r"h_t = (1 - a) h_{t-1} + W x_t", "a"),
-    Told("h / s", SCALAR, r"h_t = h_{t-1} / s + W x_t", "s"),
-    Told("W x + b", VECTOR, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
-    Told(r"q \odot h", VECTOR, r"h_t = q \odot h_{t-1} + W x_t", "q"),
-    Told(r"w^\top h", VECTOR, r"h_t = \sigma(w^\top h_{t-1}) h_{t-1} + W x_t", "w"),
+KIND_RULES = (
+    KindRule("A h", MATRIX, r"h_t = \tanh(A h_{t-1} + x_t)", "A"),
+    KindRule(r"\alpha h", SCALAR, r"h_t = \alpha h_{t-1} + W x_t", "alpha"),
+    KindRule("(1 - a) h", SCALAR, r"h_t = (1 - a) h_{t-1} + W x_t", "a"),
+    KindRule("h / s", SCALAR, r"h_t = h_{t-1} / s + W x_t", "s"),
+    KindRule("W x + b", VECTOR, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
+    KindRule(r"q \odot h", VECTOR, r"h_t = q \odot h_{t-1} + W x_t", "q"),
+    KindRule(r"w^\top h", VECTOR, r"h_t = \sigma(w^\top h_{t-1}) h_{t-1} + W x_t", "w"),
 )
 
 

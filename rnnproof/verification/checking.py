@@ -17,7 +17,7 @@ from rnnproof.verification.evidence import CONTRACT, SILENT, Evidence, Row
 from rnnproof.verification.module_under_test import ModuleFault, Subject, subject
 from rnnproof.verification.oracles import ORACLES, Oracle, find
 from rnnproof.verification.preconditions import examine, wrong_forward
-from rnnproof.verification.sample import DEFAULT_SIZES, Array, Calm, Point
+from rnnproof.verification.sample import DEFAULT_SIZES, Array, Calm, Sample
 
 __all__ = ["check", "draw", "relative_error"]
 
@@ -89,7 +89,7 @@ class _Run:
     dtypes: set[str]
     progress: Progress | None
     rows: list[Row] = field(default_factory=list)
-    points: dict[Any, tuple[Point, str]] = field(default_factory=dict)
+    points: dict[Any, tuple[Sample, str]] = field(default_factory=dict)
     rough: bool = False  # where no point was without a kink, other sizes have none either
     otherwise: dict[str, dict[str, str]] = field(default_factory=dict)  # by dtype, labels that came out in another
 
@@ -146,7 +146,7 @@ class _Run:
         except ModuleFault:
             return []  # every oracle will say so
 
-    def drawn(self, sizes: Mapping[str, int], attempt: int, dtype: str) -> tuple[Point, str]:
+    def drawn(self, sizes: Mapping[str, int], attempt: int, dtype: str) -> tuple[Sample, str]:
         """A point, drawn once for all oracles."""
         key = (tuple(sizes.items()), attempt, dtype)
         if key not in self.points:
@@ -231,7 +231,7 @@ def _require_comparison(under_test: Subject, rows: list[Row], able: list[Oracle]
     )
 
 
-def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -> tuple[Point, str]:
+def draw(under_test: Subject, sizes: Mapping[str, int], seed: int, dtype: str) -> tuple[Sample, str]:
     """A point away from every kink where the states stay bounded, and "" or a note on a kink; the same for the same arguments.
 
     Where the states grow, all values are halved (a cell of squares or exponentials), or doubled (one that divides by a
@@ -262,7 +262,7 @@ def _longest_memory(under_test: Subject, sizes: Mapping[str, int], seed: int) ->
     return max(memories, key=lambda calm: memories[calm])
 
 
-def _memory(under_test: Subject, point: Point) -> float:
+def _memory(under_test: Subject, point: Sample) -> float:
     """The change of the last states for one of the first input and the initial states; inf where it is magnified on the way."""
     change = 1e-6
     leaves = {label: value for label, value in point.leaves().items() if label == "inputs" or label.startswith("initial ")}
@@ -282,7 +282,7 @@ def _first_step(label: str, value: Array) -> Array:
     return signs
 
 
-def _survey(under_test: Subject, point: Point) -> interpreter.Survey:
+def _survey(under_test: Subject, point: Sample) -> interpreter.Survey:
     """What the equations meet at a point; without equations, how large the module's own states become."""
     if under_test.cell is not None:
         return interpreter.survey(under_test.cell, point)

@@ -9,13 +9,13 @@ import numpy as np
 from rnnproof.verification.evidence import Row
 from rnnproof.verification.module_under_test import Subject
 from rnnproof.verification.reference import ROUNDING, Reference, coarsest
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 # A module that computes in float32 where float64 comes in is judged in what it computes in.
 SINGLE = ROUNDING * float(np.finfo(np.float32).eps)
 
 
-def compare(subject: Subject, oracle: str, point: Point, reference: Reference, label: str, ours: Array, note: str) -> Row:
+def compare(subject: Subject, oracle: str, point: Sample, reference: Reference, label: str, ours: Array, note: str) -> Row:
     """The row of one label."""
     theirs = np.asarray(reference.values[label])
     mine, fault, usual = np.asarray(ours), "", 0.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnproof.verification.module_under_test import ModuleFault, Subject
 from rnnproof.verification.reference import ROUNDING, Reference, coarsest, rounding
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 # The same operations on the same numbers: nothing but the last bits of a differently laid out product may differ.
 EXACT = float(np.finfo(np.float64).tiny)
@@ -24,14 +24,14 @@ FACTORS = (-1.0, 2.0**-20, 2.0**-10, 2.0**10, 2.0**20)
 TERMS = 1e5
 
 
-def zero_seeds(subject: Subject, point: Point) -> Reference:
+def zero_seeds(subject: Subject, point: Sample) -> Reference:
     """Where every seed is zero, every gradient is exactly zero."""
     seeds = {name: np.zeros_like(seed) for name, seed in point.d_states.items()}
     zeros = {label: np.zeros_like(value) for label, value in point.leaves().items()}
     return Reference(zeros, EXACT, "exact", point=replace(point, d_states=seeds))
 
 
-def missing_seeds(subject: Subject, point: Point) -> Reference:
+def missing_seeds(subject: Subject, point: Sample) -> Reference:
     """A state without a key in d_states counts as zero: all are left out at T > 1 and B > 1, else those without a seed."""
     rest = {name: seed for name, seed in point.d_states.items() if np.any(seed)}
     present = rest if len(rest) < len(point.d_states) else {}
@@ -51,7 +51,7 @@ def takes_missing_seeds(subject: Subject) -> str:
     return ""
 
 
-def again(subject: Subject, point: Point) -> Reference:
+def again(subject: Subject, point: Sample) -> Reference:
     """A second `backward` on the same trace, made from prepared parameters if the module prepares: nothing was used up."""
     prepared = subject.call("prepare", point.params) if hasattr(subject.module, "prepare") else None
     trace = subject.forward(point, prepared)
@@ -81,7 +81,7 @@ class _Trial:
         return ROUNDING * eps * max(1.0, size) + TERMS * tiny / min(1.0, abs(self.factor)) / largest
 
 
-def linearity(subject: Subject, point: Point) -> Reference:
+def linearity(subject: Subject, point: Sample) -> Reference:
     """backward(k d) = k backward(d) and backward(d1 + d2) = backward(d1) + backward(d2): for each gradient the worst of all."""
     whole = _gradients(subject, point)
     trials = list(_trials(subject, point, whole))
@@ -102,7 +102,7 @@ def linearity(subject: Subject, point: Point) -> Reference:
     return reference
 
 
-def _trials(subject: Subject, point: Point, whole: dict[str, Array]) -> Iterator[_Trial]:
+def _trials(subject: Subject, point: Sample, whole: dict[str, Array]) -> Iterator[_Trial]:
     largest = max(float(np.max(np.abs(value), initial=0.0)) for value in whole.values())
     dtype = coarsest(point.dtype, *(["float32"] if subject.single else []))
     room = float(np.finfo(point.dtype).max) / TERMS  # a factor whose gradients would overflow proves nothing
@@ -126,12 +126,12 @@ def _limit(label: str, trials: list[_Trial]) -> str:
     return f"; no entry ever exceeds {ends[-1]:.4g}" if len(ends) > 1 and 0 < ends[-1] <= ends[0] * 1.001 else ""
 
 
-def _gradients(subject: Subject, point: Point) -> dict[str, Array]:
+def _gradients(subject: Subject, point: Sample) -> dict[str, Array]:
     """Of a trace of its own: that one trace serves twice is another promise."""
     return {label: value for label, value in subject.gradients(point).items() if not label.startswith("output ")}
 
 
-def step_by_step(subject: Subject, point: Point) -> Reference:
+def step_by_step(subject: Subject, point: Sample) -> Reference:
     """The states by `step`, one step after the other."""
     states = dict(point.initial)
     history = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnnproof.errors import UsageError
-from rnnproof.verification.sample import Array, Layout, Point
+from rnnproof.verification.sample import Array, Layout, Sample
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Convention:
     unread_seeds: frozenset[str] = frozenset()
     unread_initial: frozenset[str] = frozenset()
 
-    def apply(self, point: Point) -> Point:
+    def apply(self, point: Sample) -> Sample:
         """The point as this module is to be judged at it.
 
         At one sequence (B = 1) only the first of several seeded states has a seed that is not zero, at one step (T = 1) all but

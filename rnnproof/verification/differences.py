@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnproof.verification.module_under_test import ModuleFault, Subject
 from rnnproof.verification.reference import Reference, rounding
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 # Richardson's extrapolation of two central differences has truncation error about h^4 and rounding error eps/h; the best step
 # is eps^(1/5) = 7e-4, so the sweep lies around it. Each step is half the one before, as the extrapolation needs. It goes on to
@@ -29,7 +29,7 @@ CENTRAL = "central differences, eps^(2/3) S X / max|gradient|"
 JUMP = 1e-7
 
 
-def directions(point: Point) -> dict[str, Array] | None:
+def directions(point: Sample) -> dict[str, Array] | None:
     """None where every entry is to be differentiated, else a few random directions (k, ...) for each label."""
     leaves = point.leaves()
     if sum(value.size for value in leaves.values()) * point.steps <= FULL:
@@ -49,7 +49,7 @@ def _moves(value: Array, along: Array | None) -> Iterator[tuple[Any, Array]]:
         yield index, unit
 
 
-def central(subject: Subject, point: Point) -> Reference:
+def central(subject: Subject, point: Sample) -> Reference:
     """Per derivative, the step of the sweep with the smallest estimated error; kinks found by the jump of the slope.
 
     The first kink ends it: the point is of no use then.
@@ -82,7 +82,7 @@ def central(subject: Subject, point: Point) -> Reference:
     return Reference(values, allowed, CENTRAL, tolerances, along or {})
 
 
-def _moved(subject: Subject, point: Point, label: str, value: Array) -> Any:
+def _moved(subject: Subject, point: Sample, label: str, value: Array) -> Any:
     return subject.loss(point.with_leaves({**point.leaves(), label: value}))
 
 
@@ -113,7 +113,7 @@ def _sweep(loss: Any, middle: float, scale: float, reach: float) -> tuple[float,
 H = 1e-30
 
 
-def complex_step(subject: Subject, point: Point) -> Reference:
+def complex_step(subject: Subject, point: Sample) -> Reference:
     """Im loss(x + ih) / h: the truncation error h^2 vanishes, so only rounding is left."""
     along = directions(point)
     complex_point = point.cast(np.complex128)

@@ -18,7 +18,7 @@ from rnnproof.errors import UsageError
 from rnnproof.layouts import FrameworkLayer, is_summand, rows_of, stack, unstack
 from rnnproof.verification.module_under_test import Subject
 from rnnproof.verification.reference import Reference, rounding
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None}
 
@@ -52,10 +52,10 @@ def _transposed(parts: tuple[str, ...], array: Array) -> Array:
 
 
 Gradients = tuple[list[Array], Array, list[Array], Array]
-Run = Callable[[FrameworkLayer, list[Array], Point], Gradients]
+Run = Callable[[FrameworkLayer, list[Array], Sample], Gradients]
 
 
-def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..., Array], run: Run) -> Reference:
+def _compare(framework: str, subject: Subject, point: Sample, orient: Callable[..., Array], run: Run) -> Reference:
     """Map the weights there and the gradients back.
 
     Frameworks give the output at every step but the other states only after the last: their seeds before it are zero.
@@ -81,12 +81,12 @@ def _compare(framework: str, subject: Subject, point: Point, orient: Callable[..
     return Reference(values, **rounding(point), point=asked)
 
 
-def keras(subject: Subject, point: Point) -> Reference:
+def keras(subject: Subject, point: Sample) -> Reference:
     """A Keras 3 layer on the TensorFlow backend in float64, differentiated by a GradientTape."""
     return _compare("keras", subject, point, _transposed, _keras)
 
 
-def _keras(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradients:
+def _keras(layer: FrameworkLayer, weights: list[Array], point: Sample) -> Gradients:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # Plain kernels round the same everywhere; and what TensorFlow says about the processor is no news to anyone here.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -119,12 +119,12 @@ def _in_order(names: list[str], wanted: list[str], values: list[Array]) -> list[
     return [by_name[name] for name in wanted]
 
 
-def torch(subject: Subject, point: Point) -> Reference:
+def torch(subject: Subject, point: Sample) -> Reference:
     """A torch layer in float64, differentiated by its own backward."""
     return _compare("torch", subject, point, lambda parts, array: array, _torch)
 
 
-def _torch(layer: FrameworkLayer, weights: list[Array], point: Point) -> Gradients:
+def _torch(layer: FrameworkLayer, weights: list[Array], point: Sample) -> Gradients:
     th: Any = importlib.import_module("torch")
     output, *others = point.initial
     xs = th.tensor(point.xs, requires_grad=True)

@@ -21,7 +21,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from rnnproof.equations import activations, expressions
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, EquationError
-from rnnproof.verification.sample import Point, measure
+from rnnproof.verification.sample import Sample, measure
 
 Environment = Mapping[Any, Any]
 
@@ -275,7 +275,7 @@ class Survey:
     name: str = ""
 
 
-def survey(cell: Cell, point: Point) -> Survey:
+def survey(cell: Cell, point: Sample) -> Survey:
     """Run the equations at a point and look around.
 
     Activations known to the registry only: a kink of a bare `Abs` or `Max` is left to the central differences, which find it
@@ -292,7 +292,7 @@ def survey(cell: Cell, point: Point) -> Survey:
     return Survey(largest, *min(nearest))
 
 
-def states(cell: Cell, point: Point, watch: Callable[[Any, Any], None] | None = None) -> dict[str, Any]:
+def states(cell: Cell, point: Sample, watch: Callable[[Any, Any], None] | None = None) -> dict[str, Any]:
     """Every state (T, B, ...) of the equations at a point, in NumPy."""
     run = Interpreter(cell, point.sizes, watch=watch)
     now, history = dict(point.initial), []

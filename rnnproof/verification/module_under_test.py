@@ -17,7 +17,7 @@ import numpy as np
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, UsageError
 from rnnproof.verification.convention import Convention, convention
-from rnnproof.verification.sample import Array, Calm, Layout, Point
+from rnnproof.verification.sample import Array, Calm, Layout, Sample
 
 _CONTRACT = ("PARAMETERS", "STATES", "forward", "backward")
 
@@ -56,7 +56,7 @@ class Subject:
             raise UsageError(f"{self.name}: there are no equations to compare with; give the Cell with against=cell")
         return self.cell
 
-    def draw(self, sizes: Mapping[str, int], seed: int, scale: float = 1.0, calm: Calm | None = None) -> Point:
+    def draw(self, sizes: Mapping[str, int], seed: int, scale: float = 1.0, calm: Calm | None = None) -> Sample:
         """A random point in float64, with the seeds and initial values this module takes."""
         return self.convention.apply(self.layout.draw(sizes, seed, scale, calm))
 
@@ -77,17 +77,17 @@ class Subject:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if own and frame.filename == own]
         return f" ({Path(own).name}, line {lines[-1]})" if own and lines else ""
 
-    def arguments(self, point: Point, params: Any = None) -> tuple[Any, ...]:
+    def arguments(self, point: Sample, params: Any = None) -> tuple[Any, ...]:
         """What `forward` is called with: copies, without `initial` where no state starts from a given value."""
         xs = point.steps if point.xs is None else point.xs.copy()
         initial = {name: point.initial[name].copy() for name in self.convention.initial}
         return (_copies(point.params) if params is None else params, xs, *([initial] if initial else []))
 
-    def forward(self, point: Point, params: Any = None) -> Any:
+    def forward(self, point: Sample, params: Any = None) -> Any:
         """The module's trace of a point, with its parameters or what the module's `prepare` made of them."""
         return self.traced(point, self.arguments(point, params))
 
-    def traced(self, point: Point, arguments: tuple[Any, ...]) -> Any:
+    def traced(self, point: Sample, arguments: tuple[Any, ...]) -> Any:
         """What `forward` makes of these arguments. Raises ModuleFault where a state has no array of the right shape."""
         if (lacking := self._takes_no_initial(arguments)) is not None:
             raise ModuleFault(
@@ -121,19 +121,19 @@ class Subject:
             return str(signature)
         return None
 
-    def loss(self, point: Point) -> Any:
+    def loss(self, point: Sample) -> Any:
         """Sum over states and time of d_states * states, from the module's forward alone."""
         states = self.forward(point).states
         return sum(np.sum(seed * states[name]) for name, seed in point.d_states.items())
 
-    def gradients(self, point: Point) -> dict[str, Array]:
+    def gradients(self, point: Sample) -> dict[str, Array]:
         """Everything the module computes, by label: "output STATE", parameters, "inputs", "initial STATE".
 
         Raises ModuleFault where the module's answer is not of the contract.
         """
         return self.answer(self.forward(point), point)
 
-    def answer(self, trace: Any, point: Point) -> dict[str, Array]:
+    def answer(self, trace: Any, point: Sample) -> dict[str, Array]:
         """The same from a trace, as copies that no later call can change."""
         labelled = self.labelled(trace, self.call("backward", trace, _copies(point.d_states)), point)
         try:
@@ -141,7 +141,7 @@ class Subject:
         except ValueError as error:
             raise ModuleFault(f"{self.name}: backward's answer holds what is no array: {error}") from error
 
-    def labelled(self, trace: Any, gradients: Any, point: Point) -> dict[str, Any]:
+    def labelled(self, trace: Any, gradients: Any, point: Sample) -> dict[str, Any]:
         """The states of a trace and what `backward` made of it, by label, as the module's own objects."""
         try:
             answer = {f"output {name}": trace.states[name] for name in self.layout.states}

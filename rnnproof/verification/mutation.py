@@ -22,7 +22,7 @@ from rnnproof.verification.module_under_test import Subject, load_cell, subject
 from rnnproof.verification.mutants import Mutant, Shapes, mutants
 from rnnproof.verification.oracles import ORACLES
 from rnnproof.verification.reference import Reference
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 # As in `check`: all sizes differ, one step, one sequence; the last with whole numbers as d_states, which must do as well.
 SIZES: tuple[dict[str, int], ...] = (
@@ -120,7 +120,7 @@ def score_table(reports: list[MutationReport], format: str = "simple") -> str:
 class _Case:
     """A point with what the oracle and the unmutated module say there."""
 
-    point: Point
+    point: Sample
     reference: Reference
     original: dict[str, Array]
 
@@ -166,7 +166,7 @@ def _cases(under_test: Subject) -> list[_Case]:
     return cases
 
 
-def shapes_seen(under_test: Subject, point: Point) -> Shapes:
+def shapes_seen(under_test: Subject, point: Sample) -> Shapes:
     """(shape, dtype, memory) of every array variable of the module's functions during one backward pass."""
     seen: dict[str, dict[str, tuple[Any, ...]]] = {}
     trace = under_test.forward(point)

@@ -1,4 +1,4 @@
-"""The table of oracles: each finds the gradients at a `Point` in its own way and says how exactly.
+"""The table of oracles: each finds the gradients at a `Sample` in its own way and says how exactly.
 
 `autograd` and `jax` differentiate the interpreter of the equations; the rest: `differences` (of the module's own forward),
 `frameworks` (Keras, torch) and `consistency` (what the contract promises besides).
@@ -21,7 +21,7 @@ from rnnproof.verification import consistency, differences, frameworks
 from rnnproof.verification.interpreter import Interpreter, Namespace, erf
 from rnnproof.verification.module_under_test import Subject
 from rnnproof.verification.reference import Reference, rounding
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 BOTH = ("float64", "float32")
 
@@ -37,7 +37,7 @@ class Oracle:
 
     name: str
     what: str
-    compute: Callable[[Subject, Point], Reference]
+    compute: Callable[[Subject, Sample], Reference]
     judges: str
     needs: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ("float64",)
@@ -63,7 +63,7 @@ def _has_equations(subject: Subject) -> str:
     return "" if subject.cell is not None else "there are no equations to interpret; give the Cell to compare with"
 
 
-def _run(interpreter: Interpreter, point: Point) -> dict[str, list[Any]]:
+def _run(interpreter: Interpreter, point: Sample) -> dict[str, list[Any]]:
     """Every state at every step, by a plain loop over time."""
     states: dict[str, Any] = dict(point.initial)
     history: dict[str, list[Any]] = {name: [] for name in states}
@@ -74,7 +74,7 @@ def _run(interpreter: Interpreter, point: Point) -> dict[str, list[Any]]:
     return history
 
 
-def _autograd(subject: Subject, point: Point) -> Reference:
+def _autograd(subject: Subject, point: Sample) -> Reference:
     autograd: Any = importlib.import_module("autograd")
     anp: Any = importlib.import_module("autograd.numpy")
     extend: Any = importlib.import_module("autograd.extend")
@@ -104,7 +104,7 @@ def _x64() -> Iterator[None]:
         yield
 
 
-def _jax(subject: Subject, point: Point) -> Reference:
+def _jax(subject: Subject, point: Sample) -> Reference:
     """One compiled scan over time; 64-bit types are on inside only."""
     with _x64():
         jax: Any = importlib.import_module("jax")

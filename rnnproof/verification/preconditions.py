@@ -18,7 +18,7 @@ from rnnproof.verification.evidence import CONTRACT, Row
 from rnnproof.verification.module_under_test import ModuleFault, Subject
 from rnnproof.verification.purity import impurities
 from rnnproof.verification.reference import ROUNDING
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Examination:
     ends: bool = False
 
 
-def examine(subject: Subject, point: Point) -> Examination:
+def examine(subject: Subject, point: Sample) -> Examination:
     """Purity first; then the precision inside, then what `forward` and `backward` ignore."""
     rows: list[Row] = []
     try:
@@ -53,7 +53,7 @@ def examine(subject: Subject, point: Point) -> Examination:
     return Examination(subject, tuple(rows))
 
 
-def broken(subject: Subject, what: str, point: Point, text: str) -> Row:
+def broken(subject: Subject, what: str, point: Sample, text: str) -> Row:
     """The row of a promise of the contract that does not hold; `what` stands where others name their oracle."""
     return Row(subject.name, "all", what, str(point.dtype), point.label, math.inf, 0.0, CONTRACT, "FAIL", note=text)
 
@@ -76,12 +76,12 @@ def _ignores(what: str, names: tuple[str, ...], subject: Subject) -> str:
     )
 
 
-def _single(subject: Subject, point: Point) -> bool:
+def _single(subject: Subject, point: Sample) -> bool:
     states = subject.forward(point).states
     return all(np.array_equal(np.asarray(states[name], np.float32), states[name], equal_nan=True) for name in point.initial)
 
 
-def _unread_initial(subject: Subject, point: Point) -> tuple[str, ...]:
+def _unread_initial(subject: Subject, point: Sample) -> tuple[str, ...]:
     """The states whose initial value changes the equations' states but not this module's."""
     if subject.cell is None:
         return ()
@@ -99,7 +99,7 @@ def _unread_initial(subject: Subject, point: Point) -> tuple[str, ...]:
     return tuple(unread)
 
 
-def _unread_seeds(subject: Subject, point: Point) -> tuple[str, ...]:
+def _unread_seeds(subject: Subject, point: Sample) -> tuple[str, ...]:
     """The states whose seeds change no gradient, though their values depend on what there are gradients for; never all."""
     if len(subject.convention.seeds) == 1:
         return ()
@@ -114,7 +114,7 @@ def _unread_seeds(subject: Subject, point: Point) -> tuple[str, ...]:
     return tuple(varied) if len(varied) < len(subject.convention.seeds) else ()  # a backward that does nothing is just wrong
 
 
-def wrong_forward(subject: Subject, point: Point) -> list[Row]:
+def wrong_forward(subject: Subject, point: Sample) -> list[Row]:
     """One row where the module's states are not the equations': the state that goes wrong first, and its first wrong step."""
     if subject.cell is None:
         return []

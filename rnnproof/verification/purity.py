@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rnnproof.verification.module_under_test import Subject
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 Arrays = dict[str, Array]
 
@@ -27,7 +27,7 @@ class Impurity:
     ends: bool = False
 
 
-def impurities(subject: Subject, point: Point) -> Iterator[Impurity]:
+def impurities(subject: Subject, point: Sample) -> Iterator[Impurity]:
     """Every way in which the module is no pure function at this point. Raises ModuleFault where it raises."""
     for fault in _forward(subject, point):
         yield fault
@@ -36,7 +36,7 @@ def impurities(subject: Subject, point: Point) -> Iterator[Impurity]:
     yield from _backward(subject, point)
 
 
-def _forward(subject: Subject, point: Point) -> Iterator[Impurity]:
+def _forward(subject: Subject, point: Sample) -> Iterator[Impurity]:
     """Two calls with equal arguments."""
     arguments = subject.arguments(point)
     arguments_by_name = _named(subject, arguments)
@@ -58,7 +58,7 @@ def _forward(subject: Subject, point: Point) -> Iterator[Impurity]:
         yield Impurity(f"forward's {text}; whoever changes one in place changes the other: return a copy")
 
 
-def _backward(subject: Subject, point: Point) -> Iterator[Impurity]:
+def _backward(subject: Subject, point: Sample) -> Iterator[Impurity]:
     """Two calls on one trace, one on another; that the trace is not used up is what the oracle `again` tests."""
     arguments = subject.arguments(point)
     trace = subject.traced(point, arguments)
@@ -89,7 +89,7 @@ def _backward(subject: Subject, point: Point) -> Iterator[Impurity]:
         yield Impurity(f"backward's {text}; whoever clips or updates one in place changes the other: return a copy")
 
 
-def _gradients(subject: Subject, trace: Any, d_states: Arrays, point: Point) -> dict[str, Any]:
+def _gradients(subject: Subject, trace: Any, d_states: Arrays, point: Sample) -> dict[str, Any]:
     labelled = subject.labelled(trace, subject.call("backward", trace, d_states), point)
     return {label: value for label, value in labelled.items() if not label.startswith("output ")}
 
@@ -148,7 +148,7 @@ def _impure(what: str, kind: str, difference: str, random: bool, doubled: bool =
     return Impurity(f"{what} {why}: called twice with the same arguments, {kind} {difference}. {cure}", ends=True)
 
 
-def _random(subject: Subject, point: Point, generator: Any) -> bool:
+def _random(subject: Subject, point: Sample, generator: Any) -> bool:
     """Whether calls move NumPy's global generator, and agree where it starts from the same state."""
     now, answers = _global_generator(), []
     if now[2] == generator[2] and np.array_equal(now[1], generator[1]):

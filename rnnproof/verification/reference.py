@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnproof.verification.sample import Array, Point
+from rnnproof.verification.sample import Array, Sample
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Reference:
     kinks: dict[str, str] = field(default_factory=dict)
     ours: dict[str, Array] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    point: Point | None = None
+    point: Sample | None = None
 
 
 # An entry is a chain of at most T steps, each of an inner product of n terms: in contracting steps rounding errors add up to
@@ -42,7 +42,7 @@ def coarsest(*dtypes: Any) -> Any:
     return max((np.dtype(dtype) for dtype in dtypes), key=lambda dtype: float(np.finfo(dtype).eps))
 
 
-def rounding(point: Point) -> dict[str, Any]:
+def rounding(point: Sample) -> dict[str, Any]:
     """Tolerance of two computations that differ in rounding alone: 4500 eps of the point's dtype (1e-12 in float64)."""
     eps = float(np.finfo(point.dtype).eps)
     return {"tolerance": ROUNDING * eps, "basis": "rounding, 4500 eps"}

@@ -1,4 +1,4 @@
-"""Where gradients are compared: sizes, and a random `Point` of parameters, inputs, initial states and seeds."""
+"""Where gradients are compared: sizes, and a random `Sample` of parameters, inputs, initial states and seeds."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Layout:
         whole["steps"] = whole["T"]
         return whole
 
-    def draw(self, sizes: Sizes, seed: int, scale: float = 1.0, calm: Calm | None = None) -> Point:
+    def draw(self, sizes: Sizes, seed: int, scale: float = 1.0, calm: Calm | None = None) -> Sample:
         """Random values for everything, reproducibly: matrices of spectral radius about 1/2, inputs and initial states wide.
 
         Inputs of order one would never reach the flat ends of hard_sigmoid or the tails of erf, and a fault there would pass;
@@ -117,7 +117,7 @@ class Layout:
         initial = {name: data(batch, *shape(entries)) for name, entries in self.states.items()}
         seeds = {name: rng.standard_normal((steps, batch, *shape(entries))) for name, entries in self.states.items()}
         per_step = frozenset(name for name, entries in self.parameters.items() if entries[:1] == ("steps",))
-        return Point(whole, params, xs, initial, seeds, per_step)
+        return Sample(whole, params, xs, initial, seeds, per_step)
 
 
 def _orthonormal(normal: Array) -> Array:
@@ -136,7 +136,7 @@ def _shape(symbol: Any) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Point:
+class Sample:
     """Values to differentiate at. The loss is the sum over states and time of d_states * states, with random d_states.
 
     `xs` (T, B, input) or None; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing state meaning zero. The
@@ -174,7 +174,7 @@ class Point:
         starts = {f"initial {name}": value for name, value in self.initial.items() if name not in self.fixed}
         return {**self.params, **inputs, **starts}
 
-    def with_leaves(self, leaves: Mapping[str, Array]) -> Point:
+    def with_leaves(self, leaves: Mapping[str, Array]) -> Sample:
         """The same point with other values; the inverse of `leaves`."""
         return replace(
             self,
@@ -183,7 +183,7 @@ class Point:
             initial={name: leaves.get(f"initial {name}", value) for name, value in self.initial.items()},
         )
 
-    def cast(self, dtype: Any) -> Point:
+    def cast(self, dtype: Any) -> Sample:
         """The same point, rounded to a dtype."""
         moved = self.with_leaves({label: value.astype(dtype) for label, value in self.leaves().items()})
         seeds = {name: seed.astype(dtype) for name, seed in self.d_states.items()}
