@@ -83,7 +83,7 @@ def write(
     documents = [
         front_page.document(studies, rules, [block for chapter in chapters for block in chapter.front()]),
         *_cell_pages(studies, chapters),
-        checks_page.document([rules, *(request.proof for request in studies)], _evidence(studies), studies[-1].record),
+        checks_page.document([rules, *(study.proof for study in studies)], _evidence(studies), studies[-1].record),
         *(document for chapter in chapters for document in chapter.documents()),
         notation.document(),
         how_it_works.document(),

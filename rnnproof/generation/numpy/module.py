@@ -1,4 +1,4 @@
-"""A lowered cell -> the text of a NumPy module (DESIGN.md's contract), reproducible byte for byte."""
+"""A lowered cell -> the text of a NumPy module, reproducible byte for byte."""
 
 from __future__ import annotations
 
