@@ -7,6 +7,7 @@ literal that `say` is called with stands in it: tests/pages/test_messages.py rea
 
 from __future__ import annotations
 
+import string
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -66,8 +67,18 @@ Text = str | Message | Listed | InLanguages
 
 
 def say(template: str, /, **values: Any) -> Message:
-    """A text for people. The template is a literal, so that the catalogue can be held against the source."""
+    """A text for people. The template is a literal, so that the catalogue can be held against the source.
+
+    Raises ValueError where its places are not the values: a brace of TeX, say, which belongs into a value.
+    """
+    if _places(template) != values.keys():
+        raise ValueError(f"{template!r} has the places {sorted(_places(template))} for the values {sorted(values)}")
     return Message(template, tuple(values.items()))
+
+
+@cache
+def _places(template: str) -> frozenset[str]:
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
 
 
 COMMA, SEMICOLON, SPACE = say(", "), say("; "), say(" ")

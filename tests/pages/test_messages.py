@@ -13,7 +13,7 @@ import pytest
 import rnnproof
 from rnnproof.equations import catalogue as cells
 from rnnproof.pages.cell_page import escaped
-from rnnproof.pages.message import catalogue
+from rnnproof.pages.message import catalogue, say
 
 FILES = sorted(Path(rnnproof.__file__).parent.rglob("*.py"))
 ABOUT_CELLS = {escaped(text) for name in cells.names() for text in cells.about(name)}
@@ -73,3 +73,9 @@ def test_a_translation_that_lost_something_is_seen(translated: str) -> None:
 def test_a_text_that_is_no_literal_would_be_seen() -> None:
     (argument,) = said(ast.parse("say(f'{x} of {y}')"))
     assert not isinstance(argument, ast.Constant)
+
+
+@pytest.mark.parametrize(("template", "values"), [(r"$\frac{a}{b}$", {}), ("{n} steps", {}), ("steps", {"n": 3})])
+def test_a_brace_of_tex_or_a_forgotten_value_is_told_where_it_is_said(template: str, values: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="has the places"):
+        say(template, **values)

@@ -70,6 +70,9 @@ def code_digest() -> str:
     """A digest of the code and the libraries that results depend on: results of others are not mixed with these."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256(" ".join(f"{name} {_version(name)}" for name in _LIBRARIES).encode())
+    for folder in _FOLDERS:
+        if not (package / folder).is_dir():
+            raise AssertionError(f"results depend on rnnproof/{folder}, and there is no such folder")
     for path in sorted(path for folder in _FOLDERS for path in (package / folder).rglob("*")):
         if path.suffix in (".py", ".md", ".lark") and not path.stem.endswith(_READERS):
             digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
