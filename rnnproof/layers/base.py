@@ -47,7 +47,7 @@ def configured(layer: type[L]) -> type[L]:
 
     @wraps(construct)
     def checked(self: L, *given: Any, **named: Any) -> None:
-        for name in named.keys() - set(names):
+        for name in (name for name in named if name not in names):
             hint = built.HINTS.get(name, "")
             raise TypeError(f"{built.__name__} has no argument {name!r}{hint}; it takes {', '.join(names)}")
         construct(self, *given, **named)
@@ -92,7 +92,7 @@ class Layer:
         self.losses: list[float] = []
         self.activity_regularizer = regularizers.get(config.get("activity_regularizer"), "activity_regularizer")
 
-    def arguments(self) -> dict[str, Any]:
+    def _given(self) -> dict[str, Any]:
         """What the constructor of a `configured` layer was given, before it is looked at."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 

@@ -61,7 +61,7 @@ class Dense(Layer):
     name: Any = None
 
     def __post_init__(self) -> None:
-        config = self.arguments()
+        config = self._given()
         super().__init__(config)
         self.units = arguments.whole("units", self.units)
         self.activation = arguments.activation("activation", self.activation, rows=True)

@@ -91,7 +91,7 @@ class Recurrent(Layer):
 
     def __post_init__(self) -> None:
         """Check what was given; `get_config` tells what that was."""
-        config = self.arguments()
+        config = self._given()
         super().__init__(config)
         for name, check in _CHECKS.items():
             setattr(self, name, check(name, config.get(name, _FIXED.get(name))))

@@ -132,7 +132,7 @@ class Shortcut(_Around):
     name: Any = None
 
     def __post_init__(self) -> None:
-        super().__init__(self.arguments())
+        super().__init__(self._given())
 
 
 @configured
@@ -160,7 +160,7 @@ class Gate(_Around):
     name: Any = None
 
     def __post_init__(self) -> None:
-        config = self.arguments()
+        config = self._given()
         super().__init__(config)
         self.activation = arguments.activation("activation", self.activation)
         self.use_bias = arguments.flag("use_bias", self.use_bias)
