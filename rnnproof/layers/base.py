@@ -52,7 +52,7 @@ def configured(layer: type[L]) -> type[L]:
             raise TypeError(f"{built.__name__} has no argument {name!r}{hint}; it takes {', '.join(names)}")
         construct(self, *given, **named)
 
-    built.__init__ = checked  # type: ignore
+    built.__init__ = checked  # type: ignore  # the same arguments, which mypy takes from the fields
     return built
 
 
