@@ -36,6 +36,21 @@ def literals() -> dict[str, str]:
     return found
 
 
+def mismatched(tree: ast.AST) -> list[str]:
+    """The templates whose places are not the values that stand beside them."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
+            template, values = node.args[0], {keyword.arg for keyword in node.keywords}
+            if (
+                isinstance(template, ast.Constant)
+                and None not in values
+                and {name for name, _ in places(template.value)} != values
+            ):
+                found.append(template.value)
+    return found
+
+
 def places(template: str) -> set[tuple[str, str]]:
     """The named places of a template with their formats."""
     return {(name, form or "") for _, name, form, _ in string.Formatter().parse(template) if name is not None}
@@ -45,6 +60,11 @@ def places(template: str) -> set[tuple[str, str]]:
 def test_every_text_of_the_source_is_in_the_catalogue() -> None:
     missing = {template: file for template, file in literals().items() if template not in catalogue("ja")}
     assert not missing
+
+
+def test_every_text_of_the_source_is_said_with_its_values() -> None:
+    assert [template for file in FILES for template in mismatched(ast.parse(file.read_text(encoding="utf-8")))] == []
+    assert mismatched(ast.parse("say('{n} steps', m=3)")) == ["{n} steps"]
 
 
 def test_the_catalogue_holds_nothing_that_is_never_said() -> None:

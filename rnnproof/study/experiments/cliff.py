@@ -202,7 +202,7 @@ def _statements(groups: dict[tuple[float, str], list[tuple[Descent, Result]]]) -
                 "of the {thrown} descents that are thrown without clipping (none), from the same starts: {told}; a clipped "
                 "step is no longer than the rate times the limit (times the root of 2 by value) by construction",
                 thrown=len(thrown),
-                sentence=sentence,
+                told=sentence,
             ),
         ),
         Statement(

@@ -340,7 +340,7 @@ def _explode(by_all: dict[Any, Group], controls: dict[Any, Group]) -> Statement:
             safe=len(safe),
             settings=len(controls),
             grew=_GREW,
-            text=listed(text),
+            told=listed(text),
             diverged=sum(clipped),
             clipped=len(clipped),
         ),
