@@ -19,36 +19,30 @@ FILES = sorted(Path(rnnproof.__file__).parent.rglob("*.py"))
 ABOUT_CELLS = {escaped(text) for name in cells.names() for text in cells.about(name)}
 
 
-def said(tree: ast.AST) -> Iterator[ast.expr]:
-    """The first argument of every call of `say`."""
+def said(tree: ast.AST) -> Iterator[ast.Call]:
+    """Every call of `say`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
-            yield node.args[0]
+            yield node
 
 
 def literals() -> dict[str, str]:
     """Every template in the source, and the file it stands in."""
     found = {}
     for file in FILES:
-        for argument in said(ast.parse(file.read_text(encoding="utf-8"))):
-            assert isinstance(argument, ast.Constant), f"{file}:{argument.lineno}: say() takes a literal"
-            found[argument.value] = file.name
+        for call in said(ast.parse(file.read_text(encoding="utf-8"))):
+            template = call.args[0]
+            assert isinstance(template, ast.Constant), f"{file}:{call.lineno}: say() takes a literal"
+            assert fits(call), f"{file}:{call.lineno}: the places of the text are not its values"
+            found[template.value] = file.name
     return found
 
 
-def mismatched(tree: ast.AST) -> list[str]:
-    """The templates whose places are not the values that stand beside them."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
-            template, values = node.args[0], {keyword.arg for keyword in node.keywords}
-            if (
-                isinstance(template, ast.Constant)
-                and None not in values
-                and {name for name, _ in places(template.value)} != values
-            ):
-                found.append(template.value)
-    return found
+def fits(call: ast.Call) -> bool:
+    """Whether the values beside a literal template are its places; values handed on with ** are not known here."""
+    values = {keyword.arg for keyword in call.keywords}
+    assert isinstance(call.args[0], ast.Constant)
+    return None in values or values == {name for name, _ in places(call.args[0].value)}
 
 
 def places(template: str) -> set[tuple[str, str]]:
@@ -60,11 +54,6 @@ def places(template: str) -> set[tuple[str, str]]:
 def test_every_text_of_the_source_is_in_the_catalogue() -> None:
     missing = {template: file for template, file in literals().items() if template not in catalogue("ja")}
     assert not missing
-
-
-def test_every_text_of_the_source_is_said_with_its_values() -> None:
-    assert [template for file in FILES for template in mismatched(ast.parse(file.read_text(encoding="utf-8")))] == []
-    assert mismatched(ast.parse("say('{n} steps', m=3)")) == ["{n} steps"]
 
 
 def test_the_catalogue_holds_nothing_that_is_never_said() -> None:
@@ -91,8 +80,14 @@ def test_a_translation_that_lost_something_is_seen(translated: str) -> None:
 
 
 def test_a_text_that_is_no_literal_would_be_seen() -> None:
-    (argument,) = said(ast.parse("say(f'{x} of {y}')"))
-    assert not isinstance(argument, ast.Constant)
+    (call,) = said(ast.parse("say(f'{x} of {y}')"))
+    assert not isinstance(call.args[0], ast.Constant)
+
+
+@pytest.mark.parametrize(("text", "right"), [("say('{n} steps', n=3)", True), ("say('{n} steps', m=3)", False)])
+def test_a_value_under_another_name_would_be_seen(text: str, right: bool) -> None:
+    (call,) = said(ast.parse(text))
+    assert fits(call) is right
 
 
 @pytest.mark.parametrize(("template", "values"), [(r"$\frac{a}{b}$", {}), ("{n} steps", {}), ("steps", {"n": 3})])
