@@ -142,7 +142,7 @@ def status(command: Callable[[], object]) -> int:
         if not error.filename:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _say(f"{where}{error.strerror or error}; check the path and the room left", FAULT)
-    except Exception:
+    except Exception:  # whatever it is, a person gets its trace, one line and status 70
         traceback.print_exc()
         return _say("this is a fault in rnnproof, not in what it was given; please report it with the lines above", INTERNAL)
 

@@ -125,7 +125,7 @@ def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size
                 raise Fault(entry.at, f"the size {entry.text} is a number; sizes are symbols, such as n")
             sizes.append(ONE)
         else:
-            text = symbols.identify(entry, ())[0].name  # type: ignore[arg-type]
+            text = symbols.identify(entry, ())[0].name  # type: ignore[arg-type]  # the grammar gives a symbol or a number
             sizes.append(named.setdefault(text, Size(text, declared=text)))
     for symbol in declaration.symbols:
         if not isinstance(symbol, Symbol):

@@ -94,7 +94,7 @@ class Layer:
 
     def _given(self) -> dict[str, Any]:
         """What the constructor of a `configured` layer was given, before it is looked at."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # a dataclass: `configured`
 
     # weights
 

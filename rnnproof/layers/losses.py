@@ -55,14 +55,14 @@ def _squared() -> dict[Any, Any]:
 
 def _from_probabilities() -> dict[Any, Any]:
     """-target . log(clip(y / sum y))."""
-    q, l = _column("q"), _column("l")  # noqa: E741
+    q, l = _column("q"), _column("l")  # noqa: E741 - the logarithm, as in the line above
     share = activations.named("reciprocal")(expressions.Dot(_ONE, _Y))
     return {q: expressions.multiply(share, _Y), l: _log(_clipped(q)), _LOSS: -expressions.Dot(_TARGET, l)}
 
 
 def _from_clipped() -> dict[Any, Any]:
     """log(sum clip(y)) - target . log(clip(y)): Keras clips first where targets are labels."""
-    c, l = _column("c"), _column("l")  # noqa: E741
+    c, l = _column("c"), _column("l")  # noqa: E741 - the logarithm, as in the line above
     total = _log(expressions.Dot(_ONE, c))
     return {c: _clipped(_Y), l: _log(c), _LOSS: total - expressions.Dot(_TARGET, l)}
 

@@ -264,4 +264,4 @@ def _add(sums: dict[str, float], weight: int, measured: Mapping[str, float]) -> 
         sums[name] = sums.get(name, 0.0) + weight * value
 
 
-Layer.registry["Sequential"] = Sequential  # type: ignore[assignment]
+Layer.registry["Sequential"] = Sequential  # type: ignore[assignment]  # kept like a layer, and built from its layers

@@ -131,7 +131,7 @@ def _contour(courses: Any) -> Any:
             end = points[at] + (points[at + 1] - points[at]) * min(_shorten(points[at], points[at + 1]), 0.98) * 0.98
             axes.annotate("", xy=end, xytext=points[at], arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.6})
             axes.annotate(
-                f"thrown {lengths[at]:.3g} far", xy=end, xytext=(-6, -16), textcoords="offset points", ha="right", color=colour
+                f"thrown {lengths[at]:.3g} far", xy=end, xytext=(-20, -16), textcoords="offset points", ha="right", color=colour
             )
     axes.plot(*courses["none"]["points"][0], marker="o", color="black", markersize=7)
     axes.set(xlim=W_RANGE, ylim=B_RANGE, xlabel="w (weight of the unit)", ylabel="b (its bias)")
