@@ -27,7 +27,9 @@ from rnnproof.equations.reader import read_text
 from rnnproof.errors import RnnproofError
 from rnnproof.generation import generate
 from rnnproof.pages import notation
+from rnnproof.pages.blocks import Code
 from rnnproof.pages.derivation import derive
+from rnnproof.pages.written import blocks
 from rnnproof.proofs import prove
 
 SECONDS, STOP = 2.0, 30
@@ -45,7 +47,8 @@ def corpus() -> list[str]:
     """What to spoil."""
     folder = resources.files("rnnproof") / "equations" / "catalogue"
     texts = [entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".md")]
-    return texts + [example.text for section in notation.SECTIONS for example in section.examples]
+    page = blocks(notation.sources()["en"])
+    return texts + [block.text for block in page if isinstance(block, Code)]
 
 
 def _cut(rng: random.Random, text: str, _: str) -> str:

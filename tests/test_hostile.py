@@ -9,6 +9,7 @@ import pytest
 
 import rnnproof as rp
 from rnnproof.cli import main
+from tests import fuzzing
 from tests.programs.benchmarks.growth import chain, dense, gates, squares, stack, states, terms
 
 pytestmark = [pytest.mark.slow]
@@ -72,3 +73,10 @@ def test_read_proved_and_right(name: str) -> None:
         return
     evidence = rp.check(cell, oracles=["complex"], dtypes=["float64"], sizes=[{"T": 3, "B": 2}])
     assert evidence.ok, str(evidence)
+
+
+def test_the_first_of_the_fuzzer_s_documents() -> None:
+    """`python -m tests.fuzzing` runs 20,000; these see that it runs at all, and on the page's examples too."""
+    assert any(r"h^{<t>}" in text for text in fuzzing.corpus())
+    found = [fuzzing.outcome(text) for text in fuzzing.documents(100, 0)]
+    assert {what for what, _, _ in found} == {"read", "refused"}, found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import doctest
+import importlib
+import pkgutil
 import re
 import shlex
 import tomllib
@@ -13,6 +15,7 @@ import pytest
 
 from rnnproof.cli import main
 from rnnproof.pages.how_it_works import rows
+from tests import programs
 
 pytestmark = [pytest.mark.slow]
 
@@ -73,6 +76,15 @@ def test_what_it_points_to_is_there() -> None:
     rows = " ".join(re.findall(r"^\| ([^|]+) \| [^|]+ \|$", text, re.M))
     for name in {re.split(r"[\[<>=]", one)[0] for one in asked} - {"rnnproof"}:
         assert re.search(rf"\b{re.escape(name)}\b", rows), f"{name} has no row among the dependencies"
+
+
+@pytest.mark.frameworks
+def test_the_programs_it_names_can_be_imported() -> None:
+    """And all others of their folder; what they measure is run by hand."""
+    named = re.findall(r"python -m (tests\.\w[\w.]*)", README.read_text(encoding="utf-8"))
+    assert len(named) > 9
+    for name in (*named, *(found.name for found in pkgutil.walk_packages(programs.__path__, f"{programs.__name__}."))):
+        importlib.import_module(name)
 
 
 def test_its_two_commands_stand_within_thirty_lines() -> None:

@@ -12,7 +12,8 @@ from unittest.mock import patch
 import click
 from tabulate import tabulate
 
-from rnnproof.generation import generate, module
+from rnnproof.generation import generate
+from rnnproof.generation.numpy import module
 from tests.generation.planting import every_cell
 from tests.programs.benchmarks.run import interleaved, measured
 
