@@ -122,8 +122,8 @@ def _in_processes(trials: Sequence[Trial], jobs: int) -> Any:
     workers = {"initializer": _begin, "initargs": (os.getpid(),)}
     parallel = joblib.Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1, **workers)
     with warnings.catch_warnings():
-        # whoever stops a sweep knows that trials are cancelled
-        warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed", UserWarning)
+        # whoever stops a sweep knows that trials are cancelled, and one that just ended may not be taken up any more
+        warnings.filterwarnings("ignore", "[0-9]+ tasks (which were still being processed|have been successfully executed)", UserWarning)
         try:
             yield from parallel(joblib.delayed(_numbered)(trial, code_digest()) for trial in trials)
         except joblib.externals.loky.process_executor.TerminatedWorkerError:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 
 from rnnproof.errors import UsageError
 from rnnproof.study.sweep import store as stores
-from rnnproof.study.sweep.engine import Interrupted, execute, sweep
+from rnnproof.study.sweep.engine import Interrupted, _in_processes, execute, sweep
 from rnnproof.study.sweep.store import Store
 from rnnproof.study.sweep.trial import Seed, code_digest, spawned
 from tests.study.experiments.toy import Stops, Timed, toys
@@ -111,6 +112,14 @@ def test_an_interruption_keeps_what_is_done(store: Store) -> None:
 
 
 # where the store fails
+
+
+def test_a_sweep_stopped_in_processes_warns_nobody() -> None:
+    """Some trials are done and not taken up, some are running, when the sweep is left; a warning would be an error here."""
+    running = _in_processes([*toys(4), *toys(8, 300)], 2)
+    next(running)
+    time.sleep(1)
+    running.close()
 
 
 def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
