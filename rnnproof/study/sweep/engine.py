@@ -123,7 +123,7 @@ def _in_processes(trials: Sequence[Trial], jobs: int) -> Any:
     parallel = joblib.Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1, **workers)
     with warnings.catch_warnings():
         # whoever stops a sweep knows that trials are cancelled, and one that just ended may not be taken up any more
-        warnings.filterwarnings("ignore", "[0-9]+ tasks (which were still being processed|have been successfully executed)", UserWarning)
+        warnings.filterwarnings("ignore", "[0-9]+ tasks (which were still being|have been successfully)", UserWarning)
         try:
             yield from parallel(joblib.delayed(_numbered)(trial, code_digest()) for trial in trials)
         except joblib.externals.loky.process_executor.TerminatedWorkerError:
