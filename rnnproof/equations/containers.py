@@ -1,0 +1,500 @@
+"""Where the mathematics of a document stands: Markdown, TeX, reStructuredText, HTML, notebooks, docstrings and comments.
+
+What does not count (code, comments, markup) is blanked out with spaces of the same length. Then one scan with every delimiter
+finds the formulas. Notebooks and files named by \\input become one page of several parts.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from rnnproof.equations.macros import Macros
+from rnnproof.equations.page import Excerpt, Page, Part, blank, spaces
+from rnnproof.errors import EquationError, UsageError
+
+MAX_TEXT = 1_000_000
+MAX_FILES = 100
+
+ENVIRONMENTS = (
+    *("eqnarray", "align", "aligned", "alignat", "alignedat", "flalign", "gather", "gathered", "IEEEeqnarray", "dmath"),
+    *("equation", "displaymath", "split", "multline", "cases", "dcases", "array"),
+)
+SPLITTING = rf"(?:{'|'.join(ENVIRONMENTS)})\*?"
+
+_SUFFIXES = {
+    **dict.fromkeys((".tex", ".ltx", ".sty", ".latex"), "tex"),
+    **dict.fromkeys((".py", ".pyi"), "python"),
+    ".jl": "julia",
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+}
+
+# reading files
+
+
+def opened(path: str | Path) -> Page:
+    """The page of a file; a notebook's Markdown cells and the files that \\input names are its parts.
+
+    Raises UsageError where a file cannot be read, EquationError where it is no text, or too long.
+    """
+    path = Path(path)
+    text = _text(path)
+    if path.suffix == ".ipynb":
+        return _notebook(path, text)
+    if path.suffix in (".tex", ".ltx", ".latex"):
+        pieces: list[tuple[str, int, str]] = []
+        _with_inputs(path, path.parent, text, path.name, pieces, [path.resolve()])
+        return _page(path.name, pieces)
+    return Page(path.name, text)
+
+
+def _text(path: Path) -> str:
+    most = 4 * MAX_TEXT  # no character takes more than four bytes
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)  # not what the file says it holds: a device has no end
+        if len(data) > most:
+            raise EquationError(f"{path}: over {most} bytes, at most {MAX_TEXT} characters are read; cut the document")
+        return io.StringIO(data.decode("utf-8-sig"), newline=None).read()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); give the path of a document") from None
+    except UnicodeDecodeError as error:
+        raise EquationError(f"{path}: is not UTF-8 (byte {error.start}); save the document as UTF-8") from None
+
+
+def _page(name: str, pieces: Sequence[tuple[str, int, str]]) -> Page:
+    """One page of (name, first line, text) pieces."""
+    parts, start = [], 0
+    for label, first, text in pieces:
+        parts.append(Part(start, label, first))
+        start += len(text)
+    return Page(name, "".join(text for _, _, text in pieces), tuple(parts))
+
+
+def _notebook(path: Path, text: str) -> Page:
+    try:
+        notebook = json.loads(text)
+        sheets = notebook.get("worksheets", [notebook])
+        cells = [cell for sheet in sheets for cell in sheet["cells"]]
+        pieces = []
+        for number, cell in enumerate(cells, 1):
+            if cell["cell_type"] == "markdown":
+                source = cell["source"]
+                pieces.append((f"{path.name}[cell {number}]", 1, ("".join(source)) + "\n\n"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise EquationError(f"{path}: is no Jupyter notebook (JSON with cells); save it again from Jupyter") from None
+    return _page(path.name, pieces)
+
+
+_INPUT = re.compile(r"\\(?:input|include|subfile|subimport\s*\{[^{}]*\})\s*\{(?P<name>[^{}\n]+)\}")
+
+
+def _with_inputs(
+    path: Path, root: Path, text: str, label: str, pieces: list[tuple[str, int, str]], above: list[Path]
+) -> None:
+    """The text's pieces with those of the files that it names; one that is not there stays a macro, which `unread` tells."""
+    start = 0
+    for match in _INPUT.finditer(_TEX_COMMENT.sub(blank, _TEX_CODE.sub(blank, text))):
+        found = next((p for base in (path.parent, root) if (p := _tex_file(base, match["name"].strip()))), None)
+        if found is None or found.resolve() in above or len(pieces) > 2 * MAX_FILES:
+            continue
+        pieces.append((label, text.count("\n", 0, start) + 1, text[start : match.start()]))
+        _with_inputs(found, root, _text(found), found.name, pieces, [*above, found.resolve()])
+        start = match.end()
+    pieces.append((label, text.count("\n", 0, start) + 1, text[start:]))
+
+
+def _tex_file(folder: Path, name: str) -> Path | None:
+    for candidate in (folder / f"{name}.tex", folder / name):
+        if candidate.suffix in (".tex", ".sty", ".ltx", ".def") and candidate.is_file():
+            return candidate
+    return None
+
+
+# regions
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A title; of two, the one with the smaller level divides more."""
+
+    place: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Mathematics between delimiters, the delimiters left out."""
+
+    excerpt: Excerpt
+    display: bool
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page taken apart: its formulas and headings in order, its prose, and (place, what) for containers that are not read."""
+
+    page: Page
+    formulas: tuple[Formula, ...]
+    headings: tuple[Heading, ...]
+    prose: str
+    unread: tuple[tuple[int, str], ...]
+
+
+def taken_apart(page: Page, macros: Macros | None = None) -> Document:
+    """The page's formulas, their macros expanded, and what stands around them. Raises EquationError."""
+    if len(page.text) > MAX_TEXT:
+        raise EquationError(f"{page.name}: {len(page.text)} characters, at most {MAX_TEXT} are read; cut the document")
+    kind = kind_of(page)
+    regions, headings = _REGIONS[kind](page)
+    known = (macros or Macros()).and_those_of(page, regions)
+    formulas: list[Formula] = []
+    unread: list[tuple[int, str]] = []
+    for region in regions:
+        scan = _Scan(page, known.expanded(page, known.without_definitions(region)), kind)
+        formulas += scan.formulas()
+        headings += scan.headings()
+        unread += scan.unread()
+    formulas.sort(key=lambda formula: formula.excerpt.place(0))
+    headings.sort(key=lambda heading: heading.place)
+    prose = list(spaces(page.text))
+    for region in regions:
+        if isinstance(region.places, range):
+            prose[region.places.start : region.places.stop] = region.text
+    return Document(page, tuple(formulas), tuple(headings), "".join(prose), tuple(sorted(unread)))
+
+
+def kind_of(page: Page) -> str:
+    """What the page is written in: "tex", "python", "julia", "html" or "markdown"."""
+    suffix = Path(page.name).suffix.lower()
+    return _SUFFIXES.get(suffix, "tex" if r"\documentclass" in page.text else "markdown")
+
+
+_TEX_CODE = re.compile(
+    r"\\begin\{(verbatim|lstlisting|minted|comment)\*?\}.*?(?:\\end\{\1\*?\}|\Z)"
+    r"|\\iffalse(?![A-Za-z]).*?\\fi(?![A-Za-z])|\\verb\*?([^\w\s])[^\n]{0,200}?\2",
+    re.S,
+)
+_TEX_COMMENT = re.compile(r"(?<!\\)(?:\\\\)*%[^\n]*")
+_TEX_HEADING = re.compile(
+    r"\\(?P<macro>part|chapter|section|subsection|subsubsection|paragraph|subparagraph|frametitle)\*?\s*(?:\[[^][]*\])?"
+    r"\s*\{(?P<title>(?:[^{}]|\{[^{}]*\})*)\}"
+)
+_TEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection", "frametitle", "paragraph", "subparagraph")
+
+Regions = tuple[list[Excerpt], list[Heading]]
+
+
+def _tex(page: Page) -> Regions:
+    text = _TEX_CODE.sub(blank, page.text)
+    return [Excerpt.of(_TEX_COMMENT.sub(_blank_comment, text), 0)], []
+
+
+def _blank_comment(match: re.Match[str]) -> str:
+    sign = match[0].index("%")  # an even number of backslashes before it are line breaks
+    return match[0][:sign] + " " * (len(match[0]) - sign)
+
+
+def _markdown(page: Page) -> Regions:
+    starts = [part.start for part in page.parts] or [0]
+    bounds = zip(starts, [*starts[1:], len(page.text)], strict=True)
+    return [Excerpt.of(_without_code(page.text[start:stop], False), start) for start, stop in bounds], []
+
+
+def _html(page: Page) -> Regions:
+    text = re.sub(r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)", blank, page.text)
+    text = _HTML_CODE.sub(lambda match: match[0] if _MATH_SCRIPT.match(match[0]) else spaces(match[0]), text)
+    return [Excerpt.of(text, 0)], []
+
+
+_HTML_CODE = re.compile(r"<(script|style|pre|code|textarea)\b(?:[^<]|<(?!/\1\s*>))*</\1\s*>", re.I)
+_MATH_SCRIPT = re.compile(r"<script\b[^>]*?type=[\"']math/tex", re.I)
+
+_PYTHON = re.compile(
+    r"(?P<comment>\#[^\n]*)|(?P<raw>[rR])?[bBuUfF]?(?P<quote>\"\"\"|''')(?P<body>.*?)(?P=quote)"
+    r"|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'",
+    re.S,
+)
+_JULIA = re.compile(
+    r"(?P<comment>\#(?!=)[^\n]*)|\#=(?P<block>.*?)=\#|(?P<raw>raw|md|L)?(?P<quote>\"\"\")(?P<body>.*?)(?P=quote)"
+    r"|\"(?:[^\"\\]|\\.)*\"",
+    re.S,
+)
+_ESCAPED_ONCE = re.compile(r"(?<!\\)(?:\\\\)*\\[A-Za-z]{2,}")
+_ESCAPED_TWICE = re.compile(r"(?<!\\)(?:\\\\)+[A-Za-z]{2,}")
+_PYTHON_NAME = re.compile(r"^(?P<indent>[ \t]*)(?P<keyword>class|def|async[ ]+def)[ ]+(?P<name>\w+)", re.M)
+_JULIA_NAME = re.compile(r"(?:struct|function)?[ \t]*(?P<name>[A-Z]\w*)\b")
+
+
+def _python(page: Page) -> Regions:
+    names = list(_PYTHON_NAME.finditer(page.text))
+    headings = [Heading(m.start(), 1 + len(m["indent"].expandtabs(4)) // 4, m["name"]) for m in names]
+    return _of_code(page, _PYTHON), headings
+
+
+def _julia(page: Page) -> Regions:
+    headings = []
+    for match in _JULIA.finditer(page.text):
+        if match["body"] is not None:
+            name = _JULIA_NAME.search(match["body"].strip().split("\n")[0])
+            name = name or _JULIA_NAME.match(page.text[match.end() : match.end() + 200].lstrip())
+            headings.append(Heading(match.start(), 1, name["name"] if name else ""))
+    return _of_code(page, _JULIA), headings
+
+
+def _of_code(page: Page, grammar: re.Pattern[str]) -> list[Excerpt]:
+    """The docstrings, each a region, and the comments, each run of lines a region."""
+    regions: list[Excerpt] = []
+    comments: list[tuple[int, int]] = []
+    for match in grammar.finditer(page.text):
+        if match["comment"]:
+            adjacent = comments and not page.text[comments[-1][1] : match.start()].strip() and (
+                page.text.count("\n", comments[-1][1], match.start()) <= 1
+            )
+            start = comments.pop()[0] if adjacent else match.start()
+            comments.append((start, match.end()))
+            continue
+        name = "body" if match["quote"] else "block"
+        body = match.groupdict().get(name)
+        if body is not None:
+            raw = match.groupdict().get("raw") is not None or name == "block"
+            regions.append(Excerpt.of(_without_code(body if raw else _unescaped(body), grammar is _JULIA), match.start(name)))
+    for start, stop in comments:
+        text = re.sub(r"^[ \t]*\#+:?", blank, page.text[start:stop], flags=re.M)
+        regions.append(Excerpt.of(_without_code(text, grammar is _JULIA), start))
+    return sorted(regions, key=lambda region: region.place(0))
+
+
+def _unescaped(body: str) -> str:
+    """A string's text with doubled backslashes made single, where no macro is written with a single one."""
+    if not _ESCAPED_TWICE.search(body) or _ESCAPED_ONCE.search(body):
+        return body
+    return re.sub(r"(?:\\\\)+", lambda match: " " * (len(match[0]) // 2) + "\\" * (len(match[0]) // 2), body)
+
+
+_REGIONS = {"tex": _tex, "markdown": _markdown, "html": _html, "python": _python, "julia": _julia}
+
+_FENCE = re.compile(r"[ \t]*(?:[-*+][ ]+)?(`{3,}|~{3,})[ \t]*([^\n`]*)$")
+_QUOTED = re.compile(r"^[ ]{0,3}(?:>[ ]?)+", re.M)
+
+
+def _without_code(text: str, spans_are_math: bool) -> str:
+    """Markdown with its comments, code fences and code spans blanked; a math fence becomes a display. Linear in the text."""
+    comments = re.sub(r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)", blank, text)
+    comments = _QUOTED.sub(blank, comments)
+    lines, fence, display = [], "", False
+    for line in comments.split("\n"):
+        found = _FENCE.match(line)
+        if fence and not (found and found[1].startswith(fence) and not found[2].strip()):
+            lines.append(line if display else " " * len(line))
+        elif found:
+            display = found[2].strip() in ("math", "{math}") if not fence else display
+            fence = "" if fence else found[1]
+            lines.append(("$$" if display else "").ljust(len(line)))
+        else:
+            lines.append(line)
+    paragraphs = re.split(r"(\n[ \t]*\n)", "\n".join(lines))
+    return "".join(_without_spans(paragraph, spans_are_math) for paragraph in paragraphs)
+
+
+def _without_spans(paragraph: str, math: bool) -> str:
+    """A paragraph without what stands between two runs of as many backticks, unless it is mathematics."""
+    runs = list(re.finditer(r"(?<![\\`])`+", paragraph))
+    closing: list[int | None] = [None] * len(runs)
+    latest: dict[int, int] = {}
+    for place in range(len(runs) - 1, -1, -1):
+        size = len(runs[place][0])
+        closing[place], latest[size] = latest.get(size), place
+    pieces, start, place = [], 0, 0
+    while place < len(runs):
+        stop = closing[place]
+        if stop is not None:
+            begin, end = runs[place].start(), runs[stop].end()
+            before, behind = paragraph[max(0, begin - 6) : begin], paragraph[end : end + 1]
+            role = before.endswith(":math:") or (before.endswith("$") and behind == "$")
+            if not role and not (math and len(runs[place][0]) == 2):
+                pieces += [paragraph[start:begin], spaces(paragraph[begin:end])]
+                start = end
+            place = stop
+        place += 1
+    return "".join((*pieces, paragraph[start:]))
+
+
+# the scan
+
+_URL = r"(?:[^\s\"'<>()]|\((?:[^\s\"'<>()]|\((?:[^\s\"'<>()]|\([^\s\"'<>()]*\))*\))*\))+"
+_IMAGE = (
+    r"(?:latex\.codecogs\.com/[a-z.]*|www\.zhihu\.com/equation|render\.githubusercontent\.com/render/math|math\.now\.sh"
+    r"|chart\.(?:apis\.google|googleapis)\.com/chart)\?"
+)
+_MATH = re.compile(
+    r"(?P<escaped>\\\$|\\\\(?![(\[]))"
+    r"|(?:https?:)?//" + _IMAGE + r"(?P<url>" + _URL + r")"
+    r"|<img\b[^>]*?\bsrc=\"(?:https?:)?//" + _IMAGE + r"(?P<image>[^\"]*)\""
+    r"|<script\b[^>]*?type=[\"']math/tex(?P<mode>[^>]*)>(?P<script>.*?)</script>"
+    r"|<annotation\b[^>]*?encoding=\"application/x-tex\"[^>]*>(?P<annotation>[^<]*)</annotation>"
+    r"|<math\b[^>]*>(?P<wiki>[^<]*)</math>"
+    r"|\$`(?P<tick>[^`]+)`\$"
+    r"|:math:`(?P<role>[^`]+)`"
+    r"|``(?P<julia>[^`]+)``"
+    r"|[\\@]f\$(?P<doxygen>.*?)[\\@]f\$|[\\@]f\[(?P<doxygens>.*?)[\\@]f\]"
+    r"|latexmath:\[(?P<ascii>[^\]\n]*(?:\][^\]\n]+)*)\]"
+    r"|\$\$(?P<dollars>.*?)(?<!\\)\$\$"
+    r"|\\\\\[(?P<twice>.*?)\\\\\]|\\\\\((?P<twiceinline>.*?)\\\\\)"
+    r"|\\\[(?P<brackets>.*?)\\\]"
+    r"|\\\((?P<parentheses>.*?)\\\)"
+    rf"|(?P<bare>\\begin\{{(?P<name>{SPLITTING})\}}.*?\\end\{{(?P=name)\}})"
+    rf"|(?P<unclosed>\$\$|\\\\?\[|\\\\?\(|\\begin\{{{SPLITTING}\}})"
+    r"|\$(?P<inline>(?:[^$\\\n]|\\.|\n(?![ \t]*\n))+)\$",
+    re.M | re.S,
+)
+_DISPLAYED = ("dollars", "brackets", "twice", "bare", "doxygens")
+_SPANS = ("parentheses", "twiceinline", "inline", "tick", "role", "julia", "doxygen", "ascii", "wiki")
+_DIRECTIVE = re.compile(r"^(?P<indent>[ \t]*)\.\.[ ]+math::(?P<first>[^\n]*)\n?", re.M)
+_OPTION = re.compile(r"[ \t]*:[\w-]+:[^\n]*$")
+_ATX = re.compile(r"^[ ]{0,3}(?P<signs>\#{1,6})[ \t]+(?P<title>[^\n]+?)[ \t#]*$", re.M)
+_UNDERLINED = re.compile(r"^(?P<title>[^\s\n][^\n]*)\n(?P<sign>[=\-~^\"*+])(?P=sign){2,}[ \t]*$", re.M)
+_BOLD = re.compile(r"^[ ]{0,3}(?:\d+[.)][ ]+)?(?:\*\*|__)(?P<title>[^*_\n]+)(?:\*\*|__)[ \t:：]*$", re.M)
+_HTML_HEADING = re.compile(r"<h(?P<level>[1-6])\b[^>]*>(?P<title>(?:[^<]|<(?!/h[1-6]))*)</h[1-6]>", re.I)
+_NOT_READ = (
+    (re.compile(r"<math\b[^>]*>\s*<"), "MathML without its TeX is not read"),
+    (re.compile(r"\\(?:input|include|subfile)\s*\{[^{}\n]+\}"), "the file that is named here is not there, and not read"),
+    (re.compile(r"stem:\[[^\]\n]*\]"), "AsciiMath is not read"),
+)
+_PICTURE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\.(?:png|jpe?g|gif|svg|webp)[^)\n]*\)|<img\b[^>]*>|\\includegraphics\b", re.I)
+
+
+class _Scan:
+    """One region: its formulas, headings, and what is seen and not read."""
+
+    def __init__(self, page: Page, region: Excerpt, kind: str) -> None:
+        self.page, self.region, self.kind = page, region, kind
+
+    def formulas(self) -> Iterator[Formula]:
+        text = self.region.text
+        if self.kind != "tex":
+            for start, stop, formula in list(self.directives()):
+                text = text[:start] + spaces(text[start:stop]) + text[stop:]
+                yield formula
+        at = 0
+        while match := _MATH.search(text, at):
+            at = match.end()
+            if match["escaped"]:
+                continue
+            if match[0].startswith(r"\\") and (self.kind == "tex" or match["unclosed"]):
+                at = match.start() + 2  # a line break
+                continue
+            if match["unclosed"]:
+                if self.kind in ("python", "julia"):
+                    return  # a region of code need not be mathematics
+                self.page.fault(self.region.place(match.start()), f"{match['unclosed']} is never closed; close it")
+            if match["julia"] is not None and self.kind != "julia":
+                continue
+            yield from self.found(match)
+
+    def found(self, match: re.Match[str]) -> Iterator[Formula]:
+        for kind in ("url", "image"):
+            if match[kind] is not None:
+                yield Formula(_decoded(self.region, match.start(kind), match[kind]), self.alone(match))
+                return
+        for kind in (*_DISPLAYED, *_SPANS, "script", "annotation"):
+            if match[kind] is None:
+                continue
+            display = kind in _DISPLAYED or (kind == "script" and "display" in match["mode"])
+            display = display or (kind in ("annotation", "wiki") and r"\displaystyle" in match[kind])
+            excerpt = self.region[match.start(kind) : match.end(kind)]
+            if kind == "inline" and excerpt.text.startswith("latex "):  # WordPress
+                excerpt = excerpt[6:]
+            if self.kind == "html" or kind in ("script", "annotation", "wiki"):
+                excerpt = excerpt.substitute(_MARKUP, _plain)
+            yield Formula(excerpt, display)
+
+    def alone(self, match: re.Match[str]) -> bool:
+        """Whether an image has a line of its own."""
+        text = self.region.text
+        start, stop = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
+        before, behind = text[start : match.start()], text[match.end() : stop if stop >= 0 else len(text)]
+        words = re.sub(r"!\[[^\]]*\]|<[^<>]*>?|[^<>]*>|https?:|src=|\W", "", f"{before} {behind}")
+        return not re.search(r"[^\W_]{3}", words)
+
+    def directives(self) -> Iterator[tuple[int, int, Formula]]:
+        """The math directives of reStructuredText: what is indented deeper; an empty line ends an equation."""
+        text = self.region.text
+        for match in _DIRECTIVE.finditer(text):
+            indent = len(match["indent"].expandtabs())
+            end, options = match.end(), True
+            pieces = [self.region[match.start("first") : match.end("first")]]
+            while end < len(text):
+                stop = text.find("\n", end)
+                stop = len(text) if stop < 0 else stop + 1
+                line = text[end:stop]
+                if line.strip() and len(line) - len(line.lstrip()) <= indent:
+                    break
+                if options and _OPTION.match(line.rstrip("\n")):
+                    line = spaces(line)
+                elif line.strip():
+                    options = False
+                written = line if line.strip() else "\f" * len(line)
+                pieces.append(Excerpt(written, self.region.places[end:stop]))
+                end = stop
+            places = [place for piece in pieces for place in piece.places]
+            yield match.start(), end, Formula(Excerpt("".join(piece.text for piece in pieces), places), True)
+
+    def headings(self) -> Iterator[Heading]:
+        text = self.region.text
+        if self.kind == "tex":
+            for match in _TEX_HEADING.finditer(text):
+                yield Heading(self.region.place(match.start()), 1 + _TEX_LEVELS.index(match["macro"]), _title(match["title"]))
+            return
+        for match in _HTML_HEADING.finditer(text):
+            yield Heading(self.region.place(match.start()), int(match["level"]), _title(re.sub(r"<[^>]*>", "", match["title"])))
+        if self.kind == "html":
+            return
+        for match in _ATX.finditer(text):
+            yield Heading(self.region.place(match.start()), len(match["signs"]), _title(match["title"]))
+        for match in _UNDERLINED.finditer(text):
+            yield Heading(self.region.place(match.start()), 1 + "=-~^\"*+".index(match["sign"]), _title(match["title"]))
+        for match in _BOLD.finditer(text):
+            yield Heading(self.region.place(match.start()), 9, _title(match["title"]))
+
+    def unread(self) -> Iterator[tuple[int, str]]:
+        for pattern, what in _NOT_READ:
+            for match in pattern.finditer(self.region.text):
+                yield self.region.place(match.start()), what
+
+
+def pictures(document: Document) -> int:
+    """How many pictures the prose shows."""
+    return sum(1 for _ in _PICTURE.finditer(document.prose))
+
+
+def _title(text: str) -> str:
+    return " ".join(re.sub(r"\$[^$]*\$|\\[A-Za-z]+|[{}*_`]|\[([^\]]*)\]\([^)]*\)", lambda m: m[1] or " ", text).split())
+
+
+_MARKUP = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+);|</?(?:br|span|p|div|wbr|font|nobr)\b[^<>]*>|\A%[^\n]*<!\[CDATA\[|%?\]\]>")
+
+
+def _plain(match: re.Match[str]) -> str:
+    """An entity's character, a tag's nothing."""
+    text = html.unescape(match[0]) if match[0].startswith("&") else ""
+    return " " if text in ("\xa0", "") else text
+
+
+def _decoded(region: Excerpt, start: int, url: str) -> Excerpt:
+    """The formula that an image's address holds."""
+    query = url
+    for name in ("tex=", "math=", "chl=", "from="):
+        if (found := re.search(rf"(?:^|[?&]){name}", url)) is not None:
+            start, query = start + found.end(), re.split(r"&(?=[a-z]+=)", url[found.end() :])[0]
+            break
+    excerpt = Excerpt(query, region.places[start : start + len(query)])
+    excerpt = excerpt.substitute(re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+"), lambda match: unquote(match[0]) if match[0] != "+" else " ")
+    return excerpt.substitute(_MARKUP, _plain).substitute(re.compile(r"\\(?:inline|dpi\{\d+\}|bg_\w+|fn_\w+|large|small)\b"), lambda _: " ")
