@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Script:
-    """One sub- or superscript: its content as names and signs, cut at its commas, and as LaTeX."""
+    """One sub- or superscript: its content as names and signs, cut at its commas, and as LaTeX.
+
+    `place` is _ or ^, ' for primes, ( for an argument such as (t-1), and nothing where a mark such as h_{prev} is a step.
+    """
 
     place: str
     parts: tuple[tuple[str, ...], ...]
@@ -16,7 +19,7 @@ class Script:
 
     @property
     def printed(self) -> str:
-        if self.place == "'":
+        if self.place in ("'", "(", ""):  # a prime, an argument, a mark: `tex` is all of it
             return self.tex
         return f"{self.place}{self.tex}" if len(self.tex) == 1 else f"{self.place}{{{self.tex}}}"
 

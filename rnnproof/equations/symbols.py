@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from rnnproof.equations import activations
 from rnnproof.equations.subscripts import Script
 from rnnproof.equations.syntax_tree import Node, Symbol
 
@@ -55,6 +56,12 @@ def identify(symbol: Symbol, letters: Iterable[str]) -> tuple[Key, int | None]:
             else:
                 (below if script.place == "_" else above).append(_label(part))
     return Key(symbol.base, tuple(filter(None, below)), tuple(filter(None, above)), tuple(index)), shift
+
+
+def is_named_function(symbol: Symbol) -> bool:
+    """Whether a symbol is the name of a known elementwise function."""
+    known = symbol.word or symbol.base in ("sigma", "tanh", "exp")
+    return known and not symbol.scripts and activations.find(symbol.base) is not None
 
 
 def symbols(node: Any) -> Iterator[Symbol]:

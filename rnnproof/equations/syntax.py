@@ -16,16 +16,19 @@ from rnnproof.equations import activations
 from rnnproof.equations.source import clean
 from rnnproof.equations.subscripts import Script, is_power, joined, nested, transposition
 from rnnproof.equations.syntax_tree import (
+    AnySize,
     Column,
     Declaration,
     Fault,
     Group,
+    IndexSum,
     Mapping,
     Node,
     Number,
     Product,
     Quotient,
     Relation,
+    Scripted,
     Sum,
     Symbol,
     Transposed,
@@ -100,8 +103,8 @@ class _Builder(lark.Transformer[Any, Any]):
     """Lark's tree -> ours, bottom-up; one method for each rule of the grammar."""
 
     def equation(self, parts: list[Any]) -> Node:
-        left, _, right = parts
-        return Relation(left.at, left, right)
+        left, *middle, right = parts[::2]
+        return Relation(left.at, left, right, tuple(middle))
 
     def declaration(self, parts: list[Any]) -> Node:
         symbols = tuple(part for part in parts if isinstance(part, Node))
@@ -111,10 +114,27 @@ class _Builder(lark.Transformer[Any, Any]):
     def extent(self, parts: list[Any]) -> tuple[Node, ...]:
         return tuple(part for part in parts if isinstance(part, Node))
 
+    def one_extent(self, parts: list[Any]) -> tuple[Node, ...]:
+        return (parts[0],)
+
     def size(self, parts: list[Any]) -> Node:
+        first = parts[0]
+        if len(parts) == 1 and isinstance(first, Node):
+            return first
+        return AnySize(first.at if isinstance(first, Node) else first.start_pos)
+
+    def atom(self, parts: list[Any]) -> Node:
         if parts[0].type == "NUMBER":
             return Number(parts[0].start_pos, str(parts[0]))
         return replace(self.letter(parts[:1]), scripts=tuple(parts[1:]))
+
+    def index_sum(self, parts: list[Any]) -> Node:
+        sign, *scripts, body = parts
+        below = [script for script in scripts if script.place == "_"]
+        letters = [part for script in below for part in script.parts]
+        if len(below) != len(scripts) or len(letters) != 1 or len(letters[0]) != 1 or len(letters[0][0]) != 1:
+            raise Fault(sign.start_pos, "a sum runs over the entries that one letter counts, as \\sum_j W_{ij} x_j")
+        return IndexSum(sign.start_pos, letters[0][0], body)
 
     def body(self, parts: list[Any]) -> Node:
         named = len(parts) == 3
@@ -151,13 +171,18 @@ class _Builder(lark.Transformer[Any, Any]):
         return _product("dot", factors)
 
     def run(self, parts: list[Any]) -> Any:
-        for place, part in enumerate(parts):
-            if isinstance(part, Group) and part.bracket == "(" and (word := _letters(parts[:place])):
-                first = parts[place - len(word)]
-                raise Fault(first.at, rf"{word} is read as a product of letters; write \operatorname{{{word}}}")
-            if isinstance(part, Group) and part.bracket == "[" and isinstance(part.inner, Number) and place:
+        factors: list[Any] = []
+        for part in parts:
+            if isinstance(part, Group | Column) and part.bracket == "(" and (count := _spelling(factors, part)):
+                letters = factors[-count:]
+                word = "".join(letter.tex for letter in letters)
+                known = activations.find(word)
+                base = known.aliases[0] if known and known.name == "sigmoid" else word
+                factors[-count:] = [Symbol(letters[0].at, base, word, letters[-1].scripts, word=True)]
+            if isinstance(part, Group) and part.bracket == "[" and isinstance(part.inner, Number) and factors:
                 raise Fault(part.at, "an entry of a vector is not understood; write the equation with whole vectors")
-        return _product("", parts)
+            factors.append(part)
+        return _product("", factors)
 
     def factor(self, parts: list[Any]) -> Node:
         nucleus, scripts = parts[0], list(parts[1:])
@@ -179,7 +204,7 @@ class _Builder(lark.Transformer[Any, Any]):
                 message = r"looks like a power, and a superscript is a name; write powers as products, e^{...} as \exp(...)"
                 raise Fault(nucleus.at, f"{nucleus.printed} {message}")
         elif kept and not (isinstance(nucleus, Number) and nucleus.text in "01"):
-            raise Fault(nucleus.at, r"only a symbol carries scripts; write powers as products, and \odot between vectors")
+            nucleus = Scripted(nucleus.at, nucleus, tuple(kept))
         return Transposed(nucleus.at, nucleus) if transposed else nucleus
 
     def number(self, parts: list[Any]) -> Node:
@@ -288,16 +313,38 @@ def _product(sign: str, factors: list[Any]) -> Any:
     return Product(factors[0].at, sign, tuple(factors)) if len(factors) > 1 else factors[0]
 
 
-def _letters(factors: list[Any]) -> str:
-    """The longest known function's name that the last factors spell, letter by letter without a space; else nothing."""
-    word, at = "", 0
-    letters = ""
+_WORDS = frozenset(("max", "min", "log", "softmax", "Softmax"))
+
+
+def _spelling(factors: list[Any], argument: Any) -> int:
+    """How many of the last factors spell a function's name, letter by letter without a space, before its argument.
+
+    A name is a known one, or three letters and more before anything but a step such as (t-1).
+    """
+    count = 0
     for factor in reversed(factors):
-        if not isinstance(factor, Symbol) or factor.scripts or len(factor.tex) > 1 or (word and factor.at != at - 1):
+        scripted = isinstance(factor, Symbol) and factor.scripts and count
+        if not isinstance(factor, Symbol) or scripted or not re.fullmatch("[A-Za-z]", factor.tex):
             break
-        word, at = factor.tex + word, factor.at
-        letters = word if len(word) > 1 and activations.find(word) else letters
-    return letters
+        if count and factor.at != factors[-count].at - 1:
+            break
+        count += 1
+    for length in range(count, 1, -1):
+        word = "".join(letter.tex for letter in factors[-length:])
+        if activations.find(word) or word in _WORDS:
+            return length
+    return count if count > 2 and not is_step(argument) else 0
+
+
+def is_step(node: Any) -> bool:
+    """Whether a bracket holds a step: a letter alone, or a letter plus or minus a digit."""
+    inner = node.inner if isinstance(node, Group) else None
+    if isinstance(inner, Symbol):
+        return not inner.scripts and not inner.word
+    if isinstance(inner, Sum) and len(inner.terms) == 2:
+        (sign, letter), (_, number) = inner.terms
+        return sign == 1 and isinstance(letter, Symbol) and not letter.scripts and isinstance(number, Number)
+    return False
 
 
 def _accent(mark: Any) -> str:

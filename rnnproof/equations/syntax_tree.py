@@ -95,9 +95,33 @@ class Transposed(Node):
 
 
 @dataclass(frozen=True)
+class Scripted(Node):
+    """A bracket with a script: the entry j of what stands inside."""
+
+    inner: Node
+    scripts: tuple[Script, ...]
+
+
+@dataclass(frozen=True)
+class IndexSum(Node):
+    """A sum over the entries that `letter` counts."""
+
+    letter: str
+    body: Node
+
+
+@dataclass(frozen=True)
 class Relation(Node):
+    """`left = right`; `middle` are the members of a chain between them."""
+
     left: Node
     right: Node
+    middle: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
+class AnySize(Node):
+    """A size that is no single symbol, such as 2h."""
 
 
 @dataclass(frozen=True)

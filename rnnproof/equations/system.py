@@ -137,13 +137,8 @@ def _keys(definition: Definition, letters: set[str]) -> Iterator[Key]:
 def _reads(definition: Definition, letters: set[str]) -> Iterator[Key]:
     argument = symbols.identify(definition.argument, letters) if definition.argument else None
     for symbol in symbols.symbols(definition.right):
-        if not _is_named_function(symbol) and symbol.printed != "I" and symbols.identify(symbol, letters) != argument:
+        if not symbols.is_named_function(symbol) and symbol.printed != "I" and symbols.identify(symbol, letters) != argument:
             yield symbols.identify(symbol, letters)[0]
-
-
-def _is_named_function(symbol: Symbol) -> bool:
-    known = symbol.word or symbol.base in ("sigma", "tanh", "exp")
-    return known and not symbol.scripts and activations.find(symbol.base) is not None
 
 
 class Resolver:
@@ -173,7 +168,7 @@ class Resolver:
                 single = isinstance(right, Group) and isinstance(right.inner, Symbol)
                 likely = left.base in OPEN_NAMES or (left.base in ("sigma", "tanh") and bool(left.scripts))
                 self._called[key] = self._called.get(key, True) and (single or likely)
-                self._bare_sigma &= not _is_named_function(left)
+                self._bare_sigma &= not symbols.is_named_function(left)
                 skip.add(id(left))
         if isinstance(node, Symbol):
             self._plain.add(symbols.identify(node, self.letters)[0])
@@ -220,7 +215,7 @@ class Resolver:
         """The resolved tree: references, identities and calls instead of symbols, groups dissolved."""
         local = local or {}
         if isinstance(node, Symbol):
-            if _is_named_function(node) and not (node.base == "sigma" and self._bare_sigma):
+            if symbols.is_named_function(node) and not (node.base == "sigma" and self._bare_sigma):
                 raise Fault(node.at, f"{node.printed} needs its argument; write {node.printed}(...)")
             if node.base == "I" and not node.scripts and symbols.identify(node, self.letters)[0] not in self._defined:
                 return Eye(node.at)
@@ -264,7 +259,7 @@ class Resolver:
             return None
         if factor.base in ("tanh", "sigma", "exp") and any(s.place == "^" and s.tex.isdigit() for s in factor.scripts):
             raise Fault(factor.at, f"{factor.printed} is a power of a function; name its value and multiply with \\odot")
-        if _is_named_function(factor):
+        if symbols.is_named_function(factor):
             return None if factor.base == "sigma" and self._bare_sigma else activations.find(factor.base)
         if not _parenthesised(following[0]):
             return None
