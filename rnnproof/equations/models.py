@@ -1,0 +1,228 @@
+"""Which of a document's definitions make one model: several are told apart where a symbol is defined again, and otherwise.
+
+A definition that says the same as one before (after renaming, or after putting in what is defined in between) is no second one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnnproof.equations import symbols
+from rnnproof.equations.containers import Heading
+from rnnproof.equations.symbols import Key
+from rnnproof.equations.syntax_tree import Column, Fault, Group, Node, Number, Product, Quotient, Sum, Symbol, Transposed
+from rnnproof.equations.system import Definition
+
+_SAME_DISPLAY = 99
+_NO_HEADING = 50
+
+
+@dataclass
+class Model:
+    """Definitions that belong together, each symbol once; `title` is the heading above them, `notes` what was assumed."""
+
+    definitions: list[Definition]
+    title: str = ""
+    inherited: list[Definition] = field(default_factory=list)
+    repeated: list[tuple[Definition, Definition, str]] = field(default_factory=list)
+
+
+def split(definitions: Sequence[Definition], headings: Sequence[Heading], letters: Iterable[str]) -> list[Model]:
+    """The models of a document, in order. Raises Fault for two updates of one symbol in one display."""
+    letters = frozenset(letters)
+    runs: list[list[Definition]] = [[]]
+    for definition in definitions:
+        current = runs[-1]
+        place = _conflict(current, definition, letters)
+        if place is None:
+            current.append(definition)
+            continue
+        cut = _boundary([*current, definition], place, headings, letters)
+        if cut is None:
+            fault = Fault(
+                definition.target.at, f"two updates of {definition.target.printed}; keep one of them or rename the other"
+            )
+            fault.source = definition
+            raise fault
+        runs[-1:] = [current[:cut], [*current[cut:], definition]]
+    models = [_model(run, headings, letters) for run in runs if run]
+    for number, model in enumerate(models):
+        model.inherited = _inherited(model, models[:number], letters)
+    return models
+
+
+def key_of(definition: Definition, letters: frozenset[str]) -> Key:
+    return symbols.identify(definition.target, letters)[0]
+
+
+def _conflict(run: Sequence[Definition], new: Definition, letters: frozenset[str]) -> int | None:
+    """The place of the last definition in a run that says something else of the same symbol."""
+    key = key_of(new, letters)
+    for place in range(len(run) - 1, -1, -1):
+        if key_of(run[place], letters) == key:
+            return None if same(run[place], new, run, letters) else place
+    return None
+
+
+def same(first: Definition, second: Definition, known: Sequence[Definition], letters: frozenset[str]) -> str:
+    """How two definitions of a symbol are the same ("the same equation", ...), or nothing where they are not."""
+    one, other = (_canonical(d.right, letters) for d in (first, second))
+    if _ordered(one) == _ordered(other):
+        return "the same equation"
+    bodies = {
+        symbols.identify(d.target, letters): _canonical(d.right, letters)
+        for d in known
+        if d.argument is None and d is not first and d is not second
+    }
+    if _ordered(_expanded(one, bodies)) == _ordered(_expanded(other, bodies)):
+        return "the same equation, with what stands in between put in"
+    renamed: dict[Any, Any] = {}
+    if _alike(one, other, renamed) and len(set(renamed.values())) == len(renamed):
+        return "the same equation, with other names"
+    return ""
+
+
+def _boundary(run: Sequence[Definition], place: int, headings: Sequence[Heading], letters: frozenset[str]) -> int | None:
+    """Where a new model begins, between the definition at `place` and the last one of the run that contradicts it."""
+    last = len(run) - 1
+    strengths = {cut: _strength(run[cut - 1], run[cut], headings) for cut in range(place + 1, last + 1)}
+    best = min(strengths.values())
+    if best < _NO_HEADING:
+        return max(cut for cut, strength in strengths.items() if strength == best)
+    needed = _needed(run[place + 1 :], letters)
+    first = next((number for number in range(place + 1, last + 1) if number in {place + 1 + n for n in needed}), last)
+    possible = [cut for cut, strength in strengths.items() if strength == _NO_HEADING]
+    return max((cut for cut in possible if cut <= first), default=min(possible, default=None))
+
+
+def _needed(run: Sequence[Definition], letters: frozenset[str]) -> set[int]:
+    """Which definitions of a run its last one reads, directly or not."""
+    keys = {key_of(d, letters): number for number, d in enumerate(run)}
+    waiting, found = [len(run) - 1], set()
+    while waiting:
+        number = waiting.pop()
+        if number in found:
+            continue
+        found.add(number)
+        for symbol in symbols.symbols(run[number].right):
+            read = keys.get(symbols.identify(symbol, letters)[0])
+            if read is not None:
+                waiting.append(read)
+    return found
+
+
+def _strength(before: Definition, after: Definition, headings: Sequence[Heading]) -> int:
+    """The level of the strongest heading between two definitions; without one, whether they share a display."""
+    start, stop = before.printed.offset, after.printed.offset
+    between = [heading.level for heading in headings if start < heading.place <= stop]
+    if between:
+        return min(between)
+    return _SAME_DISPLAY if before.printed.formula == after.printed.formula else _NO_HEADING
+
+
+def _model(run: Sequence[Definition], headings: Sequence[Heading], letters: frozenset[str]) -> Model:
+    """One definition for each symbol, a display before a formula in the text; the heading above the first."""
+    places = [heading.place for heading in headings]
+    above = bisect_right(places, run[0].printed.offset) - 1
+    model = Model([], headings[above].title if above >= 0 else "")
+    for definition in run:
+        key = key_of(definition, letters)
+        old = next((d for d in model.definitions if key_of(d, letters) == key), None)
+        if old is None:
+            model.definitions.append(definition)
+        elif definition.printed.display and not old.printed.display:
+            model.definitions[model.definitions.index(old)] = definition
+            model.repeated.append((old, definition, same(old, definition, run, letters)))
+        else:
+            model.repeated.append((definition, old, same(definition, old, run, letters)))
+    return model
+
+
+def _inherited(model: Model, before: Sequence[Model], letters: frozenset[str]) -> list[Definition]:
+    """The definitions of earlier models that this one reads and does not print, where there is one candidate only."""
+    earlier: dict[Key, list[Definition]] = {}
+    for other in before:
+        for definition in other.definitions:
+            same_ones = earlier.setdefault(key_of(definition, letters), [])
+            if not any(same(definition, known, other.definitions, letters) for known in same_ones):
+                same_ones.append(definition)
+    mine = {key_of(d, letters) for d in model.definitions}
+    inherited: list[Definition] = []
+    waiting = list(model.definitions)
+    while waiting:
+        for symbol in symbols.symbols(waiting.pop(0).right):
+            key = symbols.identify(symbol, letters)[0]
+            candidates = earlier.get(key, [])
+            if key not in mine and len(candidates) == 1:
+                mine.add(key)
+                inherited.append(candidates[0])
+                waiting.append(candidates[0])
+    return inherited
+
+
+# comparing equations
+
+
+def _canonical(node: Any, letters: frozenset[str]) -> Any:
+    """A tree without brackets, places and fonts, sums and products flat."""
+    if isinstance(node, Group):
+        return _canonical(node.inner, letters)
+    if isinstance(node, Symbol):
+        return ("symbol", symbols.identify(node, letters))
+    if isinstance(node, Number):
+        return ("number", float(node.text))
+    if isinstance(node, Sum):
+        terms: list[Any] = []
+        for sign, term in node.terms:
+            inner = _canonical(term, letters)
+            terms += [(sign * s, t) for s, t in inner[1]] if inner[0] == "sum" else [(sign, inner)]
+        return ("sum", tuple(terms))
+    if isinstance(node, Product):
+        kind = "hadamard" if node.sign == "hadamard" else "product"
+        factors: list[Any] = []
+        for factor in node.factors:
+            inner = _canonical(factor, letters)
+            factors += inner[1] if inner[0] == kind and not isinstance(factor, Group) else [inner]
+        return (kind, tuple(factors))
+    if isinstance(node, Column):
+        return ("column", tuple(_canonical(item, letters) for item in node.items))
+    if isinstance(node, Transposed):
+        return ("transposed", _canonical(node.inner, letters))
+    if isinstance(node, Quotient):
+        return ("quotient", _canonical(node.over, letters), _canonical(node.under, letters))
+    return (type(node).__name__, symbols.fingerprint(node) if isinstance(node, Node) else node)
+
+
+def _ordered(tree: Any) -> Any:
+    """The tree with the terms of each sum and the factors of each elementwise product in one order."""
+    if not isinstance(tree, tuple):
+        return tree
+    if tree and tree[0] in ("sum", "hadamard"):
+        return (tree[0], tuple(sorted((_ordered(part) for part in tree[1]), key=repr)))
+    if tree and tree[0] == "symbol":
+        return tree
+    return tuple(_ordered(part) for part in tree)
+
+
+def _expanded(tree: Any, bodies: dict[Any, Any], depth: int = 0) -> Any:
+    """The tree with what the bodies define put in for its symbols."""
+    if not isinstance(tree, tuple) or depth > 30:
+        return tree
+    if tree and tree[0] == "symbol":
+        return _expanded(bodies[tree[1]], bodies, depth + 1) if tree[1] in bodies else tree
+    return tuple(_expanded(part, bodies, depth) for part in tree)
+
+
+def _alike(one: Any, other: Any, renamed: dict[Any, Any]) -> bool:
+    """Whether two trees differ in the names of what carries no index only; notes which name became which."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        if one[:1] == other[:1] == ("symbol",):
+            (key, shift), (key2, shift2) = one[1], other[1]
+            if key.index or key2.index or shift != shift2:
+                return bool(one == other)
+            return bool(renamed.setdefault(key, key2) == key2)
+        return len(one) == len(other) and all(_alike(a, b, renamed) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
