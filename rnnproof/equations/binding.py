@@ -11,7 +11,8 @@ from rnnproof.equations import activations, expressions, role_inference, symbols
 from rnnproof.equations.cell import Body, Cell, Parameter
 from rnnproof.equations.elaborate import Builder, SizeNames
 from rnnproof.equations.size_inference import ONE, Size, Sizes, from_sympy
-from rnnproof.equations.source import Page, Printed, check_depth
+from rnnproof.equations.page import Excerpt, Page
+from rnnproof.equations.source import Printed, check_depth
 from rnnproof.equations.syntax import parse_body
 from rnnproof.equations.syntax_tree import Fault, Relation, Symbol
 from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
@@ -124,7 +125,7 @@ class _Binding:
             what = printed.printed if printed else "an expression"
             raise Fault(0, rf"the argument ({what}) does not appear in the body; write it as x \mapsto \tanh(W x + b)")
         target = Symbol(0, self.name, self.name)
-        source = Definition(Printed(self.text, 0, True), Relation(0, target, mapping.body), target, printed)
+        source = Definition(Printed(Excerpt.of(self.text, 0), True), Relation(0, target, mapping.body), target, printed)
         resolver = Resolver((source,), letters)
         tree = resolver.tree(mapping.body, local)
         if resolver.functions:

@@ -6,7 +6,7 @@ from importlib import resources
 
 from rnnproof.equations import reader
 from rnnproof.equations.cell import Cell
-from rnnproof.equations.source import Page
+from rnnproof.equations.page import Page
 from rnnproof.errors import EquationError, UsageError
 
 _FOLDER = resources.files(__package__) / "catalogue"

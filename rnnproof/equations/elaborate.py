@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,10 @@ import sympy as sp
 from rnnproof.equations import expressions, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_order
 from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
-from rnnproof.equations.source import Page, Printed
+from rnnproof.equations.page import Page
+from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import portable
-from rnnproof.equations.syntax_tree import Declaration, Fault, Number, Symbol, blame
+from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Symbol, blame
 from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
 from rnnproof.equations.type_inference import MATRIX, NUMBER, SCALAR, VECTOR
 
@@ -24,16 +25,18 @@ _RESERVED = {"steps"}
 Declared = Sequence[tuple[Printed, Declaration]]
 
 
-def elaborate(page: Page, name: str, definitions: Sequence[Definition], declarations: Declared) -> Cell:
-    """The Cell of one system. Raises Fault with the equation at fault, or EquationError from the Cell's own checks."""
-    letters = system.movers(definitions)
-    if len(letters) > 1:
-        fault = Fault(0, f"two indices move ({', '.join(sorted(letters))}); write the recurrence along one of them")
-        fault.source = definitions[0]
-        raise fault
-    letter = min(letters)
-    resolver = Resolver(definitions, letters)
+def elaborate(
+    page: Page,
+    name: str,
+    definitions: Sequence[Definition],
+    declarations: Declared,
+    letter: str,
+    said: Mapping[Any, set[str]] | None = None,
+) -> Cell:
+    """The Cell of one system along one letter. Raises Fault with the equation at fault, or EquationError from the Cell's checks."""
+    resolver = Resolver(definitions, {letter}, said=said)
     statements = state(resolver, definitions)
+    role_inference.check_typos(resolver, letter)
     role_inference.check_steps(resolver, letter)
     declare(resolver, declarations)
     for quantity in resolver.quantities.values():
@@ -43,6 +46,8 @@ def elaborate(page: Page, name: str, definitions: Sequence[Definition], declarat
                     quantity, f"the state {quantity.tex} is declared a {quantity.kind}; states are vectors"
                 )
             quantity.kind = VECTOR
+        elif "scalar" in resolver.said.get(quantity.key, ()) and quantity.kind is None and not quantity.defined:
+            quantity.kind = SCALAR
     kinds = settle(resolver, statements)
     sorted_roles = role_inference.sort(resolver, statements, kinds)
     sizes = Sizes(kinds)
@@ -120,7 +125,9 @@ def declare(resolver: Resolver, declarations: Declared) -> None:
 def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size]) -> None:
     sizes = []
     for entry in declaration.extent:
-        if isinstance(entry, Number):
+        if isinstance(entry, AnySize):
+            sizes.append(Size("a declared size"))
+        elif isinstance(entry, Number):
             if entry.text != "1":
                 raise Fault(entry.at, f"the size {entry.text} is a number; sizes are symbols, such as n")
             sizes.append(ONE)
@@ -214,8 +221,8 @@ def _name_sizes(
     recurrent = [q for q in order if role_inference.is_state(q)]
     for place, quantity in enumerate(reversed(recurrent)):
         namer.name(_rows(quantity), "hidden" if place == 0 else f"{quantity.name}_size")
-    if roles.input is not None:
-        namer.name(_rows(roles.input), "input")
+    for quantity in roles.inputs:
+        namer.name(_rows(quantity), "input" if len(roles.inputs) == 1 else f"{quantity.name}_size")
     for quantity in (*order, *roles.parameters, *resolver.functions.values()):
         rows, columns = quantity.size or (ONE, ONE)
         namer.name(rows, f"{quantity.name}_size" if quantity.kind == VECTOR else f"{quantity.name}_rank")
@@ -354,7 +361,7 @@ def _cell(
         equations=in_order(tuple(equations)),
         states=tuple(states),
         parameters=tuple(Parameter(q.name, build.symbol(q), q.carries_index) for q in roles.parameters),
-        inputs=(build.symbol(roles.input),) if roles.input is not None else (),
+        inputs=tuple(build.symbol(quantity) for quantity in roles.inputs),
         index=letter,
         bodies=tuple(bodies),
         notation=tuple(tex.items()),

@@ -1,41 +1,63 @@
-"""Read documents: text -> equations -> systems -> `Cell`s; what is no definition is passed over and listed, never guessed."""
+"""Read documents: text -> equations -> models -> systems -> `Cell`s; what no cell needs is passed over and listed, never guessed."""
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rnnproof.equations import source, symbols, system
+from rnnproof.equations import components, containers, models, prose, source, steps, symbols, system
 from rnnproof.equations.cell import Cell
+from rnnproof.equations.containers import Document
 from rnnproof.equations.convolution import convolution
 from rnnproof.equations.elaborate import elaborate
-from rnnproof.equations.source import Page, Printed
+from rnnproof.equations.macros import Macros
+from rnnproof.equations.models import Model
+from rnnproof.equations.page import Page
+from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import parse
-from rnnproof.equations.syntax_tree import Declaration, Fault, Number, Symbol
+from rnnproof.equations.syntax_tree import Column, Declaration, Fault, Group, Number, Product, Relation, Symbol
 from rnnproof.equations.system import Definition
-from rnnproof.errors import EquationError, UsageError
+from rnnproof.errors import EquationError
 
 _IN = re.compile(r"\\in(?![A-Za-z])|∈")
 _EQUAL = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq)(?![A-Za-z])|[←≔≡≜]")
-_NO_RECURRENCE = "no recurrence: nothing is read at the step before, as h_{t-1} is (not h(t-1))"
-_CUSTOMARY = frozenset("tnkl")
+_NO_RECURRENCE = "no recurrence: nothing is read at the step before, as h_{t-1} is"
+_ASIDE = re.compile(
+    r"\\(?:partial|nabla|implies|Rightarrow|Longrightarrow|iff|log|ln|arg|lVert|Vert|\||mathbb\s*\{?E\}?|sum|prod|sim|approx|propto"
+    r"|leq?|geq?|int|lim|Pr|mathcal\s*\{?L\}?|ell|max|min|argmax|softmax|Softmax|operatorname\*?\s*\{softmax\}|dots|ldots|cdots|vdots)"
+    r"(?![A-Za-z])|softmax|∂|∇|\{\s*\\?rm\s*d|\bd[A-Z]"
+)
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """Mathematics that is part of no cell: where it stands, how it is printed, and why."""
+
+    line: int
+    tex: str
+    reason: str
+    where: str = ""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a document holds: its cells, and (line, tex, reason) for all mathematics that is part of none."""
+    """What a document holds: its cells, the mathematics that is part of none, and (where, what) for what is seen and not read."""
 
     cells: tuple[Cell, ...]
-    passed_over: tuple[tuple[int, str, str], ...]
+    passed_over: tuple[PassedOver, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
 
 
-def read(path: str | Path) -> list[Cell]:
-    """Every system of equations in a Markdown or TeX document. Raises EquationError (what, where, cure), UsageError."""
-    return list(read_report(path).cells)
+def read(path: str | Path, macros: str | Path | None = None) -> list[Cell]:
+    """Every system of equations in a document. Raises EquationError (what, where, cure), UsageError.
+
+    Markdown, TeX, reStructuredText, HTML, Jupyter notebooks; docstrings and comments of Python and Julia. `macros` is a file of
+    TeX macros that the document uses.
+    """
+    return list(read_report(path, macros).cells)
 
 
 def read_text(text: str, name: str = "cell") -> list[Cell]:
@@ -43,21 +65,11 @@ def read_text(text: str, name: str = "cell") -> list[Cell]:
     return list(read_page(Page(name, text), name, whole=True).cells)
 
 
-def read_report(path: str | Path) -> Reading:
+def read_report(path: str | Path, macros: str | Path | None = None, declared: Sequence[str] = ()) -> Reading:
     """Like `read`, with the mathematics that was passed over."""
     path = Path(path)
-    most = 4 * source.MAX_TEXT  # no character takes more than four bytes
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)  # not what the file says it holds: a device has no end
-        if len(data) > most:
-            raise EquationError(f"{path}: over {most} bytes, at most {source.MAX_TEXT} characters are read; cut the document")
-        text = io.StringIO(data.decode("utf-8-sig"), newline=None).read()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); give the path of a Markdown or TeX document") from None
-    except UnicodeDecodeError as error:
-        raise EquationError(f"{path}: is not UTF-8 (byte {error.start}); save the document as UTF-8") from None
-    return read_page(Page(path.name, text), identifier(path.stem))
+    known = Macros.of(containers.opened(macros).text) if macros is not None else None
+    return read_page(containers.opened(path), path.stem, macros=known, declared=declared)
 
 
 def identifier(text: str) -> str:
@@ -66,153 +78,275 @@ def identifier(text: str) -> str:
     return name if name[0].isalpha() else f"cell_{name}"
 
 
-def read_page(page: Page, name: str, whole: bool = False) -> Reading:
+def read_page(
+    page: Page, name: str, whole: bool = False, macros: Macros | None = None, declared: Sequence[str] = ()
+) -> Reading:
     """The cells of a page and what is passed over. Raises EquationError."""
-    reader = _Reader(page)
-    reader.parse(source.equations(page, whole))
+    document = containers.taken_apart(page, macros)
+    reader = _Reader(document, source.equations(document, whole))
     cells = reader.cells(identifier(name))
     if not cells:
         reader.fail()
     over = sorted(reader.over, key=lambda entry: entry[0].offset)
-    return Reading(tuple(cells), tuple((page.line(printed.offset), printed.shown, reason) for printed, reason in over))
+    passed_over = tuple(PassedOver(page.line(p.offset), p.shown, reason, page.where(p.offset)) for p, reason in over)
+    return Reading(tuple(cells), passed_over, tuple((page.where(place), what) for place, what in document.unread))
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A formula with a relation that cannot be read; `target` is its left side where that alone can be."""
+
+    printed: Printed
+    fault: Fault
+    target: Symbol | None
 
 
 class _Reader:
-    """One reading: definitions, declarations and what is passed over."""
+    """One reading: definitions, declarations, what is unreadable and what is passed over."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.definitions: list[Definition] = []
-        self.declarations: list[tuple[Printed, Declaration]] = []
+    def __init__(self, document: Document, printed: Sequence[Printed]) -> None:
+        self.document, self.page = document, document.page
         self.over: list[tuple[Printed, str]] = []
+        self.unreadable: list[Unreadable] = []
+        trees = self.parsed(printed)
+        self.declarations = [(p, tree) for p, tree in trees if isinstance(tree, Declaration)]
+        self.definitions = self.defined([(p, tree) for p, tree in trees if isinstance(tree, Relation)])
+        self.letters = system.movers(self.definitions)
+        self.remarks = prose.remarks(document, printed)
 
-    def parse(self, printed: Sequence[Printed]) -> None:
-        """Sort the mathematics into definitions, declarations and the rest; a display that ought to be readable is an error."""
-        failed: list[tuple[Printed, Fault]] = []
+    # from formulas to definitions
+
+    def parsed(self, printed: Sequence[Printed]) -> list[tuple[Printed, Any]]:
+        """The trees of what can be read, the step in its index everywhere."""
+        found: list[tuple[Printed, Any]] = []
         for equation in printed:
             equal = _EQUAL.search(equation.tex)
             if not equal and not _IN.search(equation.tex):
                 self.over.append((equation, "no definition"))
                 continue
             try:
-                self.take(equation, parse(equation.tex, "equation" if equal else "declaration"))
+                found.append((equation, parse(equation.tex, "equation" if equal else "declaration")))
             except Fault as fault:
-                failed.append((equation, fault))
-        letters = system.movers(self.definitions) | _CUSTOMARY
-        for equation, found in failed:
-            if equation.display and self.meant(equation, letters):
-                self.page.fault(equation.offset + found.at, found.message)
-            self.over.append((equation, found.message))
+                self.unreadable.append(Unreadable(equation, fault, _left(equation.tex) if equal else None))
+        trees = steps.marked(steps.as_indices([tree for _, tree in found]))
+        return [(equation, tree) for (equation, _), tree in zip(found, trees, strict=True)]
 
-    def take(self, printed: Printed, tree: Any) -> None:
-        if isinstance(tree, Declaration):
-            self.declarations.append((printed, tree))
-        elif definition := system.definition(printed, tree):
-            self.definitions.append(definition)
-        else:
-            self.over.append((printed, "its left side is not a single symbol"))
+    def defined(self, relations: Sequence[tuple[Printed, Relation]]) -> list[Definition]:
+        """The definitions: chains, columns and entries taken apart, without sketches and values at one step."""
+        entries = components.entry_letters(relation for _, relation in relations)
+        found: list[Definition] = []
+        for printed, relation in relations:
+            try:
+                for single in self.members(printed, relation):
+                    for part in components.apart(single):
+                        whole = components.whole(part, entries)
+                        definition = system.definition(printed, whole)
+                        if definition is None:
+                            self.over.append((printed, "its left side is not a single symbol"))
+                        else:
+                            found.append(definition)
+            except Fault as fault:
+                self.unreadable.append(Unreadable(printed, fault, relation.left if isinstance(relation.left, Symbol) else None))
+        return self.without_asides(found)
 
-    def meant(self, printed: Printed, letters: set[str] | frozenset[str]) -> bool:
-        """Whether an unreadable display was meant as a definition: an index on its left side, or braces that do not balance."""
-        left = (_EQUAL.split(printed.tex) or [""])[0]
-        index = re.search(
-            rf"[_^]\s*\{{?[^{{}}]*?(?<![A-Za-z\\])[{''.join(x for x in letters if len(x) == 1)}](?![A-Za-z])", left
-        )
-        unbalanced = printed.tex.replace(r"\{", "").count("{") != printed.tex.replace(r"\}", "").count("}")
-        return (index is not None or unbalanced) and _EQUAL.search(printed.tex) is not None
+    def members(self, printed: Printed, relation: Relation) -> list[Relation]:
+        """The equations of a chain a = b = c: a symbol in the middle is defined by the last member too."""
+        named = [member for member in relation.middle if isinstance(member, Symbol)]
+        if not relation.middle:
+            return [relation]
+        if len(named) < len(relation.middle):
+            self.over.append((printed, "of its members the last one is read"))
+        last = [Relation(named[0].at, named[0], relation.right)] if named else []
+        return [replace(relation, right=named[0] if named else relation.right, middle=()), *last]
+
+    def without_asides(self, definitions: list[Definition]) -> list[Definition]:
+        """Without values, sketches such as h_t = f(x_t, h_{t-1}), and equations for the first step or layer alone."""
+        letters = system.movers(definitions)
+        keys = [symbols.identify(d.target, letters)[0] for d in definitions]
+        sketched = [_is_sketch(d) for d in definitions]
+        full = {key for key, sketch in zip(keys, sketched, strict=True) if not sketch}
+        kept: list[Definition] = []
+        for definition, key, sketch in zip(definitions, keys, sketched, strict=True):
+            if not definition.printed.display and isinstance(definition.right, Number) and not key.index:
+                self.pass_over([definition], "a value, no equation")
+            elif sketch and key in full:
+                self.pass_over([definition], "a sketch of what another equation defines")
+            elif not key.index and any(_is_one_step_of(key, other) for other in keys):
+                self.pass_over([definition], "a value at one step or layer")
+            else:
+                kept.append(definition)
+        return kept
+
+    # from definitions to cells
 
     def cells(self, name: str) -> list[Cell]:
-        definitions = self.displayed_first(self.definitions)
-        if not system.movers(definitions):
-            self.pass_over(definitions, _NO_RECURRENCE)
-            return []
-        for definition in system.unread(definitions):
+        try:
+            found = models.split(self.definitions, self.document.headings, self.letters)
+        except Fault as fault:
+            self.page.fault(fault.source.printed.place(fault.at), fault.message)
+        cells: list[tuple[Model, Cell]] = []
+        failed: list[tuple[list[Definition], EquationError]] = []
+        for model in found:
+            for definition, other, how in model.repeated:
+                self.pass_over([definition], f"{how} as in line {self.page.line(other.printed.offset)}")
+            for group in self.groups(model):
+                try:
+                    cells.append((model, self.cell(name, model, group)))
+                except EquationError as error:
+                    failed.append((group, error))
+        for group, reason in failed:
+            if not cells:
+                raise reason
+            self.pass_over(group, str(reason).split("\n")[0])
+        self.over += [(entry.printed, entry.fault.message) for entry in self.unreadable]
+        return _named(name, _distinct(cells))
+
+    def groups(self, model: Model) -> list[list[Definition]]:
+        """The systems of a model: what shares symbols and holds a recurrence."""
+        definitions = [*model.definitions, *model.inherited]
+        letter = steps.step_letter(definitions)
+        letters = {letter} if letter else set()
+        for definition in system.unread(definitions, letters):
             self.pass_over([definition], "defines nothing that another equation reads")
             definitions = [other for other in definitions if other is not definition]
         groups = []
-        for group in system.together(definitions):
-            if system.movers(group):
+        for group in system.together(definitions, letters):
+            if steps.step_letter(group):
                 groups.append(group)
             else:
-                self.pass_over(group, _NO_RECURRENCE)
-        cells: list[Cell] = []
-        failed: list[tuple[list[Definition], EquationError]] = []
-        for group in groups:
-            try:
-                cells.append(self.cell(f"{name}_{len(cells)}" if len(groups) > 1 else name, group))
-            except EquationError as error:
-                failed.append((group, error))
-        for group, reason in failed:
-            if any(definition.printed.display for definition in group) or not cells:
-                raise reason
-            self.pass_over(group, str(reason).split("\n")[0])
-        if len(cells) == 1:
-            return [_renamed(cells[0], name)]
-        return [_renamed(cell, label) for cell, label in zip(cells, _labels(name, cells), strict=True)]
+                self.pass_over([d for d in group if d not in model.inherited], _NO_RECURRENCE)
+        return groups
 
-    def cell(self, name: str, group: list[Definition]) -> Cell:
+    def cell(self, name: str, model: Model, group: list[Definition]) -> Cell:
+        letter = str(steps.step_letter(group))
         for definition in group:
             if (offset := convolution(definition.printed.tex, self.page.text)) is not None:
                 at, why = offset
-                self.page.fault(
-                    definition.printed.offset + at, f"{why}; cells are made of products: write a product, or say that it is one"
-                )
-        letters = system.movers(group)
-        keys = {symbols.identify(s, letters)[0] for definition in group for s in symbols.symbols(definition.relation)}
+                message = f"{why}; cells are made of products: write a product, or say that it is one"
+                self.page.fault(definition.printed.place(at), message)
+        self.require_readable(group, letter)
+        keys = {symbols.identify(s, {letter})[0] for definition in group for s in symbols.symbols(definition.relation)}
         mine = []
         for printed, declaration in self.declarations:
-            if any(isinstance(s, Symbol) and symbols.identify(s, letters)[0] in keys for s in declaration.symbols):
+            if any(isinstance(s, Symbol) and symbols.identify(s, {letter})[0] in keys for s in declaration.symbols):
                 mine.append((printed, declaration))
         try:
-            return elaborate(self.page, name, group, mine)
+            return elaborate(self.page, name, group, mine, letter, self.said(letter))
         except Fault as fault:
             printed = getattr(fault.source, "printed", fault.source) or group[0].printed
-            self.page.fault(printed.offset + fault.at, fault.message)
+            self.page.fault(printed.place(fault.at), fault.message)
 
-    def displayed_first(self, definitions: list[Definition]) -> list[Definition]:
-        """Without the inline definitions of what a display defines too, and without inline values such as $b = 0$."""
-        letters = system.movers(definitions)
+    def require_readable(self, group: Sequence[Definition], letter: str) -> None:
+        """Raise EquationError for an unreadable formula that defines what the group reads, or that belongs to its display."""
+        defined = {symbols.identify(d.target, {letter})[0] for d in group}
+        read = {symbols.identify(s, {letter})[0] for d in group for s in symbols.symbols(d.right)}
+        for entry in self.unreadable:
+            if entry.target is None:
+                continue
+            key = symbols.identify(entry.target, {letter})[0]
+            if not key.index or key in defined:
+                continue
+            aside = _ASIDE.search(entry.printed.tex) is not None
+            if key in read or (not aside and self.speaks_of(entry, defined)):
+                self.page.fault(entry.printed.place(entry.fault.at), entry.fault.message)
 
-        def key(definition: Definition) -> Any:
-            return symbols.identify(definition.target, letters)[0]
+    def speaks_of(self, entry: Unreadable, keys: Iterable[Any]) -> bool:
+        """Whether the text of an unreadable formula holds a symbol of the system."""
+        right = _EQUAL.split(entry.printed.tex, maxsplit=1)[-1]
+        return any(re.search(rf"(?<![A-Za-z\\]){re.escape(key.base)}(?![A-Za-z])\s*[_^(\[]", right) for key in keys if key.index)
 
-        displays = {key(definition): definition for definition in definitions if definition.printed.display}
-        readable = []
-        for definition in definitions:
-            if not definition.printed.display and key(definition) in displays:
-                line = self.page.line(displays[key(definition)].printed.offset)
-                self.pass_over([definition], f"{definition.target.printed} is defined by the display in line {line}")
-            elif not definition.printed.display and isinstance(definition.right, Number) and not key(definition).index:
-                self.pass_over([definition], "a value, no equation")
-            else:
-                readable.append(definition)
-        return readable
+    def said(self, letter: str) -> dict[Any, set[str]]:
+        """What the text says about each symbol."""
+        said: dict[Any, set[str]] = {}
+        for remark in self.remarks:
+            for symbol in remark.symbols:
+                said.setdefault(symbols.identify(symbol, {letter})[0], set()).update(remark.said)
+        return said
 
     def pass_over(self, definitions: Sequence[Definition], reason: str) -> None:
         self.over += [(definition.printed, reason) for definition in definitions]
 
     def fail(self) -> None:
-        """No system at all: say so, and show the first reason."""
+        """No system at all: say so, and show the equation that looks most like a recurrence."""
         message = r"no system of equations found; write one such as $$h_t = \tanh(W x_t + R h_{t-1} + b)$$"
-        relations = [entry for entry in self.over if _EQUAL.search(entry[0].tex)] or self.over
-        displays = [entry for entry in relations if entry[0].display] or relations
-        if not displays:
-            raise EquationError(f"{self.page.name}: {message}")
-        printed, reason = displays[0]
-        self.page.fault(printed.offset, f"{message}; the first equation is passed over: {reason}")
+        entries = [entry for entry in self.over if _EQUAL.search(entry[0].tex)]
+        if not entries:
+            raise EquationError(f"{self.page.name}: {message}{self._what_is_there()}")
+        printed, reason = max(entries, key=lambda entry: (_likeness(entry[0].tex), -entry[0].offset))
+        self.page.fault(printed.offset, f"{message}; the likeliest equation is passed over: {reason}")
+
+    def _what_is_there(self) -> str:
+        there = []
+        if self.over:
+            there.append("formulas such as " + self.over[0][0].shown + ", and no equation")
+        if pictures := containers.pictures(self.document):
+            there.append(f"{pictures} pictures, which are not read")
+        there += sorted({what for _, what in self.document.unread})
+        return f" (the page has {'; '.join(there)})" if there else ""
 
 
-def _labels(name: str, cells: Sequence[Cell]) -> list[str]:
-    """`name_state` for each, numbered where two would be alike."""
-    labels: list[str] = []
-    for cell in cells:
-        label = base = f"{name}_{cell.states[0].name}"
+def _left(tex: str) -> Symbol | None:
+    """The left side of a formula where it is a symbol."""
+    try:
+        tree = parse(f"{_EQUAL.split(tex, maxsplit=1)[0]} = 0", "equation")
+    except Fault:
+        return None
+    (tree,) = steps.as_indices([tree])
+    return tree.left if isinstance(tree.left, Symbol) else None
+
+
+def _likeness(tex: str) -> int:
+    """How much a formula looks like a recurrence: something of the step before on its right, and on its left the same."""
+    left, *right = _EQUAL.split(tex, maxsplit=1)
+    before = re.findall(r"([A-Za-z])(?:\}*)\s*(?:[_^]\s*\{?|[(\[])[^{}=]*?[a-z]\s*-\s*1", right[0] if right else "")
+    return 2 * bool(before) + any(letter in left for letter in before)
+
+
+def _is_sketch(definition: Definition) -> bool:
+    """Whether the right side is one unnamed function of plain symbols, and no more."""
+    right = definition.right
+    if not isinstance(right, Product) or right.sign or len(right.factors) != 2:
+        return False
+    function, argument = right.factors
+    if not isinstance(function, Symbol) or symbols.is_named_function(function) or not isinstance(argument, Group | Column):
+        return False
+    parts = argument.items if isinstance(argument, Column) else (argument.inner,)
+    return argument.bracket == "(" and all(isinstance(part, Symbol) for part in parts)
+
+
+def _is_one_step_of(key: Any, other: Any) -> bool:
+    """Whether a symbol is another one with a number, or a capital letter, where that has its index."""
+    if key.base != other.base or not other.index or key == other:
+        return False
+    labels, others = [*key.below, *key.above], [*other.below, *other.above]
+    left = [label for label in labels if label not in others]
+    return len(left) == 1 == len(labels) - len(others) and (left[0].isdigit() or left[0] in ("T", "L", "N", "K"))
+
+
+def _distinct(cells: Sequence[tuple[Model, Cell]]) -> list[tuple[Model, Cell]]:
+    """The cells without those that are the same as one before."""
+    found: list[tuple[Model, Cell]] = []
+    for model, cell in cells:
+        if not any(_content(cell) == _content(other) for _, other in found):
+            found.append((model, cell))
+    return found
+
+
+def _content(cell: Cell) -> Any:
+    return tuple((e.symbol, e.expression) for e in cell.equations), cell.states, cell.parameters, cell.inputs
+
+
+def _named(name: str, cells: Sequence[tuple[Model, Cell]]) -> list[Cell]:
+    """One cell is called like the document; of several, each like its heading, else after its first state; never two alike."""
+    if len(cells) == 1:
+        return [replace(cells[0][1], name=name)]
+    titles = [re.sub(r"\W+", "_", model.title, flags=re.ASCII).strip("_").lower() for model, _ in cells]
+    named: list[Cell] = []
+    for (_, cell), title in zip(cells, titles, strict=True):
+        state = cell.states[0].name
+        label = base = identifier(title) if title and titles.count(title) == 1 else f"{identifier(title) if title else name}_{state}"
         number = 2
-        while label in labels:
+        while any(other.name == label for other in named):
             label, number = f"{base}_{number}", number + 1
-        labels.append(label)
-    return labels
-
-
-def _renamed(cell: Cell, name: str) -> Cell:
-    return cell if cell.name == name else replace(cell, name=name)
+        named.append(replace(cell, name=label))
+    return named

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rnnproof.equations.symbols import children
 from rnnproof.equations.syntax_tree import Column, Fault, Product, Sum
-from rnnproof.equations.system import Quantity, Ref, Resolver, Statement
+from rnnproof.equations.system import Call, Quantity, Ref, Resolver, Statement
 from rnnproof.equations.type_inference import KIND_RULES, MATRIX, VECTOR, Kinds
 
 
@@ -26,21 +28,21 @@ STATE, INPUT, STEP, PARAMETER, PER_STEP = "state", "input", "value on the way", 
 ROLE_RULES = (
     RoleRule("defined, and read at the step before", STATE, r"h_t = \tanh(W x_t + R h_{t-1})", "h"),
     RoleRule("defined, and read within the step", STEP, r"a_t = W x_t + R h_{t-1}, h_t = \tanh(a_t)", "a"),
-    RoleRule(
-        "a symbol with the index, never defined, that a matrix multiplies", INPUT, r"h_t = m_t \odot h_{t-1} + W u_t", "u"
-    ),
-    RoleRule("the only vector with the index that is never defined", INPUT, r"h_t = \alpha h_{t-1} + q_t", "q"),
-    RoleRule("the one called x or u where several have the index", INPUT, r"h_t = x_t + m_t \odot h_{t-1}", "x"),
-    RoleRule("with the index, never defined, and not the input", PER_STEP, r"h_t = x_t + m_t \odot h_{t-1}", "m"),
+    RoleRule("with the index, never defined, and a matrix multiplies it", INPUT, r"h_t = \tanh(W v_t + R h_{t-1})", "v"),
+    RoleRule("with the index, never defined, and called x or u", INPUT, r"h_t = x_t + m \odot h_{t-1}", "x"),
+    RoleRule("the only vector with the index that is never defined, and a term of a sum", INPUT, r"h_t = \alpha h_{t-1} + q_t", "q"),
+    RoleRule("a matrix with the index, never defined", PER_STEP, r"h_{l+1} = \tanh(W_l h_l)", "W"),
+    RoleRule("a vector with the index, never defined, beside such a matrix", PER_STEP, r"h_{l+1} = \tanh(W_l h_l + b_l)", "b"),
     RoleRule("never defined, without the index", PARAMETER, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
 )
+_NAMES = ("x", "u")
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The undefined quantities of a system, sorted: the input (if any) and the parameters, which may be one for each step."""
+    """The undefined quantities of a system, sorted: inputs and parameters, which may be one for each step."""
 
-    input: Quantity | None
+    inputs: tuple[Quantity, ...]
     parameters: tuple[Quantity, ...]
 
 
@@ -90,41 +92,101 @@ def check_steps(resolver: Resolver, letter: str) -> None:
         raise fault_at(quantity, f"{printed} is an earlier {quantity.name}; carry it in a state of its own", early)
     if not updated:
         message = f"no state: nothing that is defined is also read at the step before; write one equation with {letter}-1"
-        first = next(q for q in quantities if q.carries_index)
-        raise fault_at(first, message)
+        raise fault_at(next((q for q in quantities if q.carries_index), quantities[0]), message)
 
 
 def sort(resolver: Resolver, statements: Sequence[Statement], kinds: Kinds) -> Roles:
-    """Input and parameters among what is never defined. Raises Fault where the notation does not decide."""
+    """Inputs and parameters among what is never defined. Raises Fault for what has the index, no equation, and no such use."""
     free = [q for q in resolver.quantities.values() if not q.defined]
     carriers = [q for q in free if q.carries_index]
     vectors = [q for q in carriers if q.kind == VECTOR]
-    multiplied = {q for s in statements for q in _multiplied(s.right, kinds)}
-    inputs = [q for q in vectors if q in multiplied]
-    if not inputs and vectors:
-        layered = any(q.kind == MATRIX for q in carriers) or any(f.carries_index for f in resolver.functions.values())
-        named = [q for q in vectors if q.key.base.lower() in ("x", "u")]
-        if not layered:
-            inputs = vectors if len(vectors) == 1 else named
-            if not inputs:
-                listed = ", ".join(q.tex for q in vectors)
-                told = ", or ".join(row.pattern for row in ROLE_RULES if row.role == INPUT)
-                message = f"which of {listed} is the input? call it x, or stack them into one vector (the input is {told})"
-                raise fault_at(vectors[0], message)
-    if len(inputs) > 1:
-        listed = ", ".join(q.tex for q in inputs)
-        raise fault_at(inputs[1], f"{len(inputs)} inputs ({listed}); stack them into one vector")
-    return Roles(inputs[0] if inputs else None, tuple(q for q in free if q not in inputs))
+    used = {q for s in statements for q in _multiplied(s.right, kinds)}
+    layered = any(q.kind == MATRIX for q in carriers) or any(f.carries_index for f in resolver.functions.values())
+    inputs: list[Quantity] = []
+    for quantity in (q for q in carriers if q.kind != MATRIX):
+        said = resolver.said.get(quantity.key, ())
+        near = _nearest(quantity, resolver)
+        if "parameter" in said:
+            continue
+        if quantity.key.base.lower() in _NAMES or "input" in said or (quantity in used and near is None):
+            if quantity.kind != VECTOR:
+                raise fault_at(quantity, f"the input {quantity.tex} is a {quantity.kind}; inputs are vectors")
+            inputs.append(quantity)
+        elif layered and quantity.kind == VECTOR and near is None:
+            continue
+        elif vectors == [quantity] and near is None and any(_adds(s.right, quantity) for s in statements):
+            inputs.append(quantity)
+        else:
+            raise fault_at(quantity, _unexplained(quantity, near or _closest(quantity, resolver)))
+    for quantity in (q for q in carriers if q.kind == MATRIX):
+        if inputs and "parameter" not in resolver.said.get(quantity.key, ()):
+            raise fault_at(quantity, _unexplained(quantity, _closest(quantity, resolver)))
+    return Roles(tuple(inputs), tuple(q for q in free if q not in inputs))
+
+
+def _unexplained(quantity: Quantity, near: Quantity | None) -> str:
+    meant = f" (did you mean {near.tex}?)" if near is not None else ""
+    return (
+        f"{quantity.tex} has no equation{meant}, and is not used as an input is; print its equation, "
+        f"or say in the text that ${quantity.tex}$ is an input"
+    )
+
+
+_ACCENTS = ("tilde", "hat", "bar", "dot", "vec", "check", "breve", "ddot", "underline")
+
+
+def _nearest(quantity: Quantity, resolver: Resolver) -> Quantity | None:
+    """A defined quantity of the same letter, but for an accent, a capital or labels."""
+    mine = _plain(quantity.key.base)
+    for other in resolver.quantities.values():
+        if other.defined and _plain(other.key.base) == mine:
+            return other
+    return None
+
+
+def _closest(quantity: Quantity, resolver: Resolver) -> Quantity | None:
+    """The defined quantity whose name is most like it, if any is."""
+    names = {q.name: q for q in resolver.quantities.values() if q.defined}
+    close = difflib.get_close_matches(quantity.name, names, n=1, cutoff=0.5)
+    return names[close[0]] if close else None
+
+
+def _plain(base: str) -> str:
+    for accent in _ACCENTS:
+        base = base.removesuffix(accent) or base
+    return base.lower()
+
+
+def check_typos(resolver: Resolver, letter: str) -> None:
+    """Raise Fault for a label that looks like a step gone wrong: h_{t_1} where h_t is defined."""
+    bases = {q.key.base for q in resolver.quantities.values() if q.defined}
+    for quantity in resolver.quantities.values():
+        if quantity.defined or quantity.key.base not in bases or letter in quantity.key.index:
+            continue
+        for label in (*quantity.key.below, *quantity.key.above):
+            if re.fullmatch(rf"{letter}(?:\d|minus\d?|plus\d?)", label):
+                meant = next(q for q in resolver.quantities.values() if q.defined and q.key.base == quantity.key.base)
+                message = f"{quantity.tex} is no step of {meant.tex}; write the step before as an index, {letter}-1"
+                raise fault_at(quantity, message)
+
+
+def _adds(node: Any, quantity: Quantity) -> bool:
+    """Whether a quantity is a term of a sum of the tree, not multiplied by anything."""
+    if isinstance(node, Sum) and any(isinstance(term, Ref) and term.quantity is quantity for _, term in node.terms):
+        return True
+    return any(_adds(child, quantity) for child in children(node))
 
 
 def _multiplied(node: Any, kinds: Kinds) -> Iterator[Quantity]:
-    """The vectors that some product of the tree multiplies by a matrix."""
+    """The vectors that some product of the tree multiplies by a matrix, or some open function takes."""
     if isinstance(node, Product) and node.sign != "hadamard":
         factor_kinds = [kinds.kind(factor) for factor in node.factors]
         if MATRIX in factor_kinds:
             for factor, kind in zip(node.factors, factor_kinds, strict=True):
                 if kind == VECTOR:
                     yield from _entries(factor)
+    if isinstance(node, Call) and isinstance(node.function, Quantity):
+        yield from _entries(node.argument)
     for child in children(node):
         yield from _multiplied(child, kinds)
 

@@ -93,6 +93,7 @@ class Sizes:
 
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = kinds
+        self.elementwise: list[str] = []
 
     def of(self, quantity: Quantity) -> tuple[Size, Size]:
         """(rows, columns) of a quantity; (outputs, inputs) of an open function."""
@@ -151,8 +152,12 @@ class Sizes:
             argument = self.measure(node.argument, VECTOR)
             rows, columns = self.function(node.function)
             unify(argument.rows, columns, node.at)
+            if node.function.elementwise:
+                unify(rows, columns, node.at)
             return Typed("open", (argument,), rows, ONE, VECTOR, node.function)
         argument = self.measure(node.argument, wanted)
+        if argument.kind == MATRIX and node.function.name == "exponential":
+            raise Fault(node.at, "exp of a matrix may be the matrix exponential, which is not among the operations")
         return Typed("apply", (argument,), argument.rows, argument.columns, argument.kind, node.function.function)
 
     def column(self, node: Any, wanted: str | None) -> Typed:
@@ -222,10 +227,7 @@ class Sizes:
         if not vectors:
             return self.chain(factors, node)
         if len(vectors) > 1 and sign == "":
-            message = r"two vectors side by side; write \odot between them for the elementwise product"
-            raise Fault(
-                node.factors[min(vectors[1], len(node.factors) - 1)].at if isinstance(node, Product) else node.at, message
-            )
+            self.elementwise.append(" ".join(_printed(factors[place]) for place in vectors))
         last = vectors[-1]
         tail = [factor for factor in factors[last + 1 :] if factor.kind == MATRIX]
         scalars = [factor for factor in factors[last + 1 :] if factor.kind != MATRIX]
@@ -259,6 +261,10 @@ class Sizes:
         for left, right in zip(arrays, arrays[1:], strict=False):
             unify(left.columns, right.rows, node.at)
         return _multiplied(factors)
+
+
+def _printed(typed: Typed) -> str:
+    return str(typed.data[0].tex) if typed.op == "symbol" else r"(\ldots)"
 
 
 def _multiplied(factors: list[Typed]) -> Typed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rnnproof.equations import typography
@@ -27,7 +27,7 @@ _BREAK = re.compile(
 )
 _ARGUMENT = re.compile(r"\s*(?:\[[a-z]\]|\{[lcrLCR|@{}\s\d]*\})")
 _RELATION = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq|in)(?![A-Za-z])|[←≔≡≜∈]")
-_CARRIES_ON = re.compile(r"^\s*(?:[-+*)\]/−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z])|\\[}\]])")
+_CARRIES_ON = re.compile(r"^\s*(?:[-+*)\]/−⊙=]|\\(?:odot|circ|cdot|times)(?![A-Za-z])|\\[}\]])")
 _AT_END = re.compile(r"(?:[-+*=−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z]))\s*$")
 _CONDITION = re.compile(
     r"(?:\s|\\q?quad(?![A-Za-z]))*(?:\\text\s*\{\s*(?:for|if|when|where|with)\b|\\forall(?![A-Za-z])"
@@ -39,10 +39,11 @@ _OPENS, _CLOSES = ("(", "[", "{", r"\lbrack", r"\begin"), (")", "]", "}", r"\rbr
 
 @dataclass(frozen=True)
 class Printed:
-    """One equation as it stands in the document, cleaned."""
+    """One equation as it stands in the document, cleaned; `formula` numbers what stands between one pair of delimiters."""
 
     excerpt: Excerpt
     display: bool
+    formula: int = 0
 
     @property
     def tex(self) -> str:
@@ -77,9 +78,9 @@ def equations(document: Document, whole: bool = False) -> list[Printed]:
     if not formulas and whole:
         formulas = [(Excerpt.of(document.prose.replace("\n", "\f"), 0), True)]
     found: list[Printed] = []
-    for excerpt, display in formulas:
+    for number, (excerpt, display) in enumerate(formulas):
         check_depth(page, excerpt)
-        found += _cut(page, typography.plain(excerpt), display)
+        found += [replace(printed, formula=number) for printed in _cut(page, typography.plain(excerpt), display)]
     relations = [printed for printed in found if printed.is_relation]
     if len(relations) > MAX_EQUATIONS:
         message = f"{len(relations)} equations, at most {MAX_EQUATIONS} are read; split the document"

@@ -54,6 +54,17 @@ def parse(tex: str, start: str) -> Any:
         raise _unexpected(tex, error.token, error.accepts or error.expected) from None
 
 
+def parse_symbols(tex: str) -> list[Symbol]:
+    """The symbols of a list such as `\\alpha, \\beta`. Raises Fault for anything else."""
+    found = []
+    for piece in re.split(r",(?![^{(]*[})])", tex):
+        body = parse(piece, "body").body
+        if not isinstance(body, Symbol):
+            raise Fault(0, "no symbol")
+        found.append(body)
+    return found
+
+
 def parse_body(tex: str) -> Any:
     """The tree of a function's body given by itself."""
     return parse(clean(tex), "body")

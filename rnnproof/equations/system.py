@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnnproof.equations import activations, symbols
 from rnnproof.equations.source import Printed
 from rnnproof.equations.symbols import Key
-from rnnproof.equations.syntax_tree import Column, Fault, Group, Node, Number, Product, Relation, Sum, Symbol, Transposed
+from rnnproof.equations.syntax_tree import (
+    Column,
+    Fault,
+    Group,
+    IndexSum,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Scripted,
+    Sum,
+    Symbol,
+    Transposed,
+)
 
-OPEN_NAMES = ("f", "g", "phi", "varphi", "psi")
+OPEN_NAMES = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "F", "G", "H")
+_SCALARS = ("alpha", "beta", "gamma", "epsilon", "varepsilon", "eta", "lambda", "mu", "kappa", "tau")
+_WEIGHTS = ("W", "w", "U", "V", "R", "b", "theta", "Theta", "omega", "Omega", "phi", "psi", "lambda")
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class Quantity:
     defined: bool = False
     size: tuple[Any, Any] | None = None
     given: Any = None
+    elementwise: bool = False
 
     @property
     def carries_index(self) -> bool:
@@ -95,9 +111,8 @@ def movers(definitions: Sequence[Definition]) -> set[str]:
     return set().union(*(symbols.moving(s) for d in definitions for s in symbols.symbols(d.relation)))
 
 
-def together(definitions: Sequence[Definition]) -> list[list[Definition]]:
+def together(definitions: Sequence[Definition], letters: set[str]) -> list[list[Definition]]:
     """The equations grouped by the symbols they share, each group and the groups in document order."""
-    letters = movers(definitions)
     groups: list[tuple[set[Key], list[Definition]]] = []
     for definition in definitions:
         keys = set(_keys(definition, letters))
@@ -112,9 +127,9 @@ def together(definitions: Sequence[Definition]) -> list[list[Definition]]:
     return sorted(ordered, key=lambda group: order[id(group[0])])
 
 
-def unread(definitions: Sequence[Definition]) -> list[Definition]:
+def unread(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
     """Equations that define something without an index which no other equation reads, such as $h_0 = 0$."""
-    letters, remaining = movers(definitions), list(definitions)
+    remaining = list(definitions)
     dropped: list[Definition] = []
     while True:
         reads = [(definition, set(_reads(definition, letters))) for definition in remaining]
@@ -141,48 +156,94 @@ def _reads(definition: Definition, letters: set[str]) -> Iterator[Key]:
             yield symbols.identify(symbol, letters)[0]
 
 
-class Resolver:
-    """Replaces the symbols of a system's trees by references to quantities, and finds the function calls."""
+@dataclass
+class Use:
+    """How a symbol stands before brackets in a system: alone somewhere, and what the brackets hold."""
 
-    def __init__(self, definitions: Sequence[Definition], letters: set[str], known: dict[Key, Quantity] | None = None) -> None:
+    plain: bool = False
+    several: bool = False
+    single: bool = True
+    affine: bool = False
+    count: int = 0
+
+
+class Resolver:
+    """Replaces the symbols of a system's trees by references to quantities, and finds the function calls.
+
+    `said` holds what the text says about a symbol: "function", "scalar", "sigmoid".
+    """
+
+    def __init__(
+        self,
+        definitions: Sequence[Definition],
+        letters: set[str],
+        known: dict[Key, Quantity] | None = None,
+        said: Mapping[Key, set[str]] | None = None,
+    ) -> None:
         self.letters = letters
+        self.said = said or {}
         self.source: Definition | None = None
         self.quantities: dict[Key, Quantity] = dict(known or {})
         self.functions: dict[Key, Quantity] = {}
         self.arguments: dict[Key, Quantity] = {}
+        self.assumed: list[str] = []
         self._defined = {symbols.identify(d.target, letters)[0] for d in definitions if d.argument is None}
         self._bodies = {symbols.identify(d.target, letters)[0] for d in definitions if d.argument is not None}
-        self._plain: set[Key] = set()
-        self._called: dict[Key, bool] = {}
+        self._uses: dict[Key, Use] = {}
         self._bare_sigma = True
         for definition in definitions:
             self._survey(definition.right)
 
     def _survey(self, node: Any) -> None:
-        """Note for every symbol whether it stands by itself, and whether each of its calls looks like a function's."""
+        """Note for every symbol whether it stands by itself, and what the brackets behind it hold."""
         factors = node.factors if isinstance(node, Product) and node.sign == "" else ()
         skip = set()
         for left, right in zip(factors, factors[1:], strict=False):
-            if isinstance(left, Symbol) and _parenthesised(right):
-                key = symbols.identify(left, self.letters)[0]
-                single = isinstance(right, Group) and isinstance(right.inner, Symbol)
-                likely = left.base in OPEN_NAMES or (left.base in ("sigma", "tanh") and bool(left.scripts))
-                self._called[key] = self._called.get(key, True) and (single or likely)
+            if isinstance(left, Symbol) and isinstance(right, Group | Column):
                 self._bare_sigma &= not symbols.is_named_function(left)
+            if isinstance(left, Symbol) and _parenthesised(right):
+                use = self._uses.setdefault(symbols.identify(left, self.letters)[0], Use())
+                use.several |= isinstance(right, Column)
+                use.single &= isinstance(right, Group) and isinstance(right.inner, Symbol)
+                use.affine |= isinstance(right, Group) and _is_affine(right.inner)
+                use.count += 1
                 skip.add(id(left))
         if isinstance(node, Symbol):
-            self._plain.add(symbols.identify(node, self.letters)[0])
+            self._uses.setdefault(symbols.identify(node, self.letters)[0], Use()).plain = True
         for child in symbols.children(node):
             if id(child) not in skip:
                 self._survey(child)
 
     def is_function(self, symbol: Symbol) -> bool:
+        """Whether an unknown symbol before a bracket is a function. Raises Fault where nobody can tell."""
         key = symbols.identify(symbol, self.letters)[0]
+        use, said = self._uses.get(key, Use()), self.said.get(key, ())
         if key in self._bodies:
             return True
-        return (
-            self._called.get(key, False) and key not in self._plain and key not in self._defined and key not in self.quantities
+        if key in self._defined or key in self.quantities:
+            return False
+        if use.several or symbol.word or "mathcal" in symbol.tex or "function" in said:
+            if use.plain:
+                raise Fault(symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one")
+            return True
+        if use.plain or "scalar" in said or not use.count:
+            return False
+        if symbol.base in OPEN_NAMES or (symbol.base in ("sigma", "tanh") and symbol.scripts):
+            return True
+        if len(symbol.base) == 1 and symbol.base.islower() and not key.index and (use.affine or use.single):
+            return True
+        if key.index or (len(symbol.base) == 1 and symbol.base.isupper() and not use.single) or "Delta" in symbol.base:
+            return False
+        tex = symbol.printed
+        raise Fault(
+            symbol.at,
+            f"{tex}(...) may be a function applied to the bracket or a factor that multiplies it; "
+            f"write {tex} \\cdot (...) for the product, or say in the text that ${tex}$ is a function",
         )
+
+    def is_activation(self, symbol: Symbol) -> bool:
+        """Whether an open function is used as an activation, of a sum of matrix products, and so works entry by entry."""
+        return self._uses.get(symbols.identify(symbol, self.letters)[0], Use()).affine
 
     def quantity(self, symbol: Symbol, table: dict[Key, Quantity] | None = None) -> Quantity:
         """The quantity of a symbol, made on first sight. Raises Fault where another symbol has its name already."""
@@ -232,6 +293,10 @@ class Resolver:
             return replace(node, items=tuple(self.tree(item, local) for item in node.items))
         if isinstance(node, Transposed):
             return replace(node, inner=self.tree(node.inner, local))
+        if isinstance(node, Scripted):
+            raise Fault(node.at, r"only a symbol carries scripts; write powers as products, and \odot between vectors")
+        if isinstance(node, IndexSum):
+            raise Fault(node.at, "a sum is understood as a product of a matrix and a vector only, as \\sum_j W_{ij} x_j")
         return replace(node, over=self.tree(node.over, local), under=self.tree(node.under, local))
 
     def _product(self, node: Product, local: dict[Any, Quantity]) -> Any:
@@ -246,29 +311,84 @@ class Resolver:
                 factors.append(self.tree(factor, local))
                 continue
             argument = waiting.pop(0)
-            if isinstance(argument, Column) and argument.bracket == "(":
+            if function == "max":
+                factors.append(self._max(factor, argument, local))
+                continue
+            if isinstance(argument, Column) and argument.bracket == "(" and isinstance(function, Quantity):
+                argument = self._arguments(argument)
+            elif isinstance(argument, Column) and argument.bracket == "(":
                 raise Fault(argument.at, f"{factor.printed} takes one argument; stack several as {factor.printed}([a, b])")
             if not isinstance(argument, Group | Column) and waiting:
                 raise Fault(factor.at, f"where does the argument of {factor.printed} end? write parentheses around it")
             factors.append(Call(factor.at, function, self.tree(argument, local)))
         return replace(node, factors=tuple(factors)) if len(factors) > 1 else factors[0]
 
+    def _max(self, name: Any, argument: Any, local: dict[Any, Quantity]) -> Any:
+        """max(0, x), which is relu(x)."""
+        items = argument.items if isinstance(argument, Column) else ()
+        rest = [item for item in items if not (isinstance(item, Number) and float(item.text) == 0)]
+        if len(items) != 2 or len(rest) != 1:
+            raise Fault(name.at, r"\max is understood as \max(0, x), the relu, only; cells have no larger of two vectors")
+        return Call(name.at, activations.find("relu"), self.tree(rest[0], local))
+
+    def _arguments(self, column: Column) -> Any:
+        """The arguments of an open function, stacked; weights belong to the function."""
+        items = [item for item in column.items if not self._is_weight(item)]
+        if len(items) < len(column.items) and column.items:
+            dropped = ", ".join(f"${item.printed}$" for item in column.items if item not in items and isinstance(item, Symbol))
+            self.assumed.append(f"{dropped} belongs to the function that it is an argument of")
+        if not items:
+            raise Fault(column.at, "a function of parameters alone; name one argument that is a vector")
+        return replace(column, items=tuple(items)) if len(items) > 1 else Group(column.at, "(", items[0])
+
+    def _is_weight(self, item: Any) -> bool:
+        if not isinstance(item, Symbol) or symbols.identify(item, self.letters)[0] in self._defined:
+            return False
+        return item.base in _WEIGHTS
+
     def _function(self, factor: Any, following: list[Any]) -> Any:
-        """The function that `factor` names, or None where it is an ordinary factor."""
+        """The function that `factor` names ("max" for that one), or None where it is an ordinary factor."""
         if not isinstance(factor, Symbol) or not following:
             return None
         if factor.base in ("tanh", "sigma", "exp") and any(s.place == "^" and s.tex.isdigit() for s in factor.scripts):
             raise Fault(factor.at, f"{factor.printed} is a power of a function; name its value and multiply with \\odot")
+        if factor.base == "max" and factor.word:
+            return "max"
         if symbols.is_named_function(factor):
-            return None if factor.base == "sigma" and self._bare_sigma else activations.find(factor.base)
+            return self._named(factor)
         if not _parenthesised(following[0]):
             return None
         if self.is_function(factor):
-            return self.quantity(factor, self.functions)
-        if factor.word and symbols.identify(factor, self.letters)[0] not in self._defined | self._plain:
-            known = ", ".join(activations.names())
-            raise Fault(factor.at, f"{factor.printed} is no known elementwise function; known are {known}")
+            function = self.quantity(factor, self.functions)
+            function.elementwise = self.is_activation(factor)
+            return function
         return None
+
+    def _named(self, factor: Symbol) -> Any:
+        """The activation of a known name; the text may say that sigma is another one than the sigmoid, or a scalar."""
+        if factor.base != "sigma":
+            return activations.find(factor.base)
+        key = symbols.identify(factor, self.letters)[0]
+        said = self.said.get(key, ())
+        if self._bare_sigma:
+            if "scalar" in said or key in self._defined or key in self.quantities:
+                return None
+            message = r"\sigma may be the sigmoid or a factor; write \sigma(...), or say in the text that $\sigma$ is a scalar"
+            raise Fault(factor.at, message)
+        if "function" in said and "sigmoid" not in said:
+            function = self.quantity(factor, self.functions)
+            function.elementwise = True
+            return function
+        return activations.find("sigmoid")
+
+
+def _is_affine(node: Any) -> bool:
+    """Whether a tree looks like what an activation is applied to: a sum with a product in it, or a product of two symbols."""
+    if isinstance(node, Sum):
+        return any(_is_affine(term) or isinstance(term, Product) for _, term in node.terms)
+    return isinstance(node, Product) and node.sign in ("", "dot") and isinstance(node.factors[0], Symbol) and (
+        node.factors[0].base[0].isupper()
+    )
 
 
 def _parenthesised(node: Any) -> bool:

@@ -218,7 +218,11 @@ class Kinds:
         if letter:
             if letter[0].isupper():
                 return MATRIX
-            return SCALAR if sign == "" and _is_greek(letter) else None
+            if letter[0] == "w" and len(letter) == 1 and sign in ("", "dot") and not factor.quantity.carries_index:
+                return MATRIX
+            return SCALAR if sign in ("", "dot") and _is_greek(letter) else None
+        if isinstance(factor, Call) and not isinstance(factor.function, Quantity):
+            return SCALAR if _is_greek(_letter(factor.argument) or "") else None
         if isinstance(factor, Sum):
             if any(isinstance(term, Ref) and term.quantity.defined for _, term in factor.terms):
                 return None  # its own equation will tell
