@@ -48,7 +48,7 @@ class _Binding:
         if not isinstance(self.text, str) or not self.text.strip():
             raise BindError(rf"body of {self.name}: empty (open: {open_ones}); write one such as \tanh(W x + b)")
         try:
-            check_depth(self.page, 0, self.text)
+            check_depth(self.page, Excerpt.of(self.text, 0))
             return self.elaborate(self.node())
         except Fault as fault:
             raise BindError(f"{self.page.explain(fault.at, fault.message)}\n    (open functions: {open_ones})") from None

@@ -15,7 +15,7 @@ from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
 from rnnproof.equations.page import Page
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import portable
-from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Symbol, blame
+from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Product, Symbol, Transposed, blame
 from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
 from rnnproof.equations.type_inference import MATRIX, NUMBER, SCALAR, VECTOR
 
@@ -48,6 +48,9 @@ def elaborate(
             quantity.kind = VECTOR
         elif "scalar" in resolver.said.get(quantity.key, ()) and quantity.kind is None and not quantity.defined:
             quantity.kind = SCALAR
+    for statement in statements:
+        with blame(statement.source):
+            _check_outer(statement.right)
     kinds = settle(resolver, statements)
     sorted_roles = role_inference.sort(resolver, statements, kinds)
     sizes = Sizes(kinds)
@@ -102,6 +105,17 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
     return statements
 
 
+def _check_outer(node: Any) -> None:
+    """Raise Fault for v k^T, which is a matrix: two lower-case letters, the last one transposed."""
+    if isinstance(node, Product) and node.sign == "" and isinstance(node.factors[-1], Transposed):
+        before, last = node.factors[-2], node.factors[-1].inner
+        letters = [n.quantity.key.base for n in (before, last) if isinstance(n, system.Ref) and n.quantity.kind != MATRIX]
+        if len(letters) == 2 and all(letter[0].islower() for letter in letters):
+            raise Fault(node.at, "an outer product of two vectors is a matrix; cells have vectors as states, and no outer product")
+    for child in symbols.children(node):
+        _check_outer(child)
+
+
 def _check_powers(resolver: Resolver) -> None:
     """Raise Fault for a number above a symbol that is no label: x^2 beside x, or where no symbol shows it to be one."""
     numbered = [q for q in resolver.quantities.values() if re.search(r"\^(?:\d|\{\d+\})", q.tex)]
@@ -114,16 +128,38 @@ def _check_powers(resolver: Resolver) -> None:
             raise role_inference.fault_at(quantity, message)
 
 
-def declare(resolver: Resolver, declarations: Declared) -> None:
-    """Give declared quantities their kind and the names of their sizes."""
+def declare(resolver: Resolver, declarations: Declared) -> str:
+    """Give declared quantities their kind and the names of their sizes; returns the size of a minibatch's rows, if there is one."""
     named: dict[str, Size] = {}
+    rows = _minibatch(resolver, declarations)
     for printed, declaration in declarations:
         with blame(printed):
-            _declare(resolver, declaration, named)
+            _declare(resolver, declaration, named, rows)
+    return rows
 
 
-def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size]) -> None:
-    sizes = []
+def _minibatch(resolver: Resolver, declarations: Declared) -> str:
+    """The name of the first size of everything that carries the step, where each has two sizes and nothing else has that one."""
+    rows: set[str] = set()
+    others: set[str] = set()
+    for _, declaration in declarations:
+        sizes = [_size_name(entry) for entry in declaration.extent]
+        for symbol in declaration.symbols:
+            carries = isinstance(symbol, Symbol) and bool(symbols.identify(symbol, resolver.letters)[0].index)
+            if carries and len(sizes) == 2:
+                rows.add(sizes[0])
+                others.add(sizes[1])
+            else:
+                others |= {*sizes, ""} if carries else set(sizes)
+    return rows.pop() if len(rows) == 1 and "" not in others and not rows & others else ""
+
+
+def _size_name(entry: Any) -> str:
+    return "" if isinstance(entry, AnySize) else entry.text if isinstance(entry, Number) else symbols.identify(entry, ())[0].name
+
+
+def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size], rows_of: str) -> None:
+    sizes: list[Size] = []
     for entry in declaration.extent:
         if isinstance(entry, AnySize):
             sizes.append(Size("a declared size"))
@@ -132,8 +168,10 @@ def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size
                 raise Fault(entry.at, f"the size {entry.text} is a number; sizes are symbols, such as n")
             sizes.append(ONE)
         else:
-            text = symbols.identify(entry, ())[0].name  # type: ignore[arg-type]  # the grammar gives a symbol or a number
+            text = _size_name(entry)
             sizes.append(named.setdefault(text, Size(text, declared=text)))
+    if rows_of and len(sizes) == 2 and (sizes[0] is ONE or sizes[0].declared == rows_of):
+        sizes = sizes[1:]  # a row of a minibatch is one vector
     for symbol in declaration.symbols:
         if not isinstance(symbol, Symbol):
             raise Fault(symbol.at, "a declaration names plain symbols; write them without products or transposes")
@@ -219,10 +257,12 @@ def _name_sizes(
     """hidden, input, then the other states', the intermediates', the parameters'."""
     order = _evaluation(page, statements)
     recurrent = [q for q in order if role_inference.is_state(q)]
-    for place, quantity in enumerate(reversed(recurrent)):
-        namer.name(_rows(quantity), "hidden" if place == 0 else f"{quantity.name}_size")
+    for quantity in recurrent[-1:]:
+        namer.name(_rows(quantity), "hidden")
     for quantity in roles.inputs:
         namer.name(_rows(quantity), "input" if len(roles.inputs) == 1 else f"{quantity.name}_size")
+    for quantity in reversed(recurrent):
+        namer.name(_rows(quantity), f"{quantity.name}_size")
     for quantity in (*order, *roles.parameters, *resolver.functions.values()):
         rows, columns = quantity.size or (ONE, ONE)
         namer.name(rows, f"{quantity.name}_size" if quantity.kind == VECTOR else f"{quantity.name}_rank")

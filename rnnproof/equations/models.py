@@ -171,6 +171,8 @@ def _canonical(node: Any, letters: frozenset[str]) -> Any:
     if isinstance(node, Group):
         return _canonical(node.inner, letters)
     if isinstance(node, Symbol):
+        if symbols.is_named_function(node):
+            return ("function", node.base)
         return ("symbol", symbols.identify(node, letters))
     if isinstance(node, Number):
         return ("number", float(node.text))

@@ -147,7 +147,8 @@ class _Reader:
                             found.append(definition)
             except Fault as fault:
                 self.unreadable.append(Unreadable(printed, fault, relation.left if isinstance(relation.left, Symbol) else None))
-        return self.without_asides(found)
+        found = self.without_asides(found)
+        return steps.unified(found, system.movers(found))
 
     def members(self, printed: Printed, relation: Relation) -> list[Relation]:
         """The equations of a chain a = b = c: a symbol in the middle is defined by the last member too."""
@@ -230,8 +231,10 @@ class _Reader:
         for printed, declaration in self.declarations:
             if any(isinstance(s, Symbol) and symbols.identify(s, {letter})[0] in keys for s in declaration.symbols):
                 mine.append((printed, declaration))
+        said = self.said(letter)
+        group, assumed = steps.with_earlier_inputs(group, letter, lambda key: "input" in said.get(key, ()))
         try:
-            return elaborate(self.page, name, group, mine, letter, self.said(letter))
+            return elaborate(self.page, name, group, mine, letter, said)
         except Fault as fault:
             printed = getattr(fault.source, "printed", fault.source) or group[0].printed
             self.page.fault(printed.place(fault.at), fault.message)

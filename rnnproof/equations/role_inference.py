@@ -136,10 +136,11 @@ _ACCENTS = ("tilde", "hat", "bar", "dot", "vec", "check", "breve", "ddot", "unde
 
 
 def _nearest(quantity: Quantity, resolver: Resolver) -> Quantity | None:
-    """A defined quantity of the same letter, but for an accent, a capital or labels."""
+    """A defined quantity of the same letter, with the same labels, but for an accent or a capital."""
     mine = _plain(quantity.key.base)
     for other in resolver.quantities.values():
-        if other.defined and _plain(other.key.base) == mine:
+        labels = (other.key.below, other.key.above) == (quantity.key.below, quantity.key.above)
+        if other.defined and labels and _plain(other.key.base) == mine:
             return other
     return None
 

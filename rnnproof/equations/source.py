@@ -31,7 +31,7 @@ _CARRIES_ON = re.compile(r"^\s*(?:[-+*)\]/−⊙=]|\\(?:odot|circ|cdot|times)(?!
 _AT_END = re.compile(r"(?:[-+*=−⊙]|\\(?:odot|circ|cdot|times)(?![A-Za-z]))\s*$")
 _CONDITION = re.compile(
     r"(?:\s|\\q?quad(?![A-Za-z]))*(?:\\text\s*\{\s*(?:for|if|when|where|with)\b|\\forall(?![A-Za-z])"
-    r"|[A-Za-z]\s*(?:\\(?:geq?|leq?)(?![A-Za-z])|[<>≤≥]))"
+    r"|(?:\d[\d.]*|\\?[A-Za-z]+)\s*(?:\\(?:geq?|leq?|lt|gt)(?![A-Za-z])|[<>≤≥]))"
 )
 _SEPARATOR = re.compile(r"\\q?quad(?![A-Za-z])|\\begin|\\end|\\[lr]brack(?![A-Za-z])|[][(){},;，]")
 _OPENS, _CLOSES = ("(", "[", "{", r"\lbrack", r"\begin"), (")", "]", "}", r"\rbrack", r"\end")

@@ -12,7 +12,7 @@ from typing import Any
 from rnnproof.equations import symbols
 from rnnproof.equations.subscripts import Script
 from rnnproof.equations.syntax import is_step
-from rnnproof.equations.syntax_tree import Group, Node, Number, Product, Sum, Symbol, Transposed
+from rnnproof.equations.syntax_tree import Group, Node, Number, Product, Relation, Sum, Symbol, Transposed
 from rnnproof.equations.system import Definition
 
 INPUT_LETTERS = ("x", "u")
@@ -172,3 +172,121 @@ def _recurs(definitions: Sequence[Definition], letter: str) -> bool:
             if key in defined and shift is not None and shift < defined[key]:
                 return True
     return False
+
+
+# one thing under two names, and two things under one
+
+
+def unified(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
+    """The definitions with one name for each thing: aliases made one, reassigned symbols told apart."""
+    return _reassigned(_without_aliases(definitions, letters), letters)
+
+
+def _without_aliases(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
+    """Without c_t = a_t where c_t has another equation and a_t has none: the two are one thing."""
+    keys = [symbols.identify(d.target, letters) for d in definitions]
+    kept = list(definitions)
+    for definition, (key, shift) in zip(definitions, keys, strict=True):
+        other = definition.right
+        if not isinstance(other, Symbol) or not key.index or [k for k, _ in keys].count(key) < 2:
+            continue
+        alias, step = symbols.identify(other, letters)
+        if alias.index != key.index or step != shift or alias == key or any(k == alias for k, _ in keys):
+            continue
+        target = definition.target
+        kept = [
+            replace(d, relation=rebuilt(d.relation, lambda node: _as(node, alias, target, letters)))  # noqa: B023 - used at once
+            for d in kept
+            if d is not definition
+        ]
+    return kept
+
+
+def _as(node: Any, alias: Any, target: Symbol, letters: set[str]) -> Any:
+    if not isinstance(node, Symbol) or symbols.identify(node, letters)[0] != alias:
+        return node
+    labels = tuple(s for s in target.scripts if not _is_index(s, letters))
+    return replace(node, base=target.base, scripts=(*labels, *(s for s in node.scripts if _is_index(s, letters))))
+
+
+def _is_index(script: Script, letters: set[str]) -> bool:
+    return bool(symbols.identify(Symbol(0, "x", "x", (script,)), letters)[0].index)
+
+
+def _reassigned(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
+    """With l_t = f(l_t) as an equation of its own: what l_t was before it has another name."""
+    done: list[Definition] = []
+    for definition in definitions:
+        mine = symbols.identify(definition.target, letters)
+        reads = any(symbols.identify(s, letters) == mine for s in symbols.symbols(definition.right))
+        before = [n for n, d in enumerate(done) if symbols.identify(d.target, letters) == mine]
+        if reads and before:
+            number = len(before)
+            for place in range(before[-1], len(done)):
+                old = done[place]
+                relation = old.relation
+                if place == before[-1]:
+                    relation = replace(relation, left=_numbered(relation.left, mine, letters, number))
+                else:
+                    relation = replace(relation, right=_numbered(relation.right, mine, letters, number))
+                target = relation.left if isinstance(relation.left, Symbol) else old.target
+                done[place] = replace(old, relation=relation, target=target)
+            right = _numbered(definition.right, mine, letters, number)
+            definition = replace(definition, relation=replace(definition.relation, right=right))
+        done.append(definition)
+    return done
+
+
+def _numbered(node: Any, what: Any, letters: set[str], number: int) -> Any:
+    label = Script("", ((str(number),),), "")
+
+    def change(inner: Any) -> Any:
+        if isinstance(inner, Symbol) and symbols.identify(inner, letters) == what:
+            return replace(inner, scripts=(*inner.scripts, label))
+        return inner
+
+    return rebuilt(node, change)
+
+
+def with_earlier_inputs(
+    definitions: Sequence[Definition], letter: str, said: Callable[[Any], bool]
+) -> tuple[list[Definition], list[str]]:
+    """With the input of the step before as a state of its own, or, where no other is read, as the input; and what was assumed."""
+    letters = {letter}
+    defined = {symbols.identify(d.target, letters)[0]: symbols.identify(d.target, letters)[1] for d in definitions}
+    step = max((shift for key, shift in defined.items() if shift is not None), default=0)
+    read: dict[Any, dict[int, Symbol]] = {}
+    for definition in definitions:
+        for symbol in symbols.symbols(definition.right):
+            key, shift = symbols.identify(symbol, letters)
+            if shift is not None and key not in defined and (key.base.lower() in INPUT_LETTERS or said(key)):
+                read.setdefault(key, {}).setdefault(shift, symbol)
+    changed, assumed = list(definitions), []
+    for key, shifts in read.items():
+        if step or set(shifts) not in ({-1}, {-1, 0}):
+            continue
+        if 0 not in shifts:
+            changed = [_stepped(d, key, letters, (letter,), ()) for d in changed]
+            assumed.append(f"${shifts[-1].printed}$ is the input of the step that is computed")
+            continue
+        last = Script("", (("last",),), "")
+        changed = [_stepped(d, key, letters, (letter, "-", "1"), (last,)) for d in changed]
+        now = shifts[0]
+        target = replace(now, scripts=(*now.scripts, last))
+        first = next(d for d in definitions if any(symbols.identify(s, letters)[0] == key for s in symbols.symbols(d.right)))
+        changed.insert(0, Definition(first.printed, Relation(now.at, target, now), target))
+        assumed.append(f"${shifts[-1].printed}$ is carried in a state of its own, {symbols.identify(target, letters)[0].name}")
+    return changed, assumed
+
+
+def _stepped(definition: Definition, key: Any, letters: set[str], step: tuple[str, ...], labels: tuple[Script, ...]) -> Definition:
+    """A definition whose reads of a symbol one step back have another step and further labels, printed as before."""
+
+    def change(node: Any) -> Any:
+        if not isinstance(node, Symbol) or symbols.identify(node, letters) != (key, -1):
+            return node
+        kept = tuple(s for s in node.scripts if not _is_index(s, letters))
+        printed = "".join(s.printed for s in node.scripts if _is_index(s, letters))
+        return replace(node, scripts=(*kept, Script("", (step,), printed), *labels))
+
+    return replace(definition, relation=replace(definition.relation, right=rebuilt(definition.right, change)))

@@ -192,6 +192,9 @@ class _Builder(lark.Transformer[Any, Any]):
                 factors[-count:] = [Symbol(letters[0].at, base, word, letters[-1].scripts, word=True)]
             if isinstance(part, Group) and part.bracket == "[" and isinstance(part.inner, Number) and factors:
                 raise Fault(part.at, "an entry of a vector is not understood; write the equation with whole vectors")
+            if factors and _is_difference(factors[-1], part):  # the step size, one symbol
+                delta = factors.pop()
+                part = replace(part, at=delta.at, base=f"{delta.base}_{part.base}", tex=f"{delta.tex} {part.tex}")
             factors.append(part)
         return _product("", factors)
 
@@ -345,6 +348,12 @@ def _spelling(factors: list[Any], argument: Any) -> int:
         if activations.find(word) or word in _WORDS:
             return length
     return count if count > 2 and not is_step(argument) else 0
+
+
+def _is_difference(delta: Any, of: Any) -> bool:
+    """Whether two factors are the Delta and the t of a step size."""
+    both = isinstance(delta, Symbol) and isinstance(of, Symbol)
+    return both and delta.base in ("Delta", "delta") and not delta.scripts and of.base in ("t", "tau")
 
 
 def is_step(node: Any) -> bool:

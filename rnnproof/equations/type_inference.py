@@ -212,10 +212,20 @@ class Kinds:
             return carriers[0]
         return open_ones[-1] if open_ones else None
 
+    def capital(self, node: Any) -> bool:
+        """Whether a term looks like a matrix: a capital letter, transposed or not, or a matrix times scalars."""
+        if isinstance(node, Transposed):
+            return self.capital(node.inner)
+        if isinstance(node, Product) and node.sign != "hadamard":
+            return any(map(self.capital, node.factors)) and VECTOR not in map(self.kind, node.factors)
+        return (_letter(node) or "")[:1].isupper() or self.kind(node) == MATRIX
+
     def before(self, factor: Any, sign: str) -> str | None:
         """The kind of an undecided factor beside a vector or matrix, from its letter; None where the letter does not tell."""
         letter = _letter(factor)
         if letter:
+            if letter in ("Delta_t", "Delta_tau"):
+                return SCALAR
             if letter[0].isupper():
                 return MATRIX
             if letter[0] == "w" and len(letter) == 1 and sign in ("", "dot") and not factor.quantity.carries_index:
@@ -226,8 +236,7 @@ class Kinds:
         if isinstance(factor, Sum):
             if any(isinstance(term, Ref) and term.quantity.defined for _, term in factor.terms):
                 return None  # its own equation will tell
-            letters = [_letter(term.inner if isinstance(term, Transposed) else term) or "" for _, term in factor.terms]
-            capital = [letter[:1].isupper() for letter in letters]
+            capital = [self.capital(term) for _, term in factor.terms]
             if any(self.kind(term) in _PLAIN for _, term in factor.terms):
                 return None if any(capital) else SCALAR
             return MATRIX if all(capital) else None
