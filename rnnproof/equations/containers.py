@@ -235,7 +235,7 @@ _JULIA_NAME = re.compile(r"(?:struct|function)?[ \t]*(?P<name>[A-Z]\w*)\b")
 
 def _python(page: Page) -> Regions:
     names = list(_PYTHON_NAME.finditer(page.text))
-    headings = [Heading(m.start(), 1 + len(m["indent"].expandtabs(4)) // 4, m["name"]) for m in names]
+    headings = [Heading(m.start(), len(m["indent"].expandtabs(4)) // 4 - 20, m["name"]) for m in names]
     return _of_code(page, _PYTHON), headings
 
 
@@ -245,7 +245,7 @@ def _julia(page: Page) -> Regions:
         if match["body"] is not None:
             name = _JULIA_NAME.search(match["body"].strip().split("\n")[0])
             name = name or _JULIA_NAME.match(page.text[match.end() : match.end() + 200].lstrip())
-            headings.append(Heading(match.start(), 1, name["name"] if name else ""))
+            headings.append(Heading(match.start(), -20, name["name"] if name else ""))
     return _of_code(page, _JULIA), headings
 
 

@@ -18,6 +18,7 @@ from rnnproof.equations.system import Definition
 
 _SAME_DISPLAY = 99
 _NO_HEADING = 50
+_MOST_SYMBOLS = 400
 
 
 @dataclass
@@ -30,8 +31,13 @@ class Model:
     repeated: list[tuple[Definition, Definition, str]] = field(default_factory=list)
 
 
-def split(definitions: Sequence[Definition], headings: Sequence[Heading], letters: Iterable[str]) -> list[Model]:
-    """The models of a document, in order. Raises Fault for two updates of one symbol in one display."""
+def split(
+    definitions: Sequence[Definition], headings: Sequence[Heading], letters: Iterable[str], unreadable: Sequence[tuple[Key, int]]
+) -> list[Model]:
+    """The models of a document, in order. Raises Fault for two updates of one symbol in one display.
+
+    `unreadable` are the symbols, and places, of definitions that cannot be read: no earlier one stands in for them.
+    """
     letters = frozenset(letters)
     runs: list[list[Definition]] = [[]]
     for definition in definitions:
@@ -50,7 +56,10 @@ def split(definitions: Sequence[Definition], headings: Sequence[Heading], letter
         runs[-1:] = [current[:cut], [*current[cut:], definition]]
     models = [_model(run, headings, letters) for run in runs if run]
     for number, model in enumerate(models):
-        model.inherited = _inherited(model, models[:number], letters)
+        start = models[number - 1].definitions[-1].printed.offset if number else 0
+        end = models[number + 1].definitions[0].printed.offset if number + 1 < len(models) else None
+        lost = {key for key, place in unreadable if start < place and (end is None or place < end)}
+        model.inherited = _inherited(model, models[:number], letters, lost)
     return models
 
 
@@ -77,8 +86,11 @@ def same(first: Definition, second: Definition, known: Sequence[Definition], let
         for d in known
         if d.argument is None and d is not first and d is not second
     }
-    if _ordered(_expanded(one, bodies)) == _ordered(_expanded(other, bodies)):
-        return "the same equation, with what stands in between put in"
+    try:
+        if _ordered(_expanded(one, bodies, [])) == _ordered(_expanded(other, bodies, [])):
+            return "the same equation, with what stands in between put in"
+    except (_TooLarge, RecursionError):
+        pass
     renamed: dict[Any, Any] = {}
     if _alike(one, other, renamed) and len(set(renamed.values())) == len(renamed):
         return "the same equation, with other names"
@@ -141,7 +153,7 @@ def _model(run: Sequence[Definition], headings: Sequence[Heading], letters: froz
     return model
 
 
-def _inherited(model: Model, before: Sequence[Model], letters: frozenset[str]) -> list[Definition]:
+def _inherited(model: Model, before: Sequence[Model], letters: frozenset[str], lost: set[Key]) -> list[Definition]:
     """The definitions of earlier models that this one reads and does not print, where there is one candidate only."""
     earlier: dict[Key, list[Definition]] = {}
     for other in before:
@@ -156,7 +168,7 @@ def _inherited(model: Model, before: Sequence[Model], letters: frozenset[str]) -
         for symbol in symbols.symbols(waiting.pop(0).right):
             key = symbols.identify(symbol, letters)[0]
             candidates = earlier.get(key, [])
-            if key not in mine and len(candidates) == 1:
+            if key not in mine and key not in lost and len(candidates) == 1:
                 mine.add(key)
                 inherited.append(candidates[0])
                 waiting.append(candidates[0])
@@ -209,13 +221,20 @@ def _ordered(tree: Any) -> Any:
     return tuple(_ordered(part) for part in tree)
 
 
-def _expanded(tree: Any, bodies: dict[Any, Any], depth: int = 0) -> Any:
-    """The tree with what the bodies define put in for its symbols."""
-    if not isinstance(tree, tuple) or depth > 30:
+class _TooLarge(Exception):
+    """What is put in makes the equation too large to be worth a comparison."""
+
+
+def _expanded(tree: Any, bodies: dict[Any, Any], seen: list[None]) -> Any:
+    """The tree with what the bodies define put in for its symbols. Raises _TooLarge."""
+    if not isinstance(tree, tuple):
         return tree
     if tree and tree[0] == "symbol":
-        return _expanded(bodies[tree[1]], bodies, depth + 1) if tree[1] in bodies else tree
-    return tuple(_expanded(part, bodies, depth) for part in tree)
+        seen.append(None)
+        if len(seen) > _MOST_SYMBOLS:
+            raise _TooLarge
+        return _expanded(bodies[tree[1]], bodies, seen) if tree[1] in bodies else tree
+    return tuple(_expanded(part, bodies, seen) for part in tree)
 
 
 def _alike(one: Any, other: Any, renamed: dict[Any, Any]) -> bool:

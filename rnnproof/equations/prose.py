@@ -18,7 +18,7 @@ SCALAR, INPUT, FUNCTION, SIGMOID, PARAMETER = "scalar", "input", "function", "si
 
 _WORDS = {
     SCALAR: r"scalars?|real numbers?|hyper-?parameters?|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*|"
-    r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|step|coefficient)s?|"
+    r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?|"
     r"step size|time step size|超参数|ハイパーパラメータ|hiperparámetros?|гиперпараметр\w*",
     INPUT: r"(?:external |current |network |token |word )?inputs?(?: (?:vectors?|sequences?|signals?|features?|data|token|at))?"
     r"|输入(?:向量|序列|数据)?|輸入(?:向量)?|入力(?:ベクトル|系列|信号)?|입력(?: ?벡터)?|entradas?|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?",

@@ -107,7 +107,6 @@ class _Reader:
     def __init__(self, document: Document, printed: Sequence[Printed]) -> None:
         self.document, self.page = document, document.page
         self.over: list[tuple[Printed, str]] = []
-        self.unreadable: list[Unreadable] = []
         trees = self.parsed(printed)
         self.declarations = [(p, tree) for p, tree in trees if isinstance(tree, Declaration)]
         self.definitions = self.defined([(p, tree) for p, tree in trees if isinstance(tree, Relation)])
@@ -119,6 +118,7 @@ class _Reader:
     def parsed(self, printed: Sequence[Printed]) -> list[tuple[Printed, Any]]:
         """The trees of what can be read, the step in its index everywhere."""
         found: list[tuple[Printed, Any]] = []
+        failed: list[tuple[Printed, Fault]] = []
         for equation in printed:
             equal = _EQUAL.search(equation.tex)
             if not equal and not _IN.search(equation.tex):
@@ -127,8 +127,10 @@ class _Reader:
             try:
                 found.append((equation, parse(equation.tex, "equation" if equal else "declaration")))
             except Fault as fault:
-                self.unreadable.append(Unreadable(equation, fault, _left(equation.tex) if equal else None))
-        trees = steps.marked(steps.as_indices([tree for _, tree in found]))
+                failed.append((equation, fault))
+        letters = steps.argument_letters(tree for _, tree in found)
+        self.unreadable = [Unreadable(equation, fault, _left(equation.tex, letters)) for equation, fault in failed]
+        trees = steps.marked([steps.as_index(tree, letters) for _, tree in found])
         return [(equation, tree) for (equation, _), tree in zip(found, trees, strict=True)]
 
     def defined(self, relations: Sequence[tuple[Printed, Relation]]) -> list[Definition]:
@@ -182,7 +184,10 @@ class _Reader:
 
     def cells(self, name: str) -> list[Cell]:
         try:
-            found = models.split(self.definitions, self.document.headings, self.letters)
+            lost = [
+                (symbols.identify(entry.target, self.letters)[0], entry.printed.offset) for entry in self.unreadable if entry.target
+            ]
+            found = models.split(self.definitions, self.document.headings, self.letters, lost)
         except Fault as fault:
             self.page.fault(fault.source.printed.place(fault.at), fault.message)
         cells: list[tuple[Model, Cell]] = []
@@ -288,14 +293,15 @@ class _Reader:
         return f" (the page has {'; '.join(there)})" if there else ""
 
 
-def _left(tex: str) -> Symbol | None:
-    """The left side of a formula where it is a symbol."""
+def _left(tex: str, letters: set[str]) -> Symbol | None:
+    """The left side of a formula where it is a symbol; `letters` stand in arguments."""
+    if not _EQUAL.search(tex):
+        return None
     try:
-        tree = parse(f"{_EQUAL.split(tex, maxsplit=1)[0]} = 0", "equation")
+        left = steps.as_index(parse(f"{_EQUAL.split(tex, maxsplit=1)[0]} = 0", "equation"), letters).left
     except Fault:
         return None
-    (tree,) = steps.as_indices([tree])
-    return tree.left if isinstance(tree.left, Symbol) else None
+    return left if isinstance(left, Symbol) else None
 
 
 def _likeness(tex: str) -> int:
@@ -336,7 +342,7 @@ def _distinct(cells: Sequence[tuple[Model, Cell]]) -> list[tuple[Model, Cell]]:
 
 
 def _content(cell: Cell) -> Any:
-    return tuple((e.symbol, e.expression) for e in cell.equations), cell.states, cell.parameters, cell.inputs
+    return {(e.symbol, e.expression) for e in cell.equations}, set(cell.states), set(cell.parameters), set(cell.inputs)
 
 
 def _named(name: str, cells: Sequence[tuple[Model, Cell]]) -> list[Cell]:

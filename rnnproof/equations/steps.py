@@ -44,12 +44,14 @@ def _item(item: Any, change: Callable[[Any], Any]) -> Any:
 # arguments
 
 
-def as_indices(trees: Sequence[Any]) -> list[Any]:
-    """The trees with h(t) and h[t-1] as symbols with an index, for every letter that some argument shows shifted."""
-    letters = {letter for tree in trees for letter in _shifted_arguments(tree)}
-    if not letters:
-        return list(trees)
-    return [rebuilt(tree, lambda node: _indexed(node, letters)) for tree in trees]
+def argument_letters(trees: Iterable[Any]) -> set[str]:
+    """The letters that some argument shows shifted."""
+    return {letter for tree in trees for letter in _shifted_arguments(tree)}
+
+
+def as_index(tree: Any, letters: set[str]) -> Any:
+    """The tree with h(t) and h[t-1] as symbols with an index, for these letters."""
+    return rebuilt(tree, lambda node: _indexed(node, letters)) if letters else tree
 
 
 def _shifted_arguments(node: Any) -> Iterator[str]:
@@ -219,6 +221,8 @@ def _reassigned(definitions: Sequence[Definition], letters: set[str]) -> list[De
     for definition in definitions:
         mine = symbols.identify(definition.target, letters)
         reads = any(symbols.identify(s, letters) == mine for s in symbols.symbols(definition.right))
+        printed = symbols.fingerprint(definition.relation)
+        reads &= not any(symbols.fingerprint(d.relation) == printed for d in definitions if d is not definition)
         before = [n for n, d in enumerate(done) if symbols.identify(d.target, letters) == mine]
         if reads and before:
             number = len(before)
