@@ -260,13 +260,14 @@ class Lines:
     def _gradients(self) -> Mapping[str, tuple[Var, str]]:
         """The gradient that each name stands for, and of an initial state how that is printed."""
         known: dict[str, tuple[Var, str]] = {}
+        lone = len(self.cell.inputs) == 1
         for port in self.backward.outputs:
             if port.role is Role.CARRY:
                 start = self.index.initial(self._old(port.key).tex, port.key)
                 known[f"{port.key}_0"] = known[bare(start)] = (port.var, start)
             else:
                 tex = self._tex(port.role, port.key)
-                for name in (port.key, tex, *(("inputs", "input") if port.role is Role.INPUT else ())):
+                for name in (port.key, tex, *(("inputs", "input") if lone and port.role is Role.INPUT else ())):
                     known[bare(name)] = (port.var, "")
         return known
 

@@ -32,20 +32,26 @@ class Trace(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What `backward` returns: `params[name]` shaped as in PARAMETERS, `inputs` (T, B, input) or None, `initial[state]`."""
+    """What `backward` returns: `params[name]` shaped as in PARAMETERS, `inputs` (T, B, input), `initial[state]`.
+
+    With several inputs `inputs` is a dict of such arrays, without any it is None.
+    """
 
     params: dict[str, Array]
-    inputs: Array | None
+    inputs: Any
     initial: dict[str, Array]
 
 
 class Signature(NamedTuple):
-    """What a module's tables say of its cell; `sizes` are the names of all sizes in them."""
+    """What a module's tables say of its cell; `sizes` are the names of all sizes in them.
+
+    `inputs` is the one input's size, a table of several inputs, or None.
+    """
 
     parameters: Mapping[str, tuple[str, ...]]
     state_sizes: Mapping[str, str]
     read_states: tuple[str, ...]
-    input: str | None
+    inputs: str | Mapping[str, tuple[str, ...]] | None
     constants: Mapping[str, str]
     sizes: frozenset[str]
 
@@ -54,12 +60,12 @@ def _signature(
     parameters: Mapping[str, tuple[str, ...]],
     state_sizes: Mapping[str, str],
     read_states: tuple[str, ...],
-    input: str | None,
+    inputs: str | Mapping[str, tuple[str, ...]] | None,
     constants: Mapping[str, str],
 ) -> Signature:
     totals = [*(total for shape in parameters.values() for total in shape), *state_sizes.values()]
     sizes = frozenset(size for total in totals for size in total.split("+") if not size.isdecimal())
-    return Signature(parameters, state_sizes, read_states, input, constants, sizes)
+    return Signature(parameters, state_sizes, read_states, inputs, constants, sizes)
 
 
 def _for_one_step(params: Mapping[str, Any] | Packed, signature: Signature) -> Mapping[str, Any] | Packed:
@@ -96,15 +102,27 @@ def _entered(
     arrays: list[Shaped] = [
         (f"initial state {name!r}", ("B", signature.state_sizes[name]), value.shape) for name, value in first.items()
     ]
-    if signature.input is None:
+    if signature.inputs is None:
         if isinstance(xs, bool) or not isinstance(xs, (int, np.integer)) or xs < 0:
             raise ValueError(f"xs is {type(xs).__name__}; this cell has no input: give the number of steps, an int")
         if not first or any(name not in first for name in signature.read_states):
             raise ValueError(f"initial is missing; this cell has no input: give a start for each of {signature.read_states}")
-    else:
+        entering = []
+    elif isinstance(signature.inputs, str):
         xs = _array(xs, "xs")
-        sizes.update(zip(("T", "B"), xs.shape, strict=False))
-        arrays.insert(0, ("xs", ("T", "B", signature.input), xs.shape))
+        entering = [("xs", ("T", "B", signature.inputs), xs)]
+    else:
+        if not isinstance(xs, Mapping):
+            raise ValueError(f"xs is {type(xs).__name__}; give a dict with an array (T, B, size) for {', '.join(signature.inputs)}")
+        _known(xs, signature.inputs, "input")
+        for name in signature.inputs:
+            if name not in xs:
+                raise ValueError(f"input {name!r} is missing; give an array of shape {_text(('T', 'B', *signature.inputs[name]))}")
+        xs = {name: _array(xs[name], f"input {name!r}") for name in signature.inputs}
+        entering = [(f"input {name!r}", ("T", "B", *shape), xs[name]) for name, shape in signature.inputs.items()]
+    if entering:
+        sizes.update(zip(("T", "B"), entering[0][2].shape, strict=False))
+        arrays[:0] = [(what, names, array.shape) for what, names, array in entering]
     if signature.sizes <= packed.sizes.keys():
         _solve(sizes, arrays)
     else:
@@ -113,8 +131,10 @@ def _entered(
     steps, batch = int(sizes.pop("T", xs)), sizes.pop("B")
     if sizes.setdefault("steps", steps) != steps:
         raise ValueError(f"the parameters have {sizes['steps']} steps, xs has {steps}; give as many of each")
-    dtype = np.result_type(*packed.given.values(), *first.values(), *([] if signature.input is None else [xs]))
-    if signature.input is not None:
+    dtype = np.result_type(*packed.given.values(), *first.values(), *(array for _, _, array in entering))
+    if isinstance(xs, dict):
+        xs = {name: array.astype(dtype, copy=False) for name, array in xs.items()}
+    elif entering:
         xs = xs.astype(dtype, copy=False)
     zero = np.zeros((), dtype)
     return xs, {name: first[name].T if name in first else zero for name in signature.state_sizes}, steps, batch, sizes, dtype

@@ -56,7 +56,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Cell:
-    """A system of equations with roles: inputs (at most one), states (the first is the output), parameters, constants.
+    """A system of equations with roles: inputs, states (the first is the output), parameters, constants.
 
     Constants are given with the data, are not learned and have no gradient: dropout masks, a sequence's mask, targets.
     `equations` stand in order of evaluation. Sizes are SymPy symbols such as `hidden` and `input`. `notation` maps a symbol's
@@ -161,9 +161,6 @@ def in_order(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
 
 
 def _check(cell: Cell) -> None:
-    if len(cell.inputs) > 1:
-        listed = ", ".join(map(str, cell.inputs))
-        raise EquationError(f"cell {cell.name}: {len(cell.inputs)} inputs ({listed}); stack them into one vector")
     if not cell.states:
         raise EquationError(f"cell {cell.name}: no state; one equation must refer to the value of the step before")
     known: dict[str, str] = {}

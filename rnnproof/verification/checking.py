@@ -265,7 +265,7 @@ def _longest_memory(under_test: Subject, sizes: Mapping[str, int], seed: int) ->
 def _memory(under_test: Subject, point: Sample) -> float:
     """The change of the last states for one of the first input and the initial states; inf where it is magnified on the way."""
     change = 1e-6
-    leaves = {label: value for label, value in point.leaves().items() if label == "inputs" or label.startswith("initial ")}
+    leaves = {label: value for label, value in point.leaves().items() if label.startswith(("input", "initial "))}
     moved = {label: value + change * _first_step(label, value) for label, value in leaves.items()}
     with np.errstate(all="ignore"):
         before, after = (under_test.forward(at).states for at in (point, point.with_leaves({**point.leaves(), **moved})))
@@ -277,7 +277,7 @@ def _memory(under_test: Subject, point: Sample) -> float:
 
 def _first_step(label: str, value: Array) -> Array:
     signs = np.where(np.arange(value.size).reshape(value.shape) % 2, 1.0, -1.0)
-    if label == "inputs":
+    if label.startswith("input"):
         signs[1:] = 0.0
     return signs
 

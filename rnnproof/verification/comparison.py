@@ -34,7 +34,7 @@ def compare(subject: Subject, oracle: str, point: Sample, reference: Reference, 
         tolerance, basis = max(tolerance, SINGLE), "rounding in float32, 4500 eps"
     kink = reference.kinks.get(label, note)
     verdict = "pass" if error <= tolerance and not kink else "kink" if kink and not fault else "FAIL"
-    timed = label == "inputs" or label.startswith("output ") or label in point.per_step
+    timed = label.startswith(("input", "output ")) or label in point.per_step
     return Row(
         cell=subject.name,
         gradient=label,

@@ -136,7 +136,7 @@ def step_by_step(subject: Subject, point: Sample) -> Reference:
     states = dict(point.initial)
     history = []
     for t in range(point.steps):
-        states = subject.call("step", point.at(t), None if point.xs is None else point.xs[t], states)
+        states = subject.call("step", point.at(t), point.x(t), states)
         history.append(states)
     outputs = {f"output {name}": np.stack([states[name] for states in history]) for name in point.initial}
     return Reference(outputs, **rounding(point))

@@ -68,7 +68,7 @@ def convention(name: str, layout: Layout, seeds: Iterable[str] | None, initial: 
     started = _states(name, layout, "initial", (layout.states if initial else ()) if isinstance(initial, bool) else initial)
     if not seeded:
         raise UsageError(f"{name}: seeds is empty, and a loss that reads no state has no gradients; name one of {_all(layout)}")
-    if layout.inputs is None and not started:
+    if not layout.inputs and not started:
         raise UsageError(f"{name}: initial=False, but a recursion without input has nothing else to start from; leave it out")
     return Convention(seeded, started)
 

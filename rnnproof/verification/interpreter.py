@@ -64,7 +64,7 @@ class Interpreter:
         for parameter in self.cell.parameters:
             env[parameter.symbol] = params[parameter.name].reshape((1, *self.extent(parameter.symbol)))
         for symbol in self.cell.inputs:
-            env[symbol] = self._data(symbol, x)
+            env[symbol] = self._data(symbol, x[symbol.name] if isinstance(x, dict) else x)
         for state in self.cell.states:
             if state.old is not None:
                 env[state.old] = self._data(state.old, states[state.name])
@@ -298,6 +298,6 @@ def states(cell: Cell, point: Sample, watch: Callable[[Any, Any], None] | None =
     now, history = dict(point.initial), []
     with np.errstate(all="ignore"):
         for t in range(point.steps):
-            now = run.step(point.at(t), None if point.xs is None else point.xs[t], now)
+            now = run.step(point.at(t), point.x(t), now)
             history.append(now)
     return {name: np.stack([values[name] for values in history]) for name in now}

@@ -17,7 +17,7 @@ import numpy as np
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import BindError, UsageError
 from rnnproof.verification.convention import Convention, convention
-from rnnproof.verification.sample import Array, Calm, Layout, Sample
+from rnnproof.verification.sample import Array, Calm, Layout, Sample, labelled
 
 _CONTRACT = ("PARAMETERS", "STATES", "forward", "backward")
 
@@ -79,7 +79,8 @@ class Subject:
 
     def arguments(self, point: Sample, params: Any = None) -> tuple[Any, ...]:
         """What `forward` is called with: copies, without `initial` where no state starts from a given value."""
-        xs = point.steps if point.xs is None else point.xs.copy()
+        xs = point.xs
+        xs = point.steps if xs is None else _copies(xs) if isinstance(xs, dict) else xs.copy()
         initial = {name: point.initial[name].copy() for name in self.convention.initial}
         return (_copies(point.params) if params is None else params, xs, *([initial] if initial else []))
 
@@ -127,7 +128,7 @@ class Subject:
         return sum(np.sum(seed * states[name]) for name, seed in point.d_states.items())
 
     def gradients(self, point: Sample) -> dict[str, Array]:
-        """Everything the module computes, by label: "output STATE", parameters, "inputs", "initial STATE".
+        """Everything the module computes, by label: "output STATE", parameters, inputs, "initial STATE".
 
         Raises ModuleFault where the module's answer is not of the contract.
         """
@@ -147,8 +148,8 @@ class Subject:
             answer = {f"output {name}": trace.states[name] for name in self.layout.states}
             answer.update({name: gradients.params[name] for name in point.params})
             answer.update({f"initial {name}": gradients.initial[name] for name in point.initial if name not in point.fixed})
-            if point.xs is not None:
-                answer["inputs"] = gradients.inputs
+            for label in point.inputs:
+                answer[label] = gradients.inputs if label == "inputs" else gradients.inputs[label.removeprefix("input ")]
         except (AttributeError, KeyError, TypeError) as error:
             raise ModuleFault(
                 f"{self.name}: backward's answer lacks {error}; return an object with .params[name], .inputs and "
@@ -242,7 +243,7 @@ def _same_parameters(name: str, layout: Layout, module: Any) -> None:
 
 
 def layout_of_module(module: Any) -> Layout:
-    """The layout a module states: PARAMETERS, STATES, and where it has them STATE_SIZES {state: size name} and INPUT.
+    """The layout a module states: PARAMETERS, STATES, and where it has them STATE_SIZES {state: size name} and INPUT, or INPUTS.
 
     Without those, states are of size "hidden", and there is an input "input" if a parameter mentions it.
     """
@@ -250,5 +251,7 @@ def layout_of_module(module: Any) -> Layout:
     sizes: Mapping[str, Any] = getattr(module, "STATE_SIZES", {})
     states: dict[str, tuple[str, ...]] = {name: (str(sizes.get(name, "hidden")),) for name in module.STATES}
     mentioned = any("input" in entry for shape in parameters.values() for entry in shape)
-    inputs = getattr(module, "INPUT", "input" if mentioned else None)
-    return Layout(parameters, states, None if inputs is None else (str(inputs),))
+    lone = getattr(module, "INPUT", "input" if mentioned else None)
+    inputs = {"inputs": (str(lone),)} if lone is not None else {}
+    several = {name: tuple(map(str, shape)) for name, shape in getattr(module, "INPUTS", {}).items()}
+    return Layout(parameters, states, labelled(several) or inputs)

@@ -68,7 +68,7 @@ def _run(interpreter: Interpreter, point: Sample) -> dict[str, list[Any]]:
     states: dict[str, Any] = dict(point.initial)
     history: dict[str, list[Any]] = {name: [] for name in states}
     for t in range(point.steps):
-        states = interpreter.step(point.at(t), None if point.xs is None else point.xs[t], states)
+        states = interpreter.step(point.at(t), point.x(t), states)
         for name, value in states.items():
             history[name].append(value)
     return history

@@ -100,13 +100,17 @@ def _named(subject: Subject, arguments: tuple[Any, ...]) -> Arrays:
     named = {f"params[{name!r}]": value for name, value in params.items()}
     if isinstance(xs, np.ndarray):
         named["xs"] = xs
+    elif isinstance(xs, dict):
+        named |= {f"xs[{name!r}]": value for name, value in xs.items()}
     return {**named, **{f"initial[{name!r}]": value for name, value in (initial[0] if initial else {}).items()}}
 
 
 def _called(label: str) -> str:
     """A gradient as backward returns it."""
     kind, _, name = label.partition(" ")
-    return f".initial[{name!r}]" if name else ".inputs" if label == "inputs" else f".params[{label!r}]"
+    if name:
+        return f".{'inputs' if kind == 'input' else kind}[{name!r}]"
+    return ".inputs" if label == "inputs" else f".params[{label!r}]"
 
 
 def _copied(arrays: Mapping[str, Any]) -> Arrays:

@@ -60,24 +60,25 @@ class Calm:
 class Layout:
     """The shapes of what a cell takes, as tuples of dimension texts; a parameter with a value per step starts with "steps".
 
-    `inputs` is None for a recursion without input; `states` are without the batch.
+    `inputs` are by label: "inputs" for the one input, "input NAME" for each of several, none for a recursion without;
+    `states` are without the batch.
     """
 
     parameters: dict[str, tuple[str, ...]]
     states: dict[str, tuple[str, ...]]
-    inputs: tuple[str, ...] | None
+    inputs: dict[str, tuple[str, ...]]
 
     @classmethod
     def of_cell(cls, cell: Cell) -> Layout:
         """The layout the equations ask for."""
         parameters = {p.name: ("steps",) * p.per_step + _shape(p.symbol) for p in cell.parameters}
         states = {s.name: _shape(s.new) or ("1",) for s in cell.states}
-        return cls(parameters, states, (_shape(cell.inputs[0]) or ("1",)) if cell.inputs else None)
+        return cls(parameters, states, labelled({symbol.name: _shape(symbol) or ("1",) for symbol in cell.inputs}))
 
     def complete(self, sizes: Sizes) -> dict[str, int]:
         """`sizes` with a number of its own for every size name it does not give."""
         whole = {**DEFAULT_SIZES[0], **sizes}
-        texts = [*self.parameters.values(), *self.states.values(), self.inputs or ()]
+        texts = [*self.parameters.values(), *self.states.values(), *self.inputs.values()]
         for name in dict.fromkeys(re.findall(r"[^\W\d]\w*", " ".join(entry for shape in texts for entry in shape))):
             if name not in whole and name != "steps":
                 whole[name] = max(whole["hidden"], whole["input"]) + 1 + sum(key not in DEFAULT_SIZES[0] for key in whole)
@@ -113,11 +114,16 @@ class Layout:
                 return scale * 0.05 * rng.standard_normal(extent)
             return scale * np.clip(2 * rng.standard_t(2, extent), -12, 12)
 
-        xs = None if self.inputs is None else data(steps, batch, *shape(self.inputs))
+        inputs = {label: data(steps, batch, *shape(entries)) for label, entries in self.inputs.items()}
         initial = {name: data(batch, *shape(entries)) for name, entries in self.states.items()}
         seeds = {name: rng.standard_normal((steps, batch, *shape(entries))) for name, entries in self.states.items()}
         per_step = frozenset(name for name, entries in self.parameters.items() if entries[:1] == ("steps",))
-        return Sample(whole, params, xs, initial, seeds, per_step)
+        return Sample(whole, params, inputs, initial, seeds, per_step)
+
+
+def labelled(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What belongs to inputs, by name, under the labels of their gradients."""
+    return {f"input {name}": value for name, value in inputs.items()} if len(inputs) > 1 else dict.fromkeys(["inputs"][: len(inputs)], *inputs.values())
 
 
 def _orthonormal(normal: Array) -> Array:
@@ -139,17 +145,29 @@ def _shape(symbol: Any) -> tuple[str, ...]:
 class Sample:
     """Values to differentiate at. The loss is the sum over states and time of d_states * states, with random d_states.
 
-    `xs` (T, B, input) or None; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing state meaning zero. The
+    `inputs[label]` (T, B, input), labelled as in `Layout`; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing state meaning zero. The
     initial values of `fixed` states are zero and no variables: there is no gradient for them.
     """
 
     sizes: dict[str, int]
     params: dict[str, Array]
-    xs: Array | None
+    inputs: dict[str, Array]
     initial: dict[str, Array]
     d_states: dict[str, Array]
     per_step: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
+
+    @property
+    def xs(self) -> Any:
+        """What `forward` takes: the one input, a dict of several by name, None where there is none."""
+        if "inputs" in self.inputs:
+            return self.inputs["inputs"]
+        return {label.removeprefix("input "): value for label, value in self.inputs.items()} or None
+
+    def x(self, t: int) -> Any:
+        """What `step` takes at step t."""
+        xs = self.xs
+        return {name: value[t] for name, value in xs.items()} if isinstance(xs, dict) else None if xs is None else xs[t]
 
     @property
     def dtype(self) -> Any:
@@ -169,17 +187,16 @@ class Sample:
         return {name: value[t] if name in self.per_step else value for name, value in self.params.items()}
 
     def leaves(self) -> dict[str, Array]:
-        """What there is a gradient for, by its label: parameters, "inputs", "initial STATE"."""
-        inputs = {} if self.xs is None else {"inputs": self.xs}
+        """What there is a gradient for, by its label: parameters, those of inputs, "initial STATE"."""
         starts = {f"initial {name}": value for name, value in self.initial.items() if name not in self.fixed}
-        return {**self.params, **inputs, **starts}
+        return {**self.params, **self.inputs, **starts}
 
     def with_leaves(self, leaves: Mapping[str, Array]) -> Sample:
         """The same point with other values; the inverse of `leaves`."""
         return replace(
             self,
             params={name: leaves[name] for name in self.params},
-            xs=None if self.xs is None else leaves["inputs"],
+            inputs={label: leaves[label] for label in self.inputs},
             initial={name: leaves.get(f"initial {name}", value) for name, value in self.initial.items()},
         )
 

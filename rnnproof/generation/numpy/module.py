@@ -78,7 +78,6 @@ class _Tables:
     def fields(self, packs_late: bool) -> dict[str, str]:
         """The template's places and what stands there."""
         cell = self.lowered.cell
-        size = _size(cell.inputs[0].shape[0]) if cell.inputs else None
         return {
             "CELL": cell.name,
             "AGAIN": f"rnnproof generate {cell.name}" if cell.source else "rnnproof.generate(cell)",
@@ -87,16 +86,28 @@ class _Tables:
             "STATES": _tuple([state.name for state in cell.states]),
             "STATE_SIZES": "".join(f'    "{s.name}": "{_rows(s.new)}",\n' for s in cell.states),
             "READ_STATES": _tuple([state.name for state in cell.states if state.old is not None]),
-            "INPUT": f'"{size}"' if size else "None",
-            "XS": f"`xs` (T, B, {size})" if size else _COUNT,
+            **self._inputs(),
             "PREPARE": PACKS_LATE if packs_late else PREPARE,
-            "STEP_X": "x[np.newaxis]" if size else "1",
             **self._constants(),
         }
 
     def _equations(self) -> list[Any]:
         cell = self.lowered.cell
         return [*cell.equations, *(body for body in cell.bodies if body.tex)]
+
+    def _inputs(self) -> dict[str, str]:
+        """What the inputs are to the template: one, none, or several by name."""
+        inputs = self.lowered.cell.inputs
+        if not inputs:
+            return {"INPUT": "None", "INPUTS": "", "INPUT_TABLE": "INPUT", "XS": _COUNT, "X": "x None", "STEP_X": "1"}
+        if len(inputs) == 1:
+            size = _rows(inputs[0])
+            lone = {"INPUT": f'"{size}"', "INPUTS": "", "INPUT_TABLE": "INPUT", "STEP_X": "x[np.newaxis]"}
+            return {**lone, "XS": f"`xs` (T, B, {size})", "X": f"x (B, {size})"}
+        table = "".join(f'    "{symbol.name}": {_tuple([_rows(symbol)])},\n' for symbol in inputs)
+        several = {"INPUT": "None", "INPUTS": f"INPUTS: dict[str, tuple[str, ...]] = {{\n{table}}}\n", "INPUT_TABLE": "INPUTS"}
+        step = "{name: value[np.newaxis] for name, value in x.items()}"
+        return {**several, "XS": "`xs` {input: (T, B, size)}", "X": "x {input: (B, size)}", "STEP_X": step}
 
     def _constants(self) -> dict[str, str]:
         """What the constants add to the template; nothing where there are none."""
@@ -159,7 +170,8 @@ class _Functions:
         direction, given, arrays, lines = self.lowered.forward, {}, {}, []
         for port in direction.program.ports(Role.INPUT):
             given[port.var.name] = f"{identifier(port.var.name)}_seq"
-            lines.append(f"{identifier(port.var.name)}_seq = xs.swapaxes(1, 2)")
+            array = "xs" if len(self.lowered.cell.inputs) == 1 else f'xs["{port.key}"]'
+            lines.append(f"{identifier(port.var.name)}_seq = {array}.swapaxes(1, 2)")
         for port in direction.program.ports(Role.CONSTANT):
             given[port.var.name] = f"{identifier(port.var.name)}_seq"
             lines.append(f'{identifier(port.var.name)}_seq = fixed["{port.key}"]')
@@ -214,8 +226,9 @@ class _Functions:
         printer = Printer(direction, given, "backward")
         body = printer.run()
         gradients = self._gradients(printer)
-        inputs = [printer.sequence(port.var) for port in outputs if port.role is Role.INPUT]
-        by_input = "None" if not cell.inputs else f"{inputs[0]}.swapaxes(1, 2)" if inputs else _ZERO_INPUT
+        inputs = self._input_gradients(printer)
+        lone = inputs[0][1] if len(inputs) == 1 else "None"
+        several = [_dict("inputs", [f'"{name}": {value}' for name, value in inputs])] if len(inputs) > 1 else []
         starts = tuple(("backward", f"initial {state.name}") for state in cell.states)
         return self._unpacked(
             [
@@ -224,8 +237,9 @@ class _Functions:
                 *self._steps(printer, body),
                 *body.after,
                 Statement(_dict("parameters", gradients)),
+                *statements(several),
                 Statement(_dict("initial", self._initial()), starts),
-                Statement(f"return Gradients(parameters, {by_input}, initial)"),
+                Statement(f"return Gradients(parameters, {'inputs' if several else lone}, initial)"),
             ]
         )
 
@@ -240,6 +254,16 @@ class _Functions:
             value = values[parameter.name] + "[..., 0]" * dropped if parameter.name in values else zero
             entries.append(f'"{parameter.name}": {value}')
         return entries
+
+    def _input_gradients(self, printer: Printer) -> list[tuple[str, str]]:
+        """The inputs' names and gradients; of one that nothing reaches, zeros."""
+        ports = {port.key: port.var for port in self.lowered.backward.program.ports(Role.INPUT, out=True)}
+        found = []
+        for symbol in self.lowered.cell.inputs:
+            zero = f"np.zeros((steps, batch, {_extent(symbol)}), dtype)"
+            reached = symbol.name in ports
+            found.append((symbol.name, f"{printer.sequence(ports[symbol.name])}.swapaxes(1, 2)" if reached else zero))
+        return found
 
     def _initial(self) -> list[str]:
         """The entries of the table of the initial states' gradients."""
@@ -302,7 +326,6 @@ _COUNT = "`xs` the number of steps (an int; this cell has no input), `initial` n
 _PARAMS = "params: Mapping[str, Any] | Packed"
 _FORWARD_ARGUMENTS = (_PARAMS, "xs: Any", "initial: Mapping[str, Any] | None = None")
 _STEP_ARGUMENTS = (_PARAMS, "x: Any", "states: Mapping[str, Any]")
-_ZERO_INPUT = "np.zeros((steps, batch, sizes[INPUT]), dtype)"
 
 
 def _arguments(*arguments: str) -> str:

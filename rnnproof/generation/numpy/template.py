@@ -30,7 +30,7 @@ STATE_SIZES: dict[str, str] = {
 @STATE_SIZES@}
 READ_STATES: tuple[str, ...] = @READ_STATES@  # the states whose value one step before is read
 INPUT: str | None = @INPUT@
-@CONSTANTS@
+@INPUTS@@CONSTANTS@
 
 @PREPARE@
 
@@ -57,12 +57,12 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
 
 
 def step(@STEP_ARGUMENTS@) -> dict[str, Array]:
-    """One step: x (B, input) (None for a cell without input), `states` {state: (B, size)} -> the new states."""
+    """One step: @X@, `states` {state: (B, size)} -> the new states."""
     trace = forward(_for_one_step(params, SIGNATURE), @STEP_X@, states@CONSTANTS_PASSED@)
     return {name: values[-1] for name, values in trace.states.items()}
 
 
-@SUPPORT@SIGNATURE = _signature(PARAMETERS, STATE_SIZES, READ_STATES, INPUT, @CONSTANTS_TABLE@)
+@SUPPORT@SIGNATURE = _signature(PARAMETERS, STATE_SIZES, READ_STATES, @INPUT_TABLE@, @CONSTANTS_TABLE@)
 '''
 
 PREPARE = '''def prepare(params: Mapping[str, Any]) -> Packed:
@@ -87,7 +87,7 @@ def _pack(given: dict[str, Array], sizes: dict[str, int]) -> dict[str, Array]:
     return arrays'''
 
 # The dictionaries that the filled functions make of what they return.
-TABLES = ("states", "tape", "arrays", "parameters", "initial")
+TABLES = ("states", "tape", "arrays", "parameters", "inputs", "initial")
 
 # The functions that hold a cell's variables.
 FILLED = ("prepare", "_pack", "forward", "backward")

@@ -54,7 +54,7 @@ class Execution:
     ) -> None:
         self.terms, self.known, self.backward = terms, known, backward
         self.given = {"sizes": {}, "steps": "t", "batch": "b", "dtype": "dtype", **given}
-        self.scope = Expressions(terms, {"INPUT": given["INPUT"]} if "INPUT" in given else {})
+        self.scope = Expressions(terms, {})
         self.carries, self.states = carries or {}, states or {}
         self.arrays: list[Array] = []
         self.carried: dict[str, str] = {}

@@ -31,13 +31,14 @@ def _due(forward: Program, terms: Terms) -> dict[str, Any]:
         return shape(port)[:1] or (1,)
 
     new, old = forward.ports(Role.NEW, out=True), {port.key for port in forward.ports(Role.OLD)}
-    constants = forward.ports(Role.CONSTANT)
+    constants, inputs = forward.ports(Role.CONSTANT), forward.ports(Role.INPUT)
     return {
         "PARAMETERS": {port.key: shape(port) for port in forward.ports(Role.PARAMETER)},
         "STATES": tuple(port.key for port in new),
         "STATE_SIZES": {port.key: rows(port) for port in new},
         "READ_STATES": tuple(port.key for port in new if port.key in old),
-        "INPUT": next((rows(port) for port in forward.ports(Role.INPUT)), None),
+        "INPUT": rows(inputs[0]) if len(inputs) == 1 else None,
+        **({"INPUTS": {port.key: rows(port) for port in inputs}} if len(inputs) > 1 else {}),
         **({"CONSTANTS": {port.key: rows(port) for port in constants}} if constants else {}),
     }
 

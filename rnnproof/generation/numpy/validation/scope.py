@@ -30,8 +30,6 @@ class Scope:
                 return int(self.names[name])
             case ast.Subscript(value=ast.Name(id="sizes"), slice=ast.Constant(value=str(size))) if "sizes" in self.names:
                 return self.terms.extents.named(size)
-            case ast.Subscript(value=ast.Name(id="sizes"), slice=ast.Name(id="INPUT")) if "INPUT" in self.names:
-                return int(self.names["INPUT"])
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
                 return self.extent(left) * self.extent(right)
             case ast.BinOp(left=left, op=ast.Add(), right=right):

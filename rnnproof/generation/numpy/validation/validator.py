@@ -60,8 +60,9 @@ class _Validator:
         names: dict[str, Any] = {"packed.arrays": packed}
         names["first"] = {key: _given(key, "rb", value) for key, value in self.initial.items()}
         names["fixed"] = {p.key: _given(p.key, "trb", self.values[p.var]) for p in self.forward.ports(Role.CONSTANT)}
-        for port in self.forward.ports(Role.INPUT):
-            names["xs"] = _given("xs", "tbr", self.values[port.var])
+        inputs = {port.key: _given("xs", "tbr", self.values[port.var]) for port in self.forward.ports(Role.INPUT)}
+        if inputs:
+            names["xs"] = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         new = {port.key: self.values[port.var] for port in self.forward.ports(Role.NEW, out=True)}
         states = {port.key: (self.values[port.var], new[port.key]) for port in self.forward.ports(Role.OLD)}
         execution = self._execute("forward", Execution(self.terms, self.known, names, states=states))
@@ -78,9 +79,6 @@ class _Validator:
         names: dict[str, Any] = {"packed.arrays": packed, "packed.given": self.parameters}
         names["tape"] = {key: _given(key, "trb", value) for key, value in tape.items()}
         names["seeds"] = {p.key: _given(p.key, "trb", self.gradients[p.var]) for p in self.backward.ports(Role.SEED)}
-        inputs = self.forward.ports(Role.INPUT)
-        if inputs:
-            names["INPUT"] = self.terms.rows(self.values[inputs[0].var])
         out = {port.key: self.gradients[port.var] for port in self.backward.ports(Role.CARRY, out=True)}
         arriving = {port.key: self.gradients[port.var] for port in self.backward.ports(Role.CARRY)}
         carries = {key: (value, out.get(key, value)) for key, value in arriving.items()}  # what nothing adds to stays zero
@@ -92,10 +90,16 @@ class _Validator:
         self._holds("backward", _table(execution, "initial"), "initial", "br", starts)
         last = execution.returned.args[1] if isinstance(execution.returned, ast.Call) else ast.Constant(None)
         self.module.expect("backward", execution, f"Gradients(parameters, {ast.unparse(last)}, initial)")
-        if inputs:
-            ports = self.backward.ports(Role.INPUT, out=True)
-            due = self.gradients[ports[0].var] if ports else self.terms.zeros(self.terms.rows(self.values[inputs[0].var]))
-            self._holds("backward", {"inputs": execution.scope.expression(last)}, "Gradients", "tbr", {"inputs": due})
+        found = {port.key: self.gradients[port.var] for port in self.backward.ports(Role.INPUT, out=True)}
+        due = {}
+        for port in self.forward.ports(Role.INPUT):
+            due[port.key] = found.get(port.key, self.terms.zeros(self.terms.rows(self.values[port.var])))
+        if len(due) > 1:
+            self.module.expect("backward", execution, "Gradients(parameters, inputs, initial)")
+            self._holds("backward", _table(execution, "inputs"), "inputs", "tbr", due)
+        elif due:
+            given = {key: execution.scope.expression(last) for key in due}
+            self._holds("backward", given, "Gradients", "tbr", due)
         elif ast.unparse(last) != "None":
             raise self.module.fault("backward", None, "returns a gradient of the inputs, and there are none")
 
