@@ -9,6 +9,7 @@ from typing import Any
 from rnnproof.equations import expressions
 from rnnproof.equations.constants import require_finite
 from rnnproof.equations.divisors import require_divisors
+from rnnproof.equations.reading import Assumption, CellReading, Entry, PassedOver
 from rnnproof.errors import EquationError
 
 
@@ -74,6 +75,8 @@ class Cell:
     bodies: tuple[Body, ...] = ()
     notation: tuple[tuple[str, str], ...] = ()
     source: str = field(default="", compare=False)
+    assumed: tuple[Assumption, ...] = field(default=(), compare=False)
+    passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -82,6 +85,26 @@ class Cell:
     def tex(self) -> dict[str, str]:
         """LaTeX of each symbol, by name."""
         return dict(self.notation)
+
+    def reading(self) -> CellReading:
+        """What the equations were understood to say: roles, shapes, functions, what was assumed, what was passed over."""
+        bodies = (body for body in self.bodies if body.tex)
+        return CellReading(
+            name=self.name,
+            index=self.index,
+            equations=(*((e.tex or str(e), e.where) for e in self.equations), *((body.tex, "") for body in bodies)),
+            states=tuple(self._entry(state.name, state.new) for state in self.states),
+            inputs=tuple(self._entry(symbol.name, symbol) for symbol in (*self.inputs, *self.constants)),
+            parameters=tuple(self._entry(p.name, p.symbol, p.per_step) for p in self.parameters),
+            functions=self.open_functions,
+            assumed=self.assumed,
+            passed_over=self.passed_over,
+        )
+
+    def _entry(self, name: str, symbol: Any, per_step: bool = False) -> Entry:
+        shape = expressions.shape_of(symbol) if getattr(symbol, "is_Matrix", False) else ()
+        sizes = tuple(str(size) for size in shape if size != 1)
+        return Entry(name, self.tex.get(name, name), sizes, per_step)
 
     @property
     def open_functions(self) -> tuple[str, ...]:

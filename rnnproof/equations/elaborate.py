@@ -9,10 +9,11 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.equations import expressions, role_inference, symbols, system, type_inference
+from rnnproof.equations import expressions, reading, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_order
 from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
 from rnnproof.equations.page import Page
+from rnnproof.equations.reading import Assumption
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import portable
 from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Product, Symbol, Transposed, blame
@@ -32,13 +33,17 @@ def elaborate(
     declarations: Declared,
     letter: str,
     said: Mapping[Any, set[str]] | None = None,
+    assumed: Sequence[Assumption] = (),
 ) -> Cell:
-    """The Cell of one system along one letter. Raises Fault with the equation at fault, or EquationError from the Cell's checks."""
+    """The Cell of one system along one letter; `said` is what the text says of its symbols, `assumed` what was assumed before.
+
+    Raises Fault with the equation at fault, or EquationError from the Cell's checks.
+    """
     resolver = Resolver(definitions, {letter}, said=said)
     statements = state(resolver, definitions)
     role_inference.check_typos(resolver, letter)
     role_inference.check_steps(resolver, letter)
-    declare(resolver, declarations)
+    rows = declare(resolver, declarations)
     for quantity in resolver.quantities.values():
         if role_inference.is_state(quantity):
             if quantity.kind in (SCALAR, MATRIX):
@@ -46,8 +51,9 @@ def elaborate(
                     quantity, f"the state {quantity.tex} is declared a {quantity.kind}; states are vectors"
                 )
             quantity.kind = VECTOR
-        elif "scalar" in resolver.said.get(quantity.key, ()) and quantity.kind is None and not quantity.defined:
-            quantity.kind = SCALAR
+        elif quantity.kind is None and not quantity.defined:
+            said_kinds = resolver.said.get(quantity.key, set()) & {SCALAR, VECTOR, MATRIX}
+            quantity.kind = said_kinds.pop() if len(said_kinds) == 1 else None
     for statement in statements:
         with blame(statement.source):
             _check_outer(statement.right)
@@ -58,7 +64,10 @@ def elaborate(
     namer = SizeNames()
     _name_sizes(page, namer, resolver, statements, sorted_roles)
     build = Builder(namer)
-    return _cell(page, name, letter, resolver, statements, typed, sorted_roles, build)
+    cell = _cell(page, name, letter, resolver, statements, typed, sorted_roles, build)
+    found = [*assumed, *resolver.assumed, *(Assumption(tex, reading.ROW) for tex in rows)]
+    found += [Assumption(tex, reading.SIDE_BY_SIDE) for tex in sizes.side_by_side]
+    return replace(cell, assumed=tuple(dict.fromkeys(found)))
 
 
 def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Statement]:
@@ -128,14 +137,17 @@ def _check_powers(resolver: Resolver) -> None:
             raise role_inference.fault_at(quantity, message)
 
 
-def declare(resolver: Resolver, declarations: Declared) -> str:
-    """Give declared quantities their kind and the names of their sizes; returns the size of a minibatch's rows, if there is one."""
+def declare(resolver: Resolver, declarations: Declared) -> list[str]:
+    """Give declared quantities their kind and the names of their sizes; returns what is declared as a minibatch of rows."""
     named: dict[str, Size] = {}
     rows = _minibatch(resolver, declarations)
     for printed, declaration in declarations:
         with blame(printed):
             _declare(resolver, declaration, named, rows)
-    return rows
+    if not rows:
+        return []
+    declared = [s for _, d in declarations if _size_name(d.extent[0]) == rows for s in d.symbols if isinstance(s, Symbol)]
+    return [s.printed for s in declared if symbols.identify(s, resolver.letters)[0] in resolver.quantities]
 
 
 def _minibatch(resolver: Resolver, declarations: Declared) -> str:

@@ -23,10 +23,10 @@ _MOST_SYMBOLS = 400
 
 @dataclass
 class Model:
-    """Definitions that belong together, each symbol once; `title` is the heading above them, `notes` what was assumed."""
+    """Definitions that belong together, each symbol once; `titles` are the headings above all of them, the nearest first."""
 
     definitions: list[Definition]
-    title: str = ""
+    titles: tuple[str, ...] = ()
     inherited: list[Definition] = field(default_factory=list)
     repeated: list[tuple[Definition, Definition, str]] = field(default_factory=list)
 
@@ -136,10 +136,8 @@ def _strength(before: Definition, after: Definition, headings: Sequence[Heading]
 
 
 def _model(run: Sequence[Definition], headings: Sequence[Heading], letters: frozenset[str]) -> Model:
-    """One definition for each symbol, a display before a formula in the text; the heading above the first."""
-    places = [heading.place for heading in headings]
-    above = bisect_right(places, run[0].printed.offset) - 1
-    model = Model([], headings[above].title if above >= 0 else "")
+    """One definition for each symbol, a display before a formula in the text."""
+    model = Model([], _titles(run, headings))
     for definition in run:
         key = key_of(definition, letters)
         old = next((d for d in model.definitions if key_of(d, letters) == key), None)
@@ -151,6 +149,23 @@ def _model(run: Sequence[Definition], headings: Sequence[Heading], letters: froz
         else:
             model.repeated.append((definition, old, same(definition, old, run, letters)))
     return model
+
+
+def _titles(run: Sequence[Definition], headings: Sequence[Heading]) -> tuple[str, ...]:
+    """The headings above all of a run, or else above its last definition, the nearest first."""
+    paths = [_path(definition.printed.offset, headings) for definition in run]
+    shared = [heading for heading in paths[-1] if all(heading in path for path in paths)]
+    return tuple(heading.title for heading in reversed(shared or paths[-1]))
+
+
+def _path(place: int, headings: Sequence[Heading]) -> list[Heading]:
+    """The heading above a place, the one above that, and so on, the farthest first."""
+    path: list[Heading] = []
+    for heading in headings[: bisect_right([heading.place for heading in headings], place)]:
+        while path and path[-1].level >= heading.level:
+            path.pop()
+        path.append(heading)
+    return path
 
 
 def _inherited(model: Model, before: Sequence[Model], letters: frozenset[str], lost: set[Key]) -> list[Definition]:

@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rnnproof.equations import symbols
 from rnnproof.equations.containers import Document
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import parse_symbols
 from rnnproof.equations.syntax_tree import Fault, Symbol
+from rnnproof.errors import UsageError
 
 SCALAR, INPUT, FUNCTION, SIGMOID, PARAMETER = "scalar", "input", "function", "sigmoid", "parameter"
+DECLARABLE = (SCALAR, "vector", "matrix", INPUT, PARAMETER, FUNCTION)
 
 _WORDS = {
     SCALAR: r"scalars?|real numbers?|hyper-?parameters?|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*|"
@@ -53,8 +56,8 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
             by_place[equation.offset] = equation
     for number, (start, stop) in enumerate(spans):
         inside = [equation for place, equation in by_place.items() if start <= place < stop]
-        symbols = [symbol for equation in inside for symbol in _bare(equation)]
-        if not symbols:
+        spoken_of = [symbol for equation in inside for symbol in _bare(equation)]
+        if not spoken_of:
             continue
         before = _sentence(document.prose, spans[number - 1][1] if number else 0, start, last=True)
         behind = _sentence(
@@ -62,9 +65,28 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
         )
         said = _said(before[-60:], behind[:80])
         if said:
-            quote = " ".join(f"{before[-60:]} {symbols[0].printed} {behind[:80]}".split())
-            found.append(Remark(tuple(symbols), frozenset(said), start, quote))
+            quote = " ".join(f"{before[-60:]} {spoken_of[0].printed} {behind[:80]}".split())
+            found.append(Remark(tuple(spoken_of), frozenset(said), start, quote))
     return found
+
+
+def declared(text: str) -> tuple[str, str]:
+    """What a person declares, such as "beta: scalar" or "W_{xh}: matrix": a symbol's name, and one of DECLARABLE.
+
+    Raises UsageError for anything else.
+    """
+    printed, colon, what = text.rpartition(":")
+    what = what.strip().lower()
+    message = f"cannot read the declaration {text!r}; write one such as 'beta: scalar' ({', '.join(DECLARABLE)})"
+    if not colon or what not in DECLARABLE:
+        raise UsageError(message)
+    try:
+        found = parse_symbols(re.sub(r"[_^]([A-Za-z0-9]{2,})", r"_{\1}", printed.strip()))
+    except Fault:
+        found = []
+    if len(found) != 1:
+        raise UsageError(message)
+    return symbols.identify(found[0], "t")[0].name, what
 
 
 def _bare(equation: Printed) -> list[Symbol]:

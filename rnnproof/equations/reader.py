@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnproof.equations import components, containers, models, prose, source, steps, symbols, system
+from rnnproof.equations import components, containers, models, prose, reading, source, steps, symbols, system
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.containers import Document
 from rnnproof.equations.convolution import convolution
@@ -16,11 +16,12 @@ from rnnproof.equations.elaborate import elaborate
 from rnnproof.equations.macros import Macros
 from rnnproof.equations.models import Model
 from rnnproof.equations.page import Page
+from rnnproof.equations.reading import Assumption, PassedOver, passed_over_lines
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import parse
 from rnnproof.equations.syntax_tree import Column, Declaration, Fault, Group, Number, Product, Relation, Symbol
 from rnnproof.equations.system import Definition
-from rnnproof.errors import EquationError
+from rnnproof.errors import EquationError, UsageError
 
 _IN = re.compile(r"\\in(?![A-Za-z])|∈")
 _EQUAL = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq)(?![A-Za-z])|[←≔≡≜]")
@@ -33,22 +34,22 @@ _ASIDE = re.compile(
 
 
 @dataclass(frozen=True)
-class PassedOver:
-    """Mathematics that is part of no cell: where it stands, how it is printed, and why."""
-
-    line: int
-    tex: str
-    reason: str
-    where: str = ""
-
-
-@dataclass(frozen=True)
 class Reading:
-    """What a document holds: its cells, the mathematics that is part of none, and (where, what) for what is seen and not read."""
+    """What a document holds: its cells, and what is part of none, or is seen and cannot be read."""
 
     cells: tuple[Cell, ...]
     passed_over: tuple[PassedOver, ...] = ()
-    unread: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        lines = [line for cell in self.cells for line in cell.reading().lines()]
+        return "\n".join([*lines, *passed_over_lines(self.passed_over)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain lists and dicts, for JSON; what was passed over once, not with every cell."""
+        cells = [cell.reading().as_dict() for cell in self.cells]
+        for cell in cells:
+            del cell["passed_over"]
+        return {"cells": cells, "passed_over": [asdict(over) for over in self.passed_over]}
 
 
 def read(path: str | Path, macros: str | Path | None = None) -> list[Cell]:
@@ -83,13 +84,20 @@ def read_page(
 ) -> Reading:
     """The cells of a page and what is passed over. Raises EquationError."""
     document = containers.taken_apart(page, macros)
-    reader = _Reader(document, source.equations(document, whole))
+    reader = _Reader(document, source.equations(document, whole), declared)
     cells = reader.cells(identifier(name))
     if not cells:
         reader.fail()
-    over = sorted(reader.over, key=lambda entry: entry[0].offset)
-    passed_over = tuple(PassedOver(page.line(p.offset), p.shown, reason, page.where(p.offset)) for p, reason in over)
-    return Reading(tuple(cells), passed_over, tuple((page.where(place), what) for place, what in document.unread))
+    found = {(printed.offset, printed.shown): reason for printed, reason in reader.over}
+    found |= {(place, _line_at(page, place)): what for place, what in document.unread}
+    passed_over = tuple(PassedOver(page.line(at), tex, reason, page.where(at)) for (at, tex), reason in sorted(found.items()))
+    return Reading(tuple(replace(cell, passed_over=passed_over) for cell in cells), passed_over)
+
+
+def _line_at(page: Page, place: int) -> str:
+    """The rest of the line at a place, shortened."""
+    line = page.text[place : place + 200].split("\n")[0].strip()
+    return line if len(line) <= 60 else f"{line[:60]}..."
 
 
 @dataclass(frozen=True)
@@ -104,14 +112,16 @@ class Unreadable:
 class _Reader:
     """One reading: definitions, declarations, what is unreadable and what is passed over."""
 
-    def __init__(self, document: Document, printed: Sequence[Printed]) -> None:
+    def __init__(self, document: Document, printed: Sequence[Printed], declared: Sequence[str] = ()) -> None:
         self.document, self.page = document, document.page
         self.over: list[tuple[Printed, str]] = []
+        self.columns: set[int] = set()
         trees = self.parsed(printed)
         self.declarations = [(p, tree) for p, tree in trees if isinstance(tree, Declaration)]
         self.definitions = self.defined([(p, tree) for p, tree in trees if isinstance(tree, Relation)])
         self.letters = system.movers(self.definitions)
         self.remarks = prose.remarks(document, printed)
+        self.declared = [prose.declared(text) for text in declared]
 
     # from formulas to definitions
 
@@ -140,7 +150,10 @@ class _Reader:
         for printed, relation in relations:
             try:
                 for single in self.members(printed, relation):
-                    for part in components.apart(single):
+                    parts = components.apart(single)
+                    if len(parts) > 1:
+                        self.columns.add(printed.offset)
+                    for part in parts:
                         whole = components.whole(part, entries)
                         definition = system.definition(printed, whole)
                         if definition is None:
@@ -197,7 +210,7 @@ class _Reader:
                 self.pass_over([definition], f"{how} as in line {self.page.line(other.printed.offset)}")
             for group in self.groups(model):
                 try:
-                    cells.append((model, self.cell(name, model, group)))
+                    cells.append((model, self.cell(name, model.inherited, group)))
                 except EquationError as error:
                     failed.append((group, error))
         for group, reason in failed:
@@ -223,7 +236,7 @@ class _Reader:
                 self.pass_over([d for d in group if d not in model.inherited], _NO_RECURRENCE)
         return groups
 
-    def cell(self, name: str, model: Model, group: list[Definition]) -> Cell:
+    def cell(self, name: str, inherited: Sequence[Definition], group: list[Definition]) -> Cell:
         letter = str(steps.step_letter(group))
         for definition in group:
             if (offset := convolution(definition.printed.tex, self.page.text)) is not None:
@@ -237,9 +250,11 @@ class _Reader:
             if any(isinstance(s, Symbol) and symbols.identify(s, {letter})[0] in keys for s in declaration.symbols):
                 mine.append((printed, declaration))
         said = self.said(letter)
+        before = [Assumption(d.target.printed, reading.EARLIER_PART) for d in group if d in inherited]
+        before += [Assumption(d.target.printed, reading.BLOCK) for d in group if d.printed.offset in self.columns]
         group, assumed = steps.with_earlier_inputs(group, letter, lambda key: "input" in said.get(key, ()))
         try:
-            return elaborate(self.page, name, group, mine, letter, said)
+            return elaborate(self.page, name, group, mine, letter, said, [*before, *assumed])
         except Fault as fault:
             printed = getattr(fault.source, "printed", fault.source) or group[0].printed
             self.page.fault(printed.place(fault.at), fault.message)
@@ -269,6 +284,15 @@ class _Reader:
         for remark in self.remarks:
             for symbol in remark.symbols:
                 said.setdefault(symbols.identify(symbol, {letter})[0], set()).update(remark.said)
+        printed = [s for d in self.definitions for s in symbols.symbols(d.relation)]
+        keys = {symbols.identify(symbol, {letter})[0] for symbol in printed}
+        for what, words in self.declared:
+            wanted = [key for key in keys if what in (key.name, replace(key, index=()).name)]
+            if not wanted:
+                names = ", ".join(sorted({key.name for key in keys}))
+                raise UsageError(f"declared: there is no symbol {what}; the symbols of {self.page.name} are {names}")
+            for key in wanted:
+                said[key] = {words}
         return said
 
     def pass_over(self, definitions: Sequence[Definition], reason: str) -> None:
@@ -345,17 +369,31 @@ def _content(cell: Cell) -> Any:
     return {(e.symbol, e.expression) for e in cell.equations}, set(cell.states), set(cell.parameters), set(cell.inputs)
 
 
+_GENERAL = re.compile(
+    r"(?:the )?(?:equations?|formulas?|formulae|definitions?|mathematics|maths?|model|forward(?: pass| propagation)?|introduction"
+    r"|overview|background|notation|summary|computation|update(?: equations?| rules?)?|architecture|description|details?|method"
+    r"|arguments?|step \d+|part \d+|\W|\d)*",
+    re.I,
+)
+
+
 def _named(name: str, cells: Sequence[tuple[Model, Cell]]) -> list[Cell]:
-    """One cell is called like the document; of several, each like its heading, else after its first state; never two alike."""
+    """One cell is called like the document; of several, each like the nearest heading of its own, else after its first state."""
     if len(cells) == 1:
         return [replace(cells[0][1], name=name)]
-    titles = [re.sub(r"\W+", "_", model.title, flags=re.ASCII).strip("_").lower() for model, _ in cells]
+    titles = [[identifier(title).lower() for title in model.titles if _tells(title)] for model, _ in cells]
     named: list[Cell] = []
-    for (_, cell), title in zip(cells, titles, strict=True):
-        state = cell.states[0].name
-        label = base = identifier(title) if title and titles.count(title) == 1 else f"{identifier(title) if title else name}_{state}"
+    for place, (_, cell) in enumerate(cells):
+        others = {title for number, group in enumerate(titles) if number != place for title in group}
+        own = next((title for title in titles[place] if title not in others), "")
+        label = base = own or f"{next(iter(titles[place]), name)}_{cell.states[0].name}"
         number = 2
         while any(other.name == label for other in named):
             label, number = f"{base}_{number}", number + 1
         named.append(replace(cell, name=label))
     return named
+
+
+def _tells(title: str) -> bool:
+    """Whether a heading says of what it is the heading, in letters that a name is made of."""
+    return not _GENERAL.fullmatch(title) and re.search(r"[A-Za-z]{2}", title) is not None

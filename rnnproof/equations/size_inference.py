@@ -93,7 +93,7 @@ class Sizes:
 
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = kinds
-        self.elementwise: list[str] = []
+        self.side_by_side: list[str] = []
 
     def of(self, quantity: Quantity) -> tuple[Size, Size]:
         """(rows, columns) of a quantity; (outputs, inputs) of an open function."""
@@ -227,7 +227,7 @@ class Sizes:
         if not vectors:
             return self.chain(factors, node)
         if len(vectors) > 1 and sign == "":
-            self.elementwise.append(" ".join(_printed(factors[place]) for place in vectors))
+            self.side_by_side.append(" ".join(_printed(factors[place]) for place in vectors))
         last = vectors[-1]
         tail = [factor for factor in factors[last + 1 :] if factor.kind == MATRIX]
         scalars = [factor for factor in factors[last + 1 :] if factor.kind != MATRIX]

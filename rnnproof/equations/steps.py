@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from rnnproof.equations import symbols
+from rnnproof.equations import reading, symbols
+from rnnproof.equations.reading import Assumption
 from rnnproof.equations.subscripts import Script
 from rnnproof.equations.syntax import is_step
 from rnnproof.equations.syntax_tree import Group, Node, Number, Product, Relation, Sum, Symbol, Transposed
@@ -254,7 +255,7 @@ def _numbered(node: Any, what: Any, letters: set[str], number: int) -> Any:
 
 def with_earlier_inputs(
     definitions: Sequence[Definition], letter: str, said: Callable[[Any], bool]
-) -> tuple[list[Definition], list[str]]:
+) -> tuple[list[Definition], list[Assumption]]:
     """With the input of the step before as a state of its own, or, where no other is read, as the input; and what was assumed."""
     letters = {letter}
     defined = {symbols.identify(d.target, letters)[0]: symbols.identify(d.target, letters)[1] for d in definitions}
@@ -265,13 +266,14 @@ def with_earlier_inputs(
             key, shift = symbols.identify(symbol, letters)
             if shift is not None and key not in defined and (key.base.lower() in INPUT_LETTERS or said(key)):
                 read.setdefault(key, {}).setdefault(shift, symbol)
-    changed, assumed = list(definitions), []
+    changed = list(definitions)
+    assumed: list[Assumption] = []
     for key, shifts in read.items():
         if step or set(shifts) not in ({-1}, {-1, 0}):
             continue
         if 0 not in shifts:
             changed = [_stepped(d, key, letters, (letter,), ()) for d in changed]
-            assumed.append(f"${shifts[-1].printed}$ is the input of the step that is computed")
+            assumed.append(Assumption(shifts[-1].printed, reading.THIS_STEP))
             continue
         last = Script("", (("last",),), "")
         changed = [_stepped(d, key, letters, (letter, "-", "1"), (last,)) for d in changed]
@@ -279,7 +281,7 @@ def with_earlier_inputs(
         target = replace(now, scripts=(*now.scripts, last))
         first = next(d for d in definitions if any(symbols.identify(s, letters)[0] == key for s in symbols.symbols(d.right)))
         changed.insert(0, Definition(first.printed, Relation(now.at, target, now), target))
-        assumed.append(f"${shifts[-1].printed}$ is carried in a state of its own, {symbols.identify(target, letters)[0].name}")
+        assumed.append(Assumption(now.printed, reading.CARRIED))
     return changed, assumed
 
 

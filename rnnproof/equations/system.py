@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rnnproof.equations import activations, symbols
+from rnnproof.equations import activations, reading, symbols
+from rnnproof.equations.reading import Assumption
 from rnnproof.equations.source import Printed
 from rnnproof.equations.symbols import Key
 from rnnproof.equations.syntax_tree import (
@@ -186,7 +187,7 @@ class Resolver:
         self.quantities: dict[Key, Quantity] = dict(known or {})
         self.functions: dict[Key, Quantity] = {}
         self.arguments: dict[Key, Quantity] = {}
-        self.assumed: list[str] = []
+        self.assumed: list[Assumption] = []
         self._defined = {symbols.identify(d.target, letters)[0] for d in definitions if d.argument is None}
         self._bodies = {symbols.identify(d.target, letters)[0] for d in definitions if d.argument is not None}
         self._uses: dict[Key, Use] = {}
@@ -335,8 +336,8 @@ class Resolver:
         """The arguments of an open function, stacked; weights belong to the function."""
         items = [item for item in column.items if not self._is_weight(item)]
         if len(items) < len(column.items) and column.items:
-            dropped = ", ".join(f"${item.printed}$" for item in column.items if item not in items and isinstance(item, Symbol))
-            self.assumed.append(f"{dropped} belongs to the function that it is an argument of")
+            dropped = ", ".join(item.printed for item in column.items if item not in items)
+            self.assumed.append(Assumption(dropped, reading.OF_FUNCTION))
         if not items:
             raise Fault(column.at, "a function of parameters alone; name one argument that is a vector")
         return replace(column, items=tuple(items)) if len(items) > 1 else Group(column.at, "(", items[0])
@@ -360,7 +361,9 @@ class Resolver:
             return None
         if self.is_function(factor):
             function = self.quantity(factor, self.functions)
-            function.elementwise = self.is_activation(factor)
+            if self.is_activation(factor) and not function.elementwise:
+                function.elementwise = True
+                self.assumed.append(Assumption(factor.printed, reading.ACTIVATION))
             return function
         return None
 
