@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rnnproof import __version__
-from rnnproof.cli.cell_selection import Selection, select
+from rnnproof.cli.cell_selection import How, Selection, reads_documents, select
 from rnnproof.cli.console import EVERY, WRONG, Bar, Progress, emit, status
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import LANGUAGES
 
-_bind = click.option(
-    "--bind", "binds", multiple=True, metavar="NAME=BODY", help="Give a function the equations leave open its body; repeatable."
-)
-_only = click.option("--cell", "only", metavar="NAME", help="Only this one of a document's cells.")
 _output = click.option(
     "--output",
     metavar="FILE|DIR/",
@@ -55,8 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
 def cli() -> None:
     """Gradients of recurrent cells, from the equations a paper prints: derived, proved, generated, checked.
 
-    A CELL is the name of a catalogue cell (see `rnnproof cells`) or the path of a Markdown or TeX document; a document may
-    hold several. Exit status: 0 where everything asked for holds, 1 where a check found a wrong gradient or a proof failed,
+    A CELL is the name of a catalogue cell (see `rnnproof cells`) or the path of a document (Markdown, TeX, reStructuredText,
+    HTML, a notebook, Python or Julia source; - for standard input); a document may hold several. Exit status: 0 where everything asked for holds, 1 where a check found a wrong gradient or a proof failed,
     2 where the input is at fault.
 
     \b
@@ -77,13 +75,30 @@ def cells_() -> None:
     click.echo(table(tables.cells(selected.cell for selected in select(()).cells)))
 
 
+@cli.command("read")
+@_one
+@partial(reads_documents, reading=False)
+@click.option("--json", "as_json", is_flag=True, help="The reading as JSON.")
+def read_(cell: str, how: How, as_json: bool) -> None:
+    """Tell how a document is read: states, inputs, parameters, functions, what was assumed, what was passed over and why.
+
+    \b
+    Example: rnnproof read notes.md
+    Example: cat notes.md | rnnproof read - --declare 'beta: scalar'
+    """
+    from rnnproof.equations.reader import Reading
+
+    selection = select([cell], how)
+    reading = Reading(tuple(found.cell for found in selection.cells), tuple(over for _, over in selection.passed_over))
+    click.echo(json.dumps(reading.as_dict(), indent=2, ensure_ascii=False) if as_json else str(reading))
+
+
 @cli.command()
 @_one
-@_only
-@_bind
+@reads_documents
 @click.option("--format", "form", type=click.Choice(list(_SUFFIXES)), default="text", show_default=True)
 @_output
-def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, output: str | None) -> None:
+def derive(cell: str, how: How, form: str, output: str | None) -> None:
     """Derive the gradients of a cell: every step, its rule, the gradient of each parameter, the Jacobians.
 
     Functions the equations leave open stay open. Mathematics of a document that is no equation of a cell is listed on stderr.
@@ -93,7 +108,7 @@ def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, outpu
     """
     from rnnproof.pages import derivation
 
-    selection = select([cell], binds, only)
+    selection = select([cell], how)
     _report_passed_over(selection)
     texts = {selected.cell.name: getattr(derivation.derive(selected.cell), form)() for selected in selection.cells}
     emit(texts, _SUFFIXES[form], output, together=form != "latex")
@@ -101,10 +116,9 @@ def derive(cell: str, only: str | None, binds: tuple[str, ...], form: str, outpu
 
 @cli.command()
 @_one
-@_only
-@_bind
+@reads_documents
 @_output
-def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | None) -> None:
+def generate(cell: str, how: How, output: str | None) -> None:
     """Generate a cell's standalone NumPy module: forward over a sequence, backward in time.
 
     \b
@@ -112,7 +126,7 @@ def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | 
     """
     from rnnproof import generation
 
-    selection = select([cell], binds, only).closed()
+    selection = select([cell], how).closed()
     emit(
         {selected.cell.name: generation.generate(selected.cell) for selected in selection.cells}, ".py", output, together=False
     )
@@ -120,8 +134,7 @@ def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | 
 
 @cli.command()
 @_several
-@_only
-@_bind
+@reads_documents
 @click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Only this oracle; repeatable. All by default.")
 @click.option(
     "--dtype", "dtypes", multiple=True, type=click.Choice(["float64", "float32"]), help="Only this dtype. Both by default."
@@ -135,8 +148,7 @@ def generate(cell: str, only: str | None, binds: tuple[str, ...], output: str | 
 @click.option("--mutation", is_flag=True, help="Test the check instead: plant faults in the backward pass, count those caught.")
 def check(
     cells: tuple[str, ...],
-    only: str | None,
-    binds: tuple[str, ...],
+    how: How,
     oracles: tuple[str, ...],
     dtypes: tuple[str, ...],
     module: str | None,
@@ -155,11 +167,11 @@ def check(
     Example: rnnproof check lstm gru --oracle jax --oracle complex
     """
     if mutation and (oracles or dtypes or module or every or as_json or seeds or initial or no_initial):
-        raise UsageError("--mutation stands alone: it takes CELL, --cell and --bind, and no other option")
+        raise UsageError("--mutation stands alone: it takes CELL and how to read it, and no other option")
     if initial and no_initial:
         raise UsageError("--initial and --no-initial: give one of them")
     if mutation:
-        return _mutation(select(cells, binds, only).closed())
+        return _mutation(select(cells, how).closed())
     from rnnproof.pages import tables
     from rnnproof.pages.writers.terminal import table
     from rnnproof.verification.evidence import SILENT, Evidence
@@ -170,7 +182,7 @@ def check(
         "seeds": seeds or None,
         "initial": initial or not no_initial,
     }
-    evidence = Evidence(tuple(row for part in _evidence(cells, only, binds, module, asked) for row in part))
+    evidence = Evidence(tuple(row for part in _evidence(cells, how, module, asked) for row in part))
     if as_json:
         click.echo(evidence.json())
     elif every:
@@ -188,12 +200,12 @@ def check(
 
 
 def _evidence(
-    cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], module: str | None, asked: dict[str, Any]
+    cells: tuple[str, ...], how: How, module: str | None, asked: dict[str, Any]
 ) -> list[Any]:
     """The Evidence of each cell, or of the one module."""
     from rnnproof import verification
 
-    chosen = select(cells, binds, only).closed().cells if cells or module is None else ()
+    chosen = select(cells, how).closed().cells if cells or module is None else ()
     with Progress() as progress:
         if module is None:
             return [verification.check(selected.subject, progress=progress, **asked) for selected in chosen]
@@ -217,10 +229,9 @@ def _mutation(selection: Selection) -> int:
 
 @cli.command()
 @_several
-@_only
-@_bind
+@reads_documents
 @click.option("--rules", is_flag=True, help="Prove the rules of the adjoint table (alone, where no CELL is given).")
-def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rules: bool) -> int:
+def prove(cells: tuple[str, ...], how: How, rules: bool) -> int:
     """Prove the derived gradients exactly; without CELL, the rules and every cell of the catalogue.
 
     \b
@@ -231,7 +242,7 @@ def prove(cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], rule
     with Progress() as progress:
         reports = [proofs.prove_rules()] if rules or not cells else []
         if cells or not rules:
-            reports += [proofs.prove(selected.cell, progress=progress) for selected in select(cells, binds, only).cells]
+            reports += [proofs.prove(selected.cell, progress=progress) for selected in select(cells, how).cells]
     click.echo("\n\n".join(report.table() for report in reports))
     return 0 if all(report.proved for report in reports) else WRONG
 
@@ -304,15 +315,14 @@ def claims_(names: tuple[str, ...], findings: Path, language: str) -> None:
 
 @cli.command()
 @click.argument("cells", nargs=-1, metavar="[CELL_OR_DOCUMENT]...")
-@_only
-@_bind
+@reads_documents
 @click.option(
     "--lang", "languages", multiple=True, type=click.Choice(LANGUAGES), help="English (default), Japanese; repeatable."
 )
 @_reports
 @click.option("--verbose", is_flag=True, help="The table of all comparisons, and every file written.")
 def report(
-    cells: tuple[str, ...], only: str | None, binds: tuple[str, ...], languages: tuple[str, ...], output: Path, verbose: bool
+    cells: tuple[str, ...], how: How, languages: tuple[str, ...], output: Path, verbose: bool
 ) -> int:
     """Write the pages a person reads, as HTML and Markdown: each cell from its equations to its evidence.
 
@@ -330,8 +340,8 @@ def report(
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: not a folder; give one for the pages, --output DIR")
     asked = []
-    if cells or only or binds:
-        selection = select(cells, binds, only)
+    if cells or how != How():
+        selection = select(cells, how)
         _report_passed_over(selection)
         asked = [Asked(selected.cell, selected.word, bool(selected.catalogue)) for selected in selection.cells]
     with Progress(EVERY) as progress:
@@ -345,8 +355,8 @@ def report(
 def _report_passed_over(selection: Selection) -> None:
     """One paragraph on stderr for each reason, with the first few places."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    for document, line, tex, reason in selection.passed_over:
-        reasons.setdefault((document, reason), []).append(f"{tex} (line {line})")
+    for document, over in selection.passed_over:
+        reasons.setdefault((document, over.reason), []).append(f"{over.tex} (line {over.line})")
     for (document, reason), places in reasons.items():
         more = f", and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
         click.echo(f"{document}: passed over, {reason}: {', '.join(places[:_PLACES])}{more}", err=True)

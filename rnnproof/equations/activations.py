@@ -228,7 +228,7 @@ def _positive(then: sp.Expr, otherwise: sp.Expr) -> sp.Expr:
 _SELU_ALPHA = sp.Float("1.6732632423543772848170429916717", 32)
 _SELU_SCALE = sp.Float("1.0507009873554804934193349852946", 32)
 
-activation("tanh", sp.tanh(X), function=sp.tanh, tex=r"\tanh")
+activation("tanh", sp.tanh(X), aliases=("th", "Tanh"), function=sp.tanh, tex=r"\tanh")
 activation("sigmoid", 1 / (1 + sp.exp(-X)), aliases=("sigma", "logistic", "sigm"), tex=r"\sigma")
 activation("exponential", sp.exp(X), aliases=("exp",), function=sp.exp, tex=r"\exp")
 activation(

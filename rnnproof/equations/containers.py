@@ -412,6 +412,8 @@ class _Scan:
             excerpt = self.region[match.start(kind) : match.end(kind)]
             if kind == "inline" and excerpt.text.startswith("latex "):  # WordPress
                 excerpt = excerpt[6:]
+            if self.kind == "markdown":
+                excerpt = excerpt.substitute(_ESCAPED, lambda _: "_")
             if self.kind == "html" or kind in ("script", "annotation", "wiki"):
                 excerpt = excerpt.substitute(_MARKUP, _plain)
             yield Formula(excerpt, display)
@@ -470,6 +472,17 @@ class _Scan:
                 yield self.region.place(match.start()), what
 
 
+_PLAIN_EQUATION = re.compile(
+    r"^[ \t>]*[^\s=]{1,30}[ \t]*=[^=\n]*(?:_\{?t[ ]*[-−][ ]*1|ₜ₋₁|\[t[ ]*-[ ]*1\]|prev)|<sub>\s*t\s*[-−–]\s*1\s*</sub>", re.M
+)
+
+
+def plain_equation(document: Document) -> int | None:
+    """Where code, or text without delimiters, looks like a recurrence."""
+    match = _PLAIN_EQUATION.search(document.page.text)
+    return match.start() if match else None
+
+
 def pictures(document: Document) -> int:
     """How many pictures the prose shows."""
     return sum(1 for _ in _PICTURE.finditer(document.prose))
@@ -479,13 +492,18 @@ def _title(text: str) -> str:
     return " ".join(re.sub(r"\$[^$]*\$|\\[A-Za-z]+|[{}*_`]|\[([^\]]*)\]\([^)]*\)", lambda m: m[1] or " ", text).split())
 
 
+_ESCAPED = re.compile(r"\\_")
 _MARKUP = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+);|</?(?:br|span|p|div|wbr|font|nobr)\b[^<>]*>|\A%[^\n]*<!\[CDATA\[|%?\]\]>")
 
 
 def _plain(match: re.Match[str]) -> str:
     """An entity's character, a tag's nothing."""
     text = html.unescape(match[0]) if match[0].startswith("&") else ""
+    text = {"&space;": " ", "&plus;": "+"}.get(text, text)
     return " " if text in ("\xa0", "") else text
+
+
+_PLUS_IS_SPACE = re.compile(r"%2B|&plus;", re.I)
 
 
 def _decoded(region: Excerpt, start: int, url: str) -> Excerpt:
@@ -496,5 +514,6 @@ def _decoded(region: Excerpt, start: int, url: str) -> Excerpt:
             start, query = start + found.end(), re.split(r"&(?=[a-z]+=)", url[found.end() :])[0]
             break
     excerpt = Excerpt(query, region.places[start : start + len(query)])
-    excerpt = excerpt.substitute(re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+"), lambda match: unquote(match[0]) if match[0] != "+" else " ")
+    plus = " " if _PLUS_IS_SPACE.search(query) or "zhihu" in region.text[max(0, start - 40) : start] else "+"
+    excerpt = excerpt.substitute(re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+"), lambda match: plus if match[0] == "+" else unquote(match[0]))
     return excerpt.substitute(_MARKUP, _plain).substitute(re.compile(r"\\(?:inline|dpi\{\d+\}|bg_\w+|fn_\w+|large|small)\b"), lambda _: " ")

@@ -17,7 +17,7 @@ from rnnproof.equations.reading import Assumption
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import portable
 from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Product, Symbol, Transposed, blame
-from rnnproof.equations.system import Definition, Quantity, Resolver, Statement
+from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
 from rnnproof.equations.type_inference import MATRIX, NUMBER, SCALAR, VECTOR
 
 _RESERVED = {"steps"}
@@ -95,7 +95,11 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
         resolver.source = definition
         with blame(definition):
             if definition.argument is None:
-                statements.append(Statement(definition, resolver.quantities[key], resolver.tree(definition.right)))
+                right = resolver.tree(definition.right)
+                resolver.quantities[key].applied = isinstance(right, Call) and any(
+                    reference.quantity.carries_index for reference in _references(right)
+                )
+                statements.append(Statement(definition, resolver.quantities[key], right))
                 continue
             function = resolver.quantity(definition.target, resolver.functions)
             inner = symbols.identify(definition.argument, resolver.letters)

@@ -6,34 +6,41 @@ A word counts for a symbol where both stand in one sentence with no other formul
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnnproof.equations import symbols
 from rnnproof.equations.containers import Document
-from rnnproof.equations.source import Printed
+from rnnproof.equations.source import Printed, clean
 from rnnproof.equations.syntax import parse_symbols
 from rnnproof.equations.syntax_tree import Fault, Symbol
 from rnnproof.errors import UsageError
 
-SCALAR, INPUT, FUNCTION, SIGMOID, PARAMETER = "scalar", "input", "function", "sigmoid", "parameter"
-DECLARABLE = (SCALAR, "vector", "matrix", INPUT, PARAMETER, FUNCTION)
+SCALAR, INPUT, FUNCTION, ACTIVATION, SIGMOID, PARAMETER = "scalar", "input", "function", "activation", "sigmoid", "parameter"
+DECLARABLE = (SCALAR, "vector", "matrix", INPUT, PARAMETER, FUNCTION, ACTIVATION)
 
 _WORDS = {
     SCALAR: r"scalars?|real numbers?|hyper-?parameters?|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*|"
     r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?|"
     r"step size|time step size|超参数|ハイパーパラメータ|hiperparámetros?|гиперпараметр\w*",
     INPUT: r"(?:external |current |network |token |word )?inputs?(?: (?:vectors?|sequences?|signals?|features?|data|token|at))?"
-    r"|输入(?:向量|序列|数据)?|輸入(?:向量)?|入力(?:ベクトル|系列|信号)?|입력(?: ?벡터)?|entradas?|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?",
+    r"|输入(?:向量|序列|数据)?|輸入(?:向量)?|入力(?:ベクトル|系列|信号)?|입력(?: ?벡터)?|entradas?|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?"
+    r"|driving signals?",
     SIGMOID: r"sigmoid\w*|logistic|сигмоид\w*|логистическ\w*|シグモイド|시그모이드|sigmoide|logística",
-    FUNCTION: r"(?:non-?linear(?:ity|ities)?|activation|transfer|squashing|transition)?(?: ?functions?)|activations?|non-?linearit(?:y|ies)"
-    r"|激活函数|激活函數|非线性|活性化関数|非線形|활성화 ?함수|함수|funci[oó]n(?:es)?|activaci[oó]n|функци\w*|нелинейност\w*|関数|函数",
+    ACTIVATION: r"(?:activation|transfer|squashing|non-?linear)(?: functions?)?|activations?|non-?linearit(?:y|ies)"
+    r"|激活函数|激活函數|非线性(?:函数)?|活性化関数|非線形(?:関数)?|활성화 ?함수|funci[oó]n(?:es)? de activaci[oó]n|activaci[oó]n"
+    r"|функци\w* активации|нелинейност\w*",
+    FUNCTION: r"functions?|maps?|mappings?|함수|funci[oó]n(?:es)?|функци\w*|関数|函数|函數",
 }
 _NOT = {
     INPUT: r"gates?|weights?|matri\w+|门|閘|ゲート|게이트|puertas?|compuertas?|вентил\w*|гейт\w*|фильтр\w*|size|dimension|output"
     r"|权重|重み|가중치|pesos?|вес\w*|modulation|node|layer|block",
 }
 _SIGN = re.compile(r"[.!?;](?=\s|\Z)|[。；！？]|\n[ \t]*\n|\n[ \t]*(?:[-*+]|\d+[.)])[ ]")
+_AND = r"(?:and|or|with|y|e|o|und|oder|и|или|а|et|ou|및|과|와|と|和|与|及)"
+_LIST = re.compile(rf"\s*(?:(?:,|、|，|&|/|{_AND})\s*)+", re.IGNORECASE)
+_WORD = r"[^\W\d_]+"
 
 
 @dataclass(frozen=True)
@@ -42,32 +49,60 @@ class Remark:
 
     symbols: tuple[Symbol, ...]
     said: frozenset[str]
-    place: int
-    quote: str
 
 
 def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
-    """Everything the prose says about symbols that stand in it by themselves."""
-    found: list[Remark] = []
+    """Everything the prose says about symbols that stand in it by themselves; what is said of a list is said of each."""
     spans = [(formula.excerpt.place(0), formula.excerpt.place(len(formula.excerpt.text))) for formula in document.formulas]
-    by_place = {}
-    for equation in printed:
-        if not equation.is_relation and not equation.display:
-            by_place[equation.offset] = equation
-    for number, (start, stop) in enumerate(spans):
-        inside = [equation for place, equation in by_place.items() if start <= place < stop]
-        spoken_of = [symbol for equation in inside for symbol in _bare(equation)]
-        if not spoken_of:
-            continue
-        before = _sentence(document.prose, spans[number - 1][1] if number else 0, start, last=True)
-        behind = _sentence(
-            document.prose, stop, spans[number + 1][0] if number + 1 < len(spans) else len(document.prose), last=False
-        )
-        said = _said(before[-60:], behind[:80])
-        if said:
-            quote = " ".join(f"{before[-60:]} {spoken_of[0].printed} {behind[:80]}".split())
-            found.append(Remark(tuple(spoken_of), frozenset(said), start, quote))
+    alone = sorted((e.offset, e) for e in printed if not e.is_relation and not e.display)
+    offsets = [offset for offset, _ in alone]
+    spoken_of = []
+    for start, stop in spans:
+        inside = alone[bisect_left(offsets, start) : bisect_left(offsets, stop)]
+        spoken_of.append([symbol for _, equation in inside for symbol in _bare(equation)])
+    ranged = (_ranged(formula.excerpt.text) for formula in document.formulas)
+    found = [Remark(spoken, frozenset({SCALAR})) for spoken in ranged if spoken]
+    number = 0
+    while number < len(spans):
+        last = number
+        while last + 1 < len(spans) and spoken_of[last + 1] and _listed(document.prose[spans[last][1] : spans[last + 1][0]]):
+            last += 1
+        if spoken_of[number]:
+            before = _sentence(document.prose, spans[number - 1][1] if number else 0, spans[number][0], last=True)
+            end = spans[last + 1][0] if last + 1 < len(spans) else len(document.prose)
+            behind = _sentence(document.prose, spans[last][1], end, last=False)
+            if said := _said(before[-60:], behind[:80]):
+                every = tuple(symbol for group in spoken_of[number : last + 1] for symbol in group)
+                found.append(Remark(every, frozenset(said)))
+        number = last + 1
     return found
+
+
+_LEAST = r"(?:\\leq?(?:slant)?(?![A-Za-z])|\\lt(?![A-Za-z])|<|≤|⩽)"
+_MOST = r"(?:\\geq?(?:slant)?(?![A-Za-z])|\\gt(?![A-Za-z])|>|≥|⩾)"
+_NUMBER = r"-?(?:\d[\d.]*|\\infty)"
+_BETWEEN = re.compile(
+    rf"{_NUMBER}\s*{_LEAST}\s*(?P<inner>[^<=>]{{1,60}}?)\s*{_LEAST}\s*{_NUMBER}"
+    rf"|\A\s*(?P<within>[^<=>\[(]{{1,60}}?)\s*(?:\\in(?![A-Za-z])|∈)\s*\\?[\[(\]]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*\\?[\])\[]\s*\Z"
+    rf"|\A\s*(?P<beyond>[^<=>]{{1,40}}?)\s*(?:{_LEAST}|{_MOST})\s*{_NUMBER}\s*\Z"
+)
+
+
+def _ranged(formula: str) -> tuple[Symbol, ...]:
+    """The plain symbols that a range of numbers makes scalars, such as 0 < \\alpha \\le 1."""
+    match = _BETWEEN.search(formula) if len(formula) < 200 else None
+    if match is None:
+        return ()
+    try:
+        found = parse_symbols(clean(match["inner"] or match["within"] or match["beyond"]))
+    except Fault:
+        return ()
+    return tuple(symbol for symbol in found if not symbol.scripts)
+
+
+def _listed(between: str) -> bool:
+    """Whether two formulas belong to one list, as in "$a$, $b$ and $c$"."""
+    return _LIST.fullmatch(re.sub(r"\\?[$`]+|\\[()]", "", between)) is not None
 
 
 def declared(text: str) -> tuple[str, str]:
@@ -80,8 +115,10 @@ def declared(text: str) -> tuple[str, str]:
     message = f"cannot read the declaration {text!r}; write one such as 'beta: scalar' ({', '.join(DECLARABLE)})"
     if not colon or what not in DECLARABLE:
         raise UsageError(message)
+    if re.fullmatch(r"[A-Za-z]\w*", printed.strip()):
+        return printed.strip(), what
     try:
-        found = parse_symbols(re.sub(r"[_^]([A-Za-z0-9]{2,})", r"_{\1}", printed.strip()))
+        found = parse_symbols(printed)
     except Fault:
         found = []
     if len(found) != 1:
@@ -106,13 +143,19 @@ def _sentence(prose: str, start: int, stop: int, last: bool) -> str:
     return text[ends[-1].end() :] if last else text[: ends[0].start()]
 
 
-def _said(before: str, behind: str) -> Iterator[str] | set[str]:
+def _said(before: str, behind: str) -> set[str]:
+    """What the words next to a formula say it is: few words off, within the clause."""
     said = set()
+    near = rf"(?:(?!{_AND}\b){_WORD}[ \t\n-]+)"
     for what, words in _WORDS.items():
-        pattern = rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])"
+        pattern = rf"(?<![a-zA-Zа-яё])(?:{words})(?![a-zA-Zа-яё])"
         excluded = _NOT.get(what)
-        for text, near in ((before, rf"{pattern}\W*(?:\w+\W+){{0,2}}\Z"), (behind, rf"\A[^A-Za-z]*(?:[A-Za-z]+\W+){{0,6}}?{pattern}")):
-            match = re.search(near, text, re.IGNORECASE)
+        for text, rule in ((before, rf"{pattern}[ \t\n]*{near}{{0,2}}[ \t\n]*\Z"), (behind, _behind(pattern, near))):
+            match = re.search(rule, text, re.IGNORECASE)
             if match and not (excluded and re.search(excluded, text[match.start() : match.end() + 12], re.IGNORECASE)):
                 said.add(what)
     return said
+
+
+def _behind(pattern: str, near: str) -> str:
+    return rf"\A[\s,、，:：—–-]*(?:[^\W\d_a-zA-Zа-яА-ЯёЁáéíóúñü]{{0,12}}?|{near}{{0,6}}?){pattern}"

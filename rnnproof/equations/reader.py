@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnproof.equations import components, containers, models, prose, reading, source, steps, symbols, system
+from rnnproof.equations import components, containers, models, prose, reading, signs, source, steps, symbols, system
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.containers import Document
-from rnnproof.equations.convolution import convolution
 from rnnproof.equations.elaborate import elaborate
 from rnnproof.equations.macros import Macros
 from rnnproof.equations.models import Model
@@ -19,7 +18,7 @@ from rnnproof.equations.page import Page
 from rnnproof.equations.reading import Assumption, PassedOver, passed_over_lines
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import parse
-from rnnproof.equations.syntax_tree import Column, Declaration, Fault, Group, Number, Product, Relation, Symbol
+from rnnproof.equations.syntax_tree import Column, Declaration, Fault, Group, Number, Product, Quotient, Relation, Sum, Symbol
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
 
@@ -31,6 +30,7 @@ _ASIDE = re.compile(
     r"|leq?|geq?|int|lim|Pr|mathcal\s*\{?L\}?|ell|max|min|argmax|softmax|Softmax|operatorname\*?\s*\{softmax\}|dots|ldots|cdots|vdots)"
     r"(?![A-Za-z])|softmax|∂|∇|\{\s*\\?rm\s*d|\bd[A-Z]"
 )
+_OF_OUTPUTS = re.compile(r"softmax|\\(?:log|ln|arg|max|min|lVert|Vert|\||Pr|mathbb\s*\{?E)(?![A-Za-z])|argmax|cross[-_ ]?entropy", re.I)
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ def read(path: str | Path, macros: str | Path | None = None) -> list[Cell]:
 def read_text(text: str, name: str = "cell") -> list[Cell]:
     """Every system of equations in a text; one without any delimiter is equations, one a line. Raises EquationError."""
     return list(read_page(Page(name, text), name, whole=True).cells)
+
+
+def read_stream(text: str, name: str, macros: str | Path | None = None, declared: Sequence[str] = ()) -> Reading:
+    """The reading of a text that came from no file, such as standard input, called `name` in messages."""
+    known = Macros.of(containers.opened(macros).text) if macros is not None else None
+    return read_page(Page(name, text), "cell", True, known, declared)
 
 
 def read_report(path: str | Path, macros: str | Path | None = None, declared: Sequence[str] = ()) -> Reading:
@@ -179,11 +185,11 @@ class _Reader:
         """Without values, sketches such as h_t = f(x_t, h_{t-1}), and equations for the first step or layer alone."""
         letters = system.movers(definitions)
         keys = [symbols.identify(d.target, letters)[0] for d in definitions]
-        sketched = [_is_sketch(d) for d in definitions]
+        sketched = [_is_sketch(d, key, keys, letters) for d, key in zip(definitions, keys, strict=True)]
         full = {key for key, sketch in zip(keys, sketched, strict=True) if not sketch}
         kept: list[Definition] = []
         for definition, key, sketch in zip(definitions, keys, sketched, strict=True):
-            if not definition.printed.display and isinstance(definition.right, Number) and not key.index:
+            if _is_value(definition.right) and (key.index or not definition.printed.display):
                 self.pass_over([definition], "a value, no equation")
             elif sketch and key in full:
                 self.pass_over([definition], "a sketch of what another equation defines")
@@ -222,27 +228,32 @@ class _Reader:
 
     def groups(self, model: Model) -> list[list[Definition]]:
         """The systems of a model: what shares symbols and holds a recurrence."""
-        definitions = [*model.definitions, *model.inherited]
-        letter = steps.step_letter(definitions)
-        letters = {letter} if letter else set()
-        for definition in system.unread(definitions, letters):
-            self.pass_over([definition], "defines nothing that another equation reads")
-            definitions = [other for other in definitions if other is not definition]
-        groups = []
-        for group in system.together(definitions, letters):
-            if steps.step_letter(group):
-                groups.append(group)
-            else:
-                self.pass_over([d for d in group if d not in model.inherited], _NO_RECURRENCE)
-        return groups
+        found = []
+        for wide in system.together([*model.definitions, *model.inherited], self.letters):
+            letter = steps.step_letter(wide)
+            if letter is None:
+                self.pass_over([d for d in wide if d not in model.inherited], _NO_RECURRENCE)
+                continue
+            unread = system.unread(wide, {letter})
+            self.pass_over(unread, "defines nothing that another equation reads")
+            kept = [d for d in wide if d not in unread]
+            while outputs := [d for d in kept if _is_unread_output(d, kept, letter)]:
+                self.pass_over(outputs, "an output that no other equation reads, of what is not among the operations")
+                kept = [d for d in kept if d not in outputs]
+            for group in system.together(kept, {letter}):
+                if steps.step_letter(group):
+                    found.append(group)
+                else:
+                    self.pass_over([d for d in group if d not in model.inherited], _NO_RECURRENCE)
+        return found
 
     def cell(self, name: str, inherited: Sequence[Definition], group: list[Definition]) -> Cell:
         letter = str(steps.step_letter(group))
         for definition in group:
-            if (offset := convolution(definition.printed.tex, self.page.text)) is not None:
-                at, why = offset
-                message = f"{why}; cells are made of products: write a product, or say that it is one"
-                self.page.fault(definition.printed.place(at), message)
+            tex, text = definition.printed.tex, self.page.text
+            if (found := signs.convolution(tex, text) or signs.outer_product(tex, text)) is not None:
+                at, why = found
+                self.page.fault(definition.printed.place(at), why)
         self.require_readable(group, letter)
         keys = {symbols.identify(s, {letter})[0] for definition in group for s in symbols.symbols(definition.relation)}
         mine = []
@@ -287,7 +298,7 @@ class _Reader:
         printed = [s for d in self.definitions for s in symbols.symbols(d.relation)]
         keys = {symbols.identify(symbol, {letter})[0] for symbol in printed}
         for what, words in self.declared:
-            wanted = [key for key in keys if what in (key.name, replace(key, index=()).name)]
+            wanted = [key for key in keys if key.name in (what, what.removesuffix(f"_{letter}"))]
             if not wanted:
                 names = ", ".join(sorted({key.name for key in keys}))
                 raise UsageError(f"declared: there is no symbol {what}; the symbols of {self.page.name} are {names}")
@@ -303,14 +314,20 @@ class _Reader:
         message = r"no system of equations found; write one such as $$h_t = \tanh(W x_t + R h_{t-1} + b)$$"
         entries = [entry for entry in self.over if _EQUAL.search(entry[0].tex)]
         if not entries:
-            raise EquationError(f"{self.page.name}: {message}{self._what_is_there()}")
+            where = self.page.where(self.over[0][0].offset) if self.over else self.page.name
+            raise EquationError(f"{where}: {message}{self._what_is_there()}")
         printed, reason = max(entries, key=lambda entry: (_likeness(entry[0].tex), -entry[0].offset))
+        lost = next((entry for entry in self.unreadable if entry.printed is printed), None)
+        if lost is not None and not _ASIDE.search(printed.tex):
+            self.page.fault(printed.place(lost.fault.at), lost.fault.message)
         self.page.fault(printed.offset, f"{message}; the likeliest equation is passed over: {reason}")
 
     def _what_is_there(self) -> str:
         there = []
         if self.over:
             there.append("formulas such as " + self.over[0][0].shown + ", and no equation")
+        if (place := containers.plain_equation(self.document)) is not None:
+            there.append(f"an equation in code or plain text, in line {self.page.line(place)}, not between $$ and so not read")
         if pictures := containers.pictures(self.document):
             there.append(f"{pictures} pictures, which are not read")
         there += sorted({what for _, what in self.document.unread})
@@ -335,8 +352,29 @@ def _likeness(tex: str) -> int:
     return 2 * bool(before) + any(letter in left for letter in before)
 
 
-def _is_sketch(definition: Definition) -> bool:
-    """Whether the right side is one unnamed function of plain symbols, and no more."""
+def _is_value(node: Any) -> bool:
+    """Whether a right side is a number or an identity: a remark on a value, such as h_0 = 0 or U = I."""
+    if isinstance(node, Group):
+        return _is_value(node.inner)
+    if isinstance(node, Symbol):
+        return node.base == "I" and not node.scripts
+    if isinstance(node, Quotient):
+        return _is_value(node.over) and _is_value(node.under)
+    if isinstance(node, Sum):
+        return all(_is_value(term) for _, term in node.terms)
+    return isinstance(node, Number) or (isinstance(node, Product) and all(map(_is_value, node.factors)))
+
+
+def _is_unread_output(definition: Definition, group: Sequence[Definition], letter: str) -> bool:
+    """Whether nothing reads what is defined, and it is made by a softmax or the like, or has the name of a loss."""
+    key = symbols.identify(definition.target, {letter})[0]
+    if any(symbols.identify(s, {letter})[0] == key for d in group for s in symbols.symbols(d.right)):
+        return False
+    return _OF_OUTPUTS.search(definition.printed.tex) is not None or key.base in ("L", "J", "E", "ell", "mathcalL")
+
+
+def _is_sketch(definition: Definition, mine: Any, keys: Sequence[Any], letters: set[str]) -> bool:
+    """Whether the right side is one unnamed function of plain symbols and no more, but for h_t = f(a_t) of a defined a_t."""
     right = definition.right
     if not isinstance(right, Product) or right.sign or len(right.factors) != 2:
         return False
@@ -344,7 +382,10 @@ def _is_sketch(definition: Definition) -> bool:
     if not isinstance(function, Symbol) or symbols.is_named_function(function) or not isinstance(argument, Group | Column):
         return False
     parts = argument.items if isinstance(argument, Column) else (argument.inner,)
-    return argument.bracket == "(" and all(isinstance(part, Symbol) for part in parts)
+    if argument.bracket != "(" or not all(isinstance(part, Symbol) for part in parts):
+        return False
+    read = symbols.identify(parts[0], letters)[0] if isinstance(parts[0], Symbol) else None
+    return len(parts) > 1 or read == mine or read not in keys
 
 
 def _is_one_step_of(key: Any, other: Any) -> bool:

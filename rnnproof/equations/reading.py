@@ -14,8 +14,8 @@ SIDE_BY_SIDE = "is multiplied entry by entry: vectors side by side"
 ROW = "is a row of a minibatch, and one vector here"
 EARLIER_PART = "is taken from an earlier part of the document"
 BLOCK = "has its own rows of what is printed as one matrix"
-ACTIVATION = "is an activation, and works entry by entry"
-ASSUMPTIONS = (CARRIED, THIS_STEP, OF_FUNCTION, SIDE_BY_SIDE, ROW, EARLIER_PART, BLOCK, ACTIVATION)
+SAME_SIZE = "is a function left open, that gives as many entries as it takes"
+ASSUMPTIONS = (CARRIED, THIS_STEP, OF_FUNCTION, SIDE_BY_SIDE, ROW, EARLIER_PART, BLOCK, SAME_SIZE)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ ROLE_RULES = (
     RoleRule("never defined, without the index", PARAMETER, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),
 )
 _NAMES = ("x", "u")
+_TIME = ("t", "tau", "n")
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def sort(resolver: Resolver, statements: Sequence[Statement], kinds: Kinds) -> R
         else:
             raise fault_at(quantity, _unexplained(quantity, near or _closest(quantity, resolver)))
     for quantity in (q for q in carriers if q.kind == MATRIX):
-        if inputs and "parameter" not in resolver.said.get(quantity.key, ()):
+        timed = any(letter in _TIME for letter in quantity.key.index)
+        if inputs and timed and "parameter" not in resolver.said.get(quantity.key, ()):
             raise fault_at(quantity, _unexplained(quantity, _closest(quantity, resolver)))
     return Roles(tuple(inputs), tuple(q for q in free if q not in inputs))
 
@@ -187,7 +189,8 @@ def _multiplied(node: Any, kinds: Kinds) -> Iterator[Quantity]:
                 if kind == VECTOR:
                     yield from _entries(factor)
     if isinstance(node, Call) and isinstance(node.function, Quantity):
-        yield from _entries(node.argument)
+        items = node.argument.items if isinstance(node.argument, Column) else (node.argument,)
+        yield from (item.quantity for item in items if isinstance(item, Ref))
     for child in children(node):
         yield from _multiplied(child, kinds)
 

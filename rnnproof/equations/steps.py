@@ -18,8 +18,8 @@ from rnnproof.equations.system import Definition
 
 INPUT_LETTERS = ("x", "u")
 _TIME = ("t", "tau", "n", "k", "s", "i")
-_NEW = {("prime",), ("new",), ("next",)}
-_OLD = {("prev",), ("previous",), ("old",), ("last",), ("pre",)}
+_NEW = {"prime", "new", "next"}
+_OLD = {"prev", "previous", "old", "last", "pre"}
 
 
 def rebuilt(node: Any, change: Callable[[Any], Any]) -> Any:
@@ -134,9 +134,9 @@ def marked(trees: Sequence[Any]) -> list[Any]:
 
 def _mark(script: Script) -> str:
     if len(script.parts) == 1:
-        if script.parts[0] in _NEW:
+        if "".join(script.parts[0]) in _NEW:
             return "new"
-        if script.parts[0] in _OLD:
+        if "".join(script.parts[0]) in _OLD:
             return "old"
     return ""
 
@@ -182,7 +182,27 @@ def _recurs(definitions: Sequence[Definition], letter: str) -> bool:
 
 def unified(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
     """The definitions with one name for each thing: aliases made one, reassigned symbols told apart."""
-    return _reassigned(_without_aliases(definitions, letters), letters)
+    return _reassigned(_without_aliases(_with_named_functions(definitions, letters), letters), letters)
+
+
+def _with_named_functions(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
+    """With the function itself where a symbol is said to be it, as phi = tanh says."""
+    kept = list(definitions)
+    for definition in definitions:
+        function = definition.right
+        if not (isinstance(function, Symbol) and symbols.is_named_function(function)):
+            continue
+        name, shift = symbols.identify(definition.target, letters)
+        if shift is not None or definition.argument is not None:
+            continue
+
+        def named(node: Any, name: Any = name, function: Symbol = function) -> Any:
+            if isinstance(node, Symbol) and symbols.identify(node, letters)[0] == name:
+                return replace(function, at=node.at, tex=node.tex)
+            return node
+
+        kept = [replace(d, relation=replace(d.relation, right=rebuilt(d.right, named))) for d in kept if d is not definition]
+    return kept
 
 
 def _without_aliases(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:

@@ -141,11 +141,14 @@ class _Builder(lark.Transformer[Any, Any]):
 
     def index_sum(self, parts: list[Any]) -> Node:
         sign, *scripts, body = parts
-        below = [script for script in scripts if script.place == "_"]
-        letters = [part for script in below for part in script.parts]
-        if len(below) != len(scripts) or len(letters) != 1 or len(letters[0]) != 1 or len(letters[0][0]) != 1:
-            raise Fault(sign.start_pos, "a sum runs over the entries that one letter counts, as \\sum_j W_{ij} x_j")
-        return IndexSum(sign.start_pos, letters[0][0], body)
+        counted = [part for script in scripts if script.place == "_" for part in script.parts]
+        last = [part for script in scripts if script.place == "^" for part in script.parts]
+        whole = not last or (len(last) == 1 and last[0][0] not in _COUNTING)
+        if len(counted) == 1 and len(counted[0]) == 3 and counted[0][1:] in (("=", "0"), ("=", "1")):
+            counted = [counted[0][:1]]
+        if not whole or len(counted) != 1 or len(counted[0]) != 1 or len(counted[0][0]) != 1:
+            raise Fault(sign.start_pos, "a sum runs over all entries that one letter counts, as \\sum_j W_{ij} x_j")
+        return IndexSum(sign.start_pos, counted[0][0], body)
 
     def body(self, parts: list[Any]) -> Node:
         named = len(parts) == 3
@@ -208,6 +211,8 @@ class _Builder(lark.Transformer[Any, Any]):
             turned, script = transposition(script)
             transposed |= turned
             kept += [script] if script else []
+        if any("=" in part for script in kept for part in script.parts):
+            raise Fault(parts[0].at, "a script with = in it is understood below a sum only; write a name")
         if transposed and isinstance(nucleus, Column):
             rows = tuple(item.inner for item in nucleus.items if isinstance(item, Transposed))
             if len(rows) == len(nucleus.items):  # rows side by side, then stood up
@@ -298,6 +303,9 @@ class _Builder(lark.Transformer[Any, Any]):
         name = "".join(atom for atom, _ in atoms) + ("" if mark.type == "FONT" else _accent(mark))
         return [(name, f"{portable(mark)}{{{joined([tex for _, tex in atoms])}}}")]
 
+
+# Letters that count steps or entries: a sum up to one of them is no sum over all entries.
+_COUNTING = ("t", "tau", "i", "j", "k", "l", "s")
 
 # A product is worked on factor in factor, and Python's stack has an end.
 _MOST_FACTORS = 50

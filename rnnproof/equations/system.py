@@ -46,7 +46,10 @@ class Definition:
 
 @dataclass(eq=False)
 class Quantity:
-    """One thing the equations speak of, filled in by and by; `kind` is "scalar", "vector", "matrix" or None (unknown yet)."""
+    """One thing the equations speak of, filled in by and by; `kind` is "scalar", "vector", "matrix" or None (unknown yet).
+
+    `elementwise` is of a function left open, `applied` of what an equation makes by an activation.
+    """
 
     key: Key
     name: str
@@ -60,6 +63,7 @@ class Quantity:
     size: tuple[Any, Any] | None = None
     given: Any = None
     elementwise: bool = False
+    applied: bool = False
 
     @property
     def carries_index(self) -> bool:
@@ -159,12 +163,13 @@ def _reads(definition: Definition, letters: set[str]) -> Iterator[Key]:
 
 @dataclass
 class Use:
-    """How a symbol stands before brackets in a system: alone somewhere, and what the brackets hold."""
+    """How a symbol stands before brackets in a system: alone somewhere, what the brackets hold, and in a sum with others."""
 
     plain: bool = False
     several: bool = False
     single: bool = True
     affine: bool = False
+    term: bool = False
     count: int = 0
 
 
@@ -211,6 +216,10 @@ class Resolver:
                 skip.add(id(left))
         if isinstance(node, Symbol):
             self._uses.setdefault(symbols.identify(node, self.letters)[0], Use()).plain = True
+        for term in [term for _, term in node.terms] if isinstance(node, Sum) else ():
+            first = term.factors[0] if isinstance(term, Product) and term.sign == "" else None
+            if isinstance(first, Symbol):
+                self._uses.setdefault(symbols.identify(first, self.letters)[0], Use()).term = True
         for child in symbols.children(node):
             if id(child) not in skip:
                 self._survey(child)
@@ -223,7 +232,7 @@ class Resolver:
             return True
         if key in self._defined or key in self.quantities:
             return False
-        if use.several or symbol.word or "mathcal" in symbol.tex or "function" in said:
+        if use.several or symbol.word or "mathcal" in symbol.tex or {"function", "activation"} & set(said):
             if use.plain:
                 raise Fault(symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one")
             return True
@@ -231,7 +240,7 @@ class Resolver:
             return False
         if symbol.base in OPEN_NAMES or (symbol.base in ("sigma", "tanh") and symbol.scripts):
             return True
-        if len(symbol.base) == 1 and symbol.base.islower() and not key.index and (use.affine or use.single):
+        if len(symbol.base) == 1 and symbol.base.islower() and not key.index and not use.term and (use.affine or use.single):
             return True
         if key.index or (len(symbol.base) == 1 and symbol.base.isupper() and not use.single) or "Delta" in symbol.base:
             return False
@@ -361,9 +370,11 @@ class Resolver:
             return None
         if self.is_function(factor):
             function = self.quantity(factor, self.functions)
-            if self.is_activation(factor) and not function.elementwise:
+            if "activation" in self.said.get(function.key, ()):
                 function.elementwise = True
-                self.assumed.append(Assumption(factor.printed, reading.ACTIVATION))
+            elif self.is_activation(factor) and not function.elementwise:
+                function.elementwise = True
+                self.assumed.append(Assumption(factor.printed, reading.SAME_SIZE))
             return function
         return None
 
@@ -378,7 +389,7 @@ class Resolver:
                 return None
             message = r"\sigma may be the sigmoid or a factor; write \sigma(...), or say in the text that $\sigma$ is a scalar"
             raise Fault(factor.at, message)
-        if "function" in said and "sigmoid" not in said:
+        if {"function", "activation"} & set(said) and "sigmoid" not in said:
             function = self.quantity(factor, self.functions)
             function.elementwise = True
             return function

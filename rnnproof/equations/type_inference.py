@@ -223,6 +223,8 @@ class Kinds:
     def before(self, factor: Any, sign: str) -> str | None:
         """The kind of an undecided factor beside a vector or matrix, from its letter; None where the letter does not tell."""
         letter = _letter(factor)
+        if letter and factor.quantity.applied:
+            return None  # its own equation will tell
         if letter:
             if letter in ("Delta_t", "Delta_tau"):
                 return SCALAR

@@ -31,7 +31,7 @@ _DROPPED = re.compile(
     r"|\\(?:nonumber|notag|displaystyle|textstyle|scriptstyle|scriptscriptstyle|limits|nolimits|displaylimits|bf|rm|it|sf|em"
     r"|boldmath|unboldmath|hfill|allowbreak|xspace|mathstrut|strut|relax|protect|noindent|centering|tiny|scriptsize"
     r"|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|qedhere)(?![A-Za-z])"
-    r"|\\(?:text|mbox|hbox|textrm)\s*\{\s*\}"
+    r"|\\(?:text|mbox|hbox|textrm)\s*\{\s*\}|(?<![\w}^])(?<![\w}^] )\{\s*\}"
 )
 _BRACED = re.compile(
     rf"\\(?:under|over)brace\s*(?P<kept>{BRACES})(?:\s*[_^]\s*(?:{BRACES}|\\[A-Za-z]+\s*{BRACES}|[^\s\\{{}}]))?"

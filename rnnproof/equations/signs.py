@@ -1,0 +1,91 @@
+"""What a document says of its operator signs: a convolution is no product, and an elementwise product is no outer one."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_SIGN = r"\\(?:ast|circ|cdot|star|odot|otimes|circledast)(?![A-Za-z])|[*∗⊛∘·⊙⊗]"
+_AROUND = r"[\s$'\"`´‘’“”()]*"
+_CONVOLUTION = r"(?:convol|cross-correlation|畳み込み|たたみ込み|畳込み|卷积|摺積|faltung|합성곱|컨볼루션|сверт|свёрт)"
+_PRODUCT = (
+    r"(?:product|multipl|hadamard|element|component|entry|point-?wise|積|乘|乗|相乘|(?<!합성)곱|原素|元素|要素|원소|성분|произвед|умнож|поэлемент)"
+)
+_CURE = "cells are made of products: write a product, or say that it is one"
+_NEGATED = re.compile(
+    r"\b(?:not|no|nor|never|unrelated|nothing|nicht|kein\w*|не|нет)\b|不是|并非|無關|无关|아니|아닙|아닌|ではな|でない|じゃな|とは別", re.IGNORECASE
+)
+_MORE = rf"(?:{_AROUND}(?:,|and|und|と|、){_AROUND}(?:{_SIGN}))*"
+
+# "$*$ and $\circ$ denote the convolution ...", without another formula between; "the convolution operator $*$"
+_SAID = re.compile(rf"(?P<signs>(?:{_SIGN}){_MORE}){_AROUND}[^.$]{{0,60}}?{_CONVOLUTION}", re.IGNORECASE)
+_SAID_BEFORE = re.compile(
+    rf"{_CONVOLUTION}\w*(?:\s+(?:operators?|operations?|signs?|symbols?|is|are|denoted|written|marked|by|as|with|using))*"
+    rf"{_AROUND}(?P<signs>{_SIGN})",
+    re.IGNORECASE,
+)
+_A_PRODUCT = re.compile(rf"(?P<signs>(?:{_SIGN})){_AROUND}[^.$]{{0,60}}?{_PRODUCT}", re.IGNORECASE)
+_ELEMENTWISE = (
+    r"(?:element-?wise|hadamard|component-?wise|entry-?wise|point-?wise|element[- ]by[- ]element|逐元素|按元素|对应元素|逐项|逐点|點乘|点乘"
+    r"|要素ごと|要素積|アダマール|원소별|성분별|요소별|elemento a elemento|componente a componente|punto a punto|поэлемент|адамар)"
+)
+_SAID_ELEMENTWISE = re.compile(
+    rf"(?P<signs>(?:{_SIGN}){_MORE}){_AROUND}[^.$]{{0,60}}?{_ELEMENTWISE}|{_ELEMENTWISE}[^.$]{{0,40}}?{_AROUND}(?P<behind>{_SIGN})",
+    re.IGNORECASE,
+)
+_OUTER = re.compile(r"\\otimes(?![A-Za-z])|⊗")
+_SPOKEN_OF = re.compile(_CONVOLUTION, re.IGNORECASE)
+_STAR = re.compile(r"(?<![\^_{\\*])[*∗](?![*}])|(?<![\^_{])\\ast(?![A-Za-z])")
+
+
+def convolution(tex: str, text: str) -> tuple[int, str] | None:
+    """Where an equation may convolve, by the text it stands in: the sign's offset, and why; None where it does not.
+
+    A star is taken for one wherever the text speaks of convolutions and does not say that it is a product.
+    """
+    said, products, spoken_of = _said(text)
+    for match in re.finditer(_SIGN, tex):
+        sign = _plain(match.group())
+        if sign in said and (sign != "*" or _STAR.match(tex, match.start())):
+            return match.start(), f"the text says that {match.group()} is a convolution; {_CURE}"
+    star = _STAR.search(tex)
+    if star and spoken_of and "*" not in products:
+        return star.start(), f"the text speaks of convolutions, and does not say that {star.group()} is a product; {_CURE}"
+    return None
+
+
+def outer_product(tex: str, text: str) -> tuple[int, str] | None:
+    """Where an equation may have an outer product, and why; None where the text says that its sign is elementwise."""
+    sign = _OUTER.search(tex)
+    if sign is None or "⊗" in _elementwise(text):
+        return None
+    return sign.start(), rf"{sign[0]} may be an outer or an elementwise product; write \odot, or say that ${sign[0]}$ is elementwise"
+
+
+@lru_cache(maxsize=1)
+def _elementwise(text: str) -> frozenset[str]:
+    """The signs that the text says multiply entry by entry."""
+    found = [match["signs"] or match["behind"] for match in _SAID_ELEMENTWISE.finditer(text)]
+    return frozenset(_plain(sign) for signs in found for sign in re.findall(_SIGN, signs))
+
+
+@lru_cache(maxsize=1)  # a page's text is asked about once for each of its equations
+def _said(text: str) -> tuple[frozenset[str], frozenset[str], bool]:
+    """The signs that the text calls convolutions, those it calls products, and whether it speaks of convolutions."""
+    matches = [match for pattern in (_SAID, _SAID_BEFORE) for match in pattern.finditer(text)]
+    said = [match for match in matches if not _NEGATED.search(text, match.start(), match.end() + 12)]
+    convolutions = {sign for match in said for sign in _signs(match["signs"])}
+    products = {sign for match in _A_PRODUCT.finditer(text) for sign in _signs(match["signs"])}
+    return frozenset(convolutions), frozenset(products), _SPOKEN_OF.search(text) is not None
+
+
+def _signs(text: str) -> set[str]:
+    """The signs in a list; of several the star, as a circle beside it is the product."""
+    signs = [_plain(sign) for sign in re.findall(_SIGN, text)]
+    return set(signs) if len(signs) == 1 else {sign for sign in signs if sign == "*"} or set(signs)
+
+
+def _plain(sign: str) -> str:
+    return {r"\ast": "*", "∗": "*", r"\circ": "∘", r"\cdot": "·", r"\odot": "⊙", r"\otimes": "⊗", r"\circledast": "⊛"}.get(
+        sign, sign
+    )
