@@ -67,6 +67,8 @@ def elaborate(
     cell = _cell(page, name, letter, resolver, statements, typed, sorted_roles, build)
     found = [*assumed, *resolver.assumed, *(Assumption(tex, reading.ROW) for tex in rows)]
     found += [Assumption(tex, reading.SIDE_BY_SIDE) for tex in sizes.side_by_side]
+    below = [q for q in sorted_roles.inputs if any("minus1" in label for label in (*q.key.below, *q.key.above))]
+    found += [Assumption(quantity.tex, reading.BELOW) for quantity in below]
     return replace(cell, assumed=tuple(dict.fromkeys(found)))
 
 

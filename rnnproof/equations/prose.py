@@ -31,6 +31,7 @@ _WORDS = {
     ACTIVATION: r"(?:activation|transfer|squashing|non-?linear)(?: functions?)?|activations?|non-?linearit(?:y|ies)"
     r"|激活函数|激活函數|非线性(?:函数)?|活性化関数|非線形(?:関数)?|활성화 ?함수|funci[oó]n(?:es)? de activaci[oó]n|activaci[oó]n"
     r"|функци\w* активации|нелинейност\w*",
+    PARAMETER: r"parameters?|参数|參數|パラメータ|매개변수|parámetros?|параметр\w*",
     FUNCTION: r"functions?|maps?|mappings?|함수|funci[oó]n(?:es)?|функци\w*|関数|函数|函數",
 }
 _NOT = {

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from rnnproof.equations import reading, symbols
+from rnnproof.equations.page import Excerpt
 from rnnproof.equations.reading import Assumption
 from rnnproof.equations.subscripts import Script
 from rnnproof.equations.syntax import is_step
@@ -295,12 +296,15 @@ def with_earlier_inputs(
             changed = [_stepped(d, key, letters, (letter,), ()) for d in changed]
             assumed.append(Assumption(shifts[-1].printed, reading.THIS_STEP))
             continue
-        last = Script("", (("last",),), "")
+        last = Script("^", (("last",),), r"\text{last}")
         changed = [_stepped(d, key, letters, (letter, "-", "1"), (last,)) for d in changed]
         now = shifts[0]
         target = replace(now, scripts=(*now.scripts, last))
         first = next(d for d in definitions if any(symbols.identify(s, letters)[0] == key for s in symbols.symbols(d.right)))
-        changed.insert(0, Definition(first.printed, Relation(now.at, target, now), target))
+        where = first.printed.excerpt.places[:1]
+        text = f"{target.printed} = {now.printed}"
+        printed = replace(first.printed, excerpt=Excerpt(text, [*where] * len(text)))
+        changed.insert(0, Definition(printed, Relation(0, target, now), target))
         assumed.append(Assumption(now.printed, reading.CARRIED))
     return changed, assumed
 

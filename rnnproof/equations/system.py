@@ -169,6 +169,7 @@ class Use:
     several: bool = False
     single: bool = True
     affine: bool = False
+    activated: bool = True
     term: bool = False
     count: int = 0
 
@@ -211,6 +212,7 @@ class Resolver:
                 use = self._uses.setdefault(symbols.identify(left, self.letters)[0], Use())
                 use.several |= isinstance(right, Column)
                 use.single &= isinstance(right, Group) and isinstance(right.inner, Symbol)
+                use.activated &= isinstance(right, Group) and _holds_activation(right.inner)
                 use.affine |= isinstance(right, Group) and _is_affine(right.inner)
                 use.count += 1
                 skip.add(id(left))
@@ -232,6 +234,11 @@ class Resolver:
             return True
         if key in self._defined or key in self.quantities:
             return False
+        if use.several and not symbol.word and "mathcal" not in symbol.tex and len(symbol.base) == 1 and symbol.base.isupper():
+            if symbol.base in _WEIGHTS:
+                return False  # a matrix before vectors that stand one below the other
+            if symbol.base not in OPEN_NAMES and not said:
+                raise Fault(symbol.at, f"{symbol.printed} may be a function or a matrix before stacked vectors; write [a; b] for these")
         if use.several or symbol.word or "mathcal" in symbol.tex or {"function", "activation"} & set(said):
             if use.plain:
                 raise Fault(symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one")
@@ -244,6 +251,8 @@ class Resolver:
             return True
         if key.index or (len(symbol.base) == 1 and symbol.base.isupper() and not use.single) or "Delta" in symbol.base:
             return False
+        if use.activated:
+            return False  # nobody applies a function to a sum with tanh(...) in it, many multiply it by a scalar
         tex = symbol.printed
         raise Fault(
             symbol.at,
@@ -316,6 +325,9 @@ class Resolver:
         waiting: list[Any] = list(node.factors)
         while waiting:
             factor = waiting.pop(0)
+            if isinstance(factor, Symbol) and factor.word and factor.base.lower() == "diag" and waiting:
+                factors.append(self._diagonal(factor, waiting, local))
+                break
             function = self._function(factor, waiting)
             if function is None:
                 factors.append(self.tree(factor, local))
@@ -332,6 +344,14 @@ class Resolver:
                 raise Fault(factor.at, f"where does the argument of {factor.printed} end? write parentheses around it")
             factors.append(Call(factor.at, function, self.tree(argument, local)))
         return replace(node, factors=tuple(factors)) if len(factors) > 1 else factors[0]
+
+    def _diagonal(self, name: Symbol, following: list[Any], local: dict[Any, Quantity]) -> Any:
+        """diag(a) times what follows, which is a times that, entry by entry."""
+        argument, *rest = following
+        if not rest or not isinstance(argument, Group):
+            raise Fault(name.at, r"a diagonal matrix is understood before a vector only, as \mathrm{diag}(a) h")
+        behind = rest[0] if len(rest) == 1 else Product(rest[0].at, "", tuple(rest))
+        return Product(name.at, "hadamard", (self.tree(argument, local), self.tree(behind, local)))
 
     def _max(self, name: Any, argument: Any, local: dict[Any, Quantity]) -> Any:
         """max(0, x), which is relu(x)."""
@@ -403,6 +423,13 @@ def _is_affine(node: Any) -> bool:
     return isinstance(node, Product) and node.sign in ("", "dot") and isinstance(node.factors[0], Symbol) and (
         node.factors[0].base[0].isupper()
     )
+
+
+def _holds_activation(node: Any) -> bool:
+    """Whether a sum has a known function's value as a term."""
+    terms = [term for _, term in node.terms] if isinstance(node, Sum) else []
+    heads = [term.factors[0] for term in terms if isinstance(term, Product) and term.sign == ""]
+    return any(isinstance(head, Symbol) and symbols.is_named_function(head) for head in heads)
 
 
 def _parenthesised(node: Any) -> bool:

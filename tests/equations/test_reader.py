@@ -186,11 +186,15 @@ NOTATIONS = {
     "used twice": (r"$$h_t = \tanh(W x_t + R h_{t-1} + R \tanh(R h_{t-1}))$$", "h | x | W(hidden,input) R(hidden,hidden)"),
     "recursion over layers": (r"$$h_l = \tanh(W_l h_{l-1} + b_l)$$", "h |  | *W(hidden,hidden) *b(hidden)"),
     "per step beside an input": (
-        r"$$h_t = \tanh(W_t h_{t-1} + V x_t + b_t)$$",
+        r"$$h^{(l)} = \tanh(W^{(l)} h^{(l-1)} + V x^{(l)} + b^{(l)})$$",
         "h | x | *W(hidden,hidden) V(hidden,input) *b(hidden)",
     ),
     "input that is only added": (r"$$h_t = \tanh(x_t + R h_{t-1})$$", "h | x | R(hidden,hidden)"),
-    "input called x": (r"$$h_t = x_t + m_t \odot h_{t-1}$$", "h | x | *m(hidden)"),
+    "input called x": (r"$$h_t = x_t + m \odot h_{t-1}$$", "h | x | m(hidden)"),
+    "declared to be a parameter of each step": (
+        r"The parameter $m_t$ is learned. $$h_t = W x_t + m_t \odot h_{t-1}$$",
+        "h | x | W(hidden,input) *m(hidden)",
+    ),
     "a label that never moves": (
         r"$$h_t^{(l)} = \tanh(W^{(l)} x_t + R^{(l)} h_{t-1}^{(l)})$$",
         "h_l | x | W_l(hidden,input) R_l(hidden,hidden)",

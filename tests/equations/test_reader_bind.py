@@ -52,10 +52,16 @@ def test_a_body_shares_the_parameters_of_the_cell() -> None:
 
 
 def test_an_elementwise_body_settles_the_sizes_left_open() -> None:
+    cell = reader.read_text(r"$$c_t = \tanh(W x_t + R c_{t-1} + b) \\ h_t = g(c_t) + U h_{t-1}$$")[0]
+    assert summary(cell) == "h c | x | W(c_size,input) R(c_size,c_size) b(c_size) U(hidden,hidden)"
+    bound = bind(cell, g=r"\sigma")
+    assert summary(bound) == "h c | x | W(hidden,input) R(hidden,hidden) b(hidden) U(hidden,hidden)"
+
+
+def test_a_function_of_a_sum_of_products_keeps_the_size() -> None:
     cell = reader.read_text(r"$$h_t = \sigma_g(W x_t + R h_{t-1} + b)$$")[0]
-    assert summary(cell) == "h | x | W(W_rank,input) R(W_rank,hidden) b(W_rank)"
-    bound = bind(cell, sigma_g=r"\sigma")
-    assert summary(bound) == "h | x | W(hidden,input) R(hidden,hidden) b(hidden)"
+    assert summary(cell) == "h | x | W(hidden,input) R(hidden,hidden) b(hidden)"
+    assert summary(bind(cell, sigma_g=r"\sigma")) == summary(cell)
 
 
 def test_several_functions() -> None:

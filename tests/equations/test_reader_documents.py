@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnproof.equations import reader, source
+from rnnproof.equations.reading import PassedOver
 from rnnproof.errors import EquationError, RnnproofError, UsageError
 
 LESSON = r"""# 再帰型ネットワーク
@@ -63,7 +64,7 @@ def test_a_lesson_holds_two_systems(tmp_path: Path) -> None:
 def test_what_is_passed_over_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "lesson.md"
     path.write_text(LESSON, encoding="utf-8")
-    listed = {tex: (line, reason) for line, tex, reason in reader.read_report(path).passed_over}
+    listed = {over.tex: (over.line, over.reason) for over in reader.read_report(path).passed_over}
     assert listed["T=100"] == (3, "a value, no equation")
     assert listed["h_0 = 0"] == (3, "a value, no equation")
     assert listed["c_t"] == (10, "no definition")
@@ -75,7 +76,7 @@ def test_what_is_passed_over_is_listed(tmp_path: Path) -> None:
 
 def test_a_condition_is_listed() -> None:
     page = source.Page("notes", r"$$h_t = \tanh(W x_t + R h_{t-1}), \quad t \geq 1$$")
-    assert reader.read_page(page, "notes").passed_over == ((1, r"t \geq 1", "no definition"),)
+    assert reader.read_page(page, "notes").passed_over == (PassedOver(1, r"t \geq 1", "no definition", "notes:1"),)
 
 
 def test_a_tex_document(tmp_path: Path) -> None:

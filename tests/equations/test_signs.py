@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnnproof.equations import convolution
+from rnnproof.equations import signs
 from rnnproof.equations.reader import read_text
 from rnnproof.errors import EquationError
 
@@ -51,8 +51,8 @@ def test_other_signs_are_read(equation: str, text: str) -> None:
 
 def test_a_text_is_searched_once_for_all_its_equations() -> None:
     """Searched for each, a long document of many equations takes time with the square of its length."""
-    convolution._said.cache_clear()
+    signs._said.cache_clear()
     lines = r" \\ ".join(rf"a_{{{i},t}} = \tanh(W_{{{i}}} x_t)" for i in range(20))
     total = " + ".join(f"a_{{{i},t}}" for i in range(20))
     read_text(rf"$$ {lines} \\ h_t = {total} + R h_{{t-1}} $$")
-    assert convolution._said.cache_info().misses == 1 and convolution._said.cache_info().hits >= 20
+    assert signs._said.cache_info().misses == 1 and signs._said.cache_info().hits >= 20
