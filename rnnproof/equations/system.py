@@ -27,6 +27,7 @@ from rnnproof.equations.syntax_tree import (
 
 OPEN_NAMES = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "F", "G", "H")
 _SCALARS = ("alpha", "beta", "gamma", "epsilon", "varepsilon", "eta", "lambda", "mu", "kappa", "tau")
+_NO_OPERATIONS = ("log", "ln", "sqrt", "sin", "cos", "tan", "min", "sign", "sgn", "argmax", "argmin", "det", "tr", "norm", "mean", "var")
 _WEIGHTS = ("W", "w", "U", "V", "R", "b", "theta", "Theta", "omega", "Omega", "phi", "psi", "lambda")
 
 
@@ -297,6 +298,8 @@ class Resolver:
         if isinstance(node, Symbol):
             if symbols.is_named_function(node) and not (node.base == "sigma" and self._bare_sigma):
                 raise Fault(node.at, f"{node.printed} needs its argument; write {node.printed}(...)")
+            if node.word and node.base in _NO_OPERATIONS:
+                raise Fault(node.at, f"{node.printed} is not among the operations; name its value and say what it is")
             if node.base == "I" and not node.scripts and symbols.identify(node, self.letters)[0] not in self._defined:
                 return Eye(node.at)
             return self.reference(node, local)
@@ -382,6 +385,8 @@ class Resolver:
             return None
         if factor.base in ("tanh", "sigma", "exp") and any(s.place == "^" and s.tex.isdigit() for s in factor.scripts):
             raise Fault(factor.at, f"{factor.printed} is a power of a function; name its value and multiply with \\odot")
+        if factor.word and factor.base in _NO_OPERATIONS:
+            raise Fault(factor.at, f"{factor.printed} is not among the operations; leave it open as a function named f")
         if factor.base == "max" and factor.word:
             return "max"
         if symbols.is_named_function(factor):

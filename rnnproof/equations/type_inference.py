@@ -166,6 +166,10 @@ class Kinds:
                     self.expect(factor, wanted)
             return
         kinds = [self.kind(factor) for factor in factors]
+        if kind == SCALAR and isinstance(factors[0], Transposed) and len(factors) > 1 and not isinstance(factors[-1], Transposed):
+            self.expect(factors[0].inner, VECTOR)  # w^T h, a number
+            self.expect(factors[-1], VECTOR)
+            return
         if kind == SCALAR and ROW not in kinds:
             for factor in factors:
                 if self.kind(factor) is None and not isinstance(factor, Transposed):
