@@ -110,7 +110,7 @@ def backward(trace: Trace, d_states: Mapping[str, Any]) -> Gradients:
 
 
 def step(params: Mapping[str, Any] | Packed, x: Any, states: Mapping[str, Any]) -> dict[str, Array]:
-    """One step: x (B, input) (None for a cell without input), `states` {state: (B, size)} -> the new states."""
+    """One step: x None, `states` {state: (B, size)} -> the new states."""
     trace = forward(_for_one_step(params, SIGNATURE), 1, states)
     return {name: values[-1] for name, values in trace.states.items()}
 

@@ -107,17 +107,21 @@ def _entered(
             raise ValueError(f"xs is {type(xs).__name__}; this cell has no input: give the number of steps, an int")
         if not first or any(name not in first for name in signature.read_states):
             raise ValueError(f"initial is missing; this cell has no input: give a start for each of {signature.read_states}")
-        entering = []
+        entering: list[tuple[str, tuple[str, ...], Array]] = []
     elif isinstance(signature.inputs, str):
         xs = _array(xs, "xs")
         entering = [("xs", ("T", "B", signature.inputs), xs)]
     else:
         if not isinstance(xs, Mapping):
-            raise ValueError(f"xs is {type(xs).__name__}; give a dict with an array (T, B, size) for {', '.join(signature.inputs)}")
+            raise ValueError(
+                f"xs is {type(xs).__name__}; give a dict with an array (T, B, size) for {', '.join(signature.inputs)}"
+            )
         _known(xs, signature.inputs, "input")
         for name in signature.inputs:
             if name not in xs:
-                raise ValueError(f"input {name!r} is missing; give an array of shape {_text(('T', 'B', *signature.inputs[name]))}")
+                raise ValueError(
+                    f"input {name!r} is missing; give an array of shape {_text(('T', 'B', *signature.inputs[name]))}"
+                )
         xs = {name: _array(xs[name], f"input {name!r}") for name in signature.inputs}
         entering = [(f"input {name!r}", ("T", "B", *shape), xs[name]) for name, shape in signature.inputs.items()]
     if entering:

@@ -36,9 +36,7 @@ class How:
 
 _OPTIONS = (
     click.option("--cell", "only", metavar="NAME", help="Only this one of a document's cells."),
-    click.option(
-        "--bind", "binds", multiple=True, metavar="NAME=BODY", help="Give a function left open its body; repeatable."
-    ),
+    click.option("--bind", "binds", multiple=True, metavar="NAME=BODY", help="Give a function left open its body; repeatable."),
     click.option(
         "--declare",
         "declared",

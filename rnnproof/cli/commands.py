@@ -54,8 +54,8 @@ def cli() -> None:
     """Gradients of recurrent cells, from the equations a paper prints: derived, proved, generated, checked.
 
     A CELL is the name of a catalogue cell (see `rnnproof cells`) or the path of a document (Markdown, TeX, reStructuredText,
-    HTML, a notebook, Python or Julia source; - for standard input); a document may hold several. Exit status: 0 where everything asked for holds, 1 where a check found a wrong gradient or a proof failed,
-    2 where the input is at fault.
+    HTML, a notebook, Python or Julia source; - for standard input); a document may hold several. Exit status: 0 where
+    everything asked for holds, 1 where a check found a wrong gradient or a proof failed, 2 where the input is at fault.
 
     \b
     Example: rnnproof derive lstm
@@ -199,9 +199,7 @@ def check(
     return 0
 
 
-def _evidence(
-    cells: tuple[str, ...], how: How, module: str | None, asked: dict[str, Any]
-) -> list[Any]:
+def _evidence(cells: tuple[str, ...], how: How, module: str | None, asked: dict[str, Any]) -> list[Any]:
     """The Evidence of each cell, or of the one module."""
     from rnnproof import verification
 
@@ -321,9 +319,7 @@ def claims_(names: tuple[str, ...], findings: Path, language: str) -> None:
 )
 @_reports
 @click.option("--verbose", is_flag=True, help="The table of all comparisons, and every file written.")
-def report(
-    cells: tuple[str, ...], how: How, languages: tuple[str, ...], output: Path, verbose: bool
-) -> int:
+def report(cells: tuple[str, ...], how: How, languages: tuple[str, ...], output: Path, verbose: bool) -> int:
     """Write the pages a person reads, as HTML and Markdown: each cell from its equations to its evidence.
 
     Without an argument: every cell of the catalogue, the checks, the claims, the experiments whose results are in DIR, how to

@@ -10,8 +10,8 @@ import sympy as sp
 from rnnproof.equations import activations, expressions, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Parameter
 from rnnproof.equations.elaborate import Builder, SizeNames
-from rnnproof.equations.size_inference import ONE, Size, Sizes, from_sympy
 from rnnproof.equations.page import Excerpt, Page
+from rnnproof.equations.size_inference import ONE, Size, Sizes, from_sympy
 from rnnproof.equations.source import Printed, check_depth
 from rnnproof.equations.syntax import parse_body
 from rnnproof.equations.syntax_tree import Fault, Relation, Symbol

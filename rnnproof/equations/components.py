@@ -74,7 +74,9 @@ def _whole(node: Any, letter: str) -> Any:
     if isinstance(node, Number):
         return node
     if isinstance(node, Quotient):
-        return replace(node, over=_whole(node.over, letter), under=_whole(node.under, letter), entrywise=_counts(node.under, letter))
+        return replace(
+            node, over=_whole(node.over, letter), under=_whole(node.under, letter), entrywise=_counts(node.under, letter)
+        )
     raise Fault(node.at, "this is no entry of a vector; write the equation with whole vectors")
 
 
@@ -83,8 +85,9 @@ def _units(node: Product) -> Iterator[Any]:
     factors = list(node.factors)
     while factors:
         factor = factors.pop(0)
-        applied = isinstance(factor, Symbol) and factors and isinstance(factors[0], Group) and factors[0].bracket == "("
-        if node.sign == "" and applied and (symbols.is_named_function(factor) or factor.base == "sigma"):
+        applied = bool(factors) and isinstance(factors[0], Group) and factors[0].bracket == "("
+        named = isinstance(factor, Symbol) and (symbols.is_named_function(factor) or factor.base == "sigma")
+        if node.sign == "" and applied and named:
             yield Product(factor.at, "", (factor, factors.pop(0)))
         else:
             yield factor
@@ -117,7 +120,7 @@ def _matrix_product(node: IndexSum, free: str) -> Any:
 
 def _labels(symbol: Symbol) -> list[str]:
     """The single letters below a symbol, such as i and j of W_{i,j} and of W_{ij}."""
-    found = []
+    found: list[str] = []
     for script in symbol.scripts:
         if script.place == "_":
             for part in script.parts:
@@ -162,11 +165,12 @@ def _nodes(node: Any) -> Iterator[Any]:
 def apart(relation: Relation) -> list[Relation]:
     """The equations that a column of symbols on the left side holds: each gate with its own blocks of the matrices."""
     left = relation.left.inner if isinstance(relation.left, Transposed) else relation.left
-    if not (isinstance(left, Column) and all(isinstance(item, Symbol) for item in left.items)):
+    targets = [item for item in left.items if isinstance(item, Symbol)] if isinstance(left, Column) else []
+    if not isinstance(left, Column) or len(targets) < len(left.items):
         return [relation]
-    functions, argument = _stacked(relation.right, len(left.items))
+    functions, argument = _stacked(relation.right, len(targets))
     relations = []
-    for target, function in zip(left.items, functions, strict=True):
+    for target, function in zip(targets, functions, strict=True):
         block = _block(argument, target)
         right = Product(function.at, "", (function, Group(argument.at, "(", block))) if function is not None else block
         relations.append(Relation(target.at, target, right))

@@ -95,9 +95,7 @@ def _notebook(path: Path, text: str) -> Page:
 _INPUT = re.compile(r"\\(?:input|include|subfile|subimport\s*\{[^{}]*\})\s*\{(?P<name>[^{}\n]+)\}")
 
 
-def _with_inputs(
-    path: Path, root: Path, text: str, label: str, pieces: list[tuple[str, int, str]], above: list[Path]
-) -> None:
+def _with_inputs(path: Path, root: Path, text: str, label: str, pieces: list[tuple[str, int, str]], above: list[Path]) -> None:
     """The text's pieces with those of the files that it names; one that is not there stays a macro, which `unread` tells."""
     start = 0
     for match in _INPUT.finditer(_TEX_COMMENT.sub(blank, _TEX_CODE.sub(blank, text))):
@@ -255,8 +253,10 @@ def _of_code(page: Page, grammar: re.Pattern[str]) -> list[Excerpt]:
     comments: list[tuple[int, int]] = []
     for match in grammar.finditer(page.text):
         if match["comment"]:
-            adjacent = comments and not page.text[comments[-1][1] : match.start()].strip() and (
-                page.text.count("\n", comments[-1][1], match.start()) <= 1
+            adjacent = (
+                comments
+                and not page.text[comments[-1][1] : match.start()].strip()
+                and (page.text.count("\n", comments[-1][1], match.start()) <= 1)
             )
             start = comments.pop()[0] if adjacent else match.start()
             comments.append((start, match.end()))
@@ -462,7 +462,7 @@ class _Scan:
         for match in _ATX.finditer(text):
             yield Heading(self.region.place(match.start()), len(match["signs"]), _title(match["title"]))
         for match in _UNDERLINED.finditer(text):
-            yield Heading(self.region.place(match.start()), 1 + "=-~^\"*+".index(match["sign"]), _title(match["title"]))
+            yield Heading(self.region.place(match.start()), 1 + '=-~^"*+'.index(match["sign"]), _title(match["title"]))
         for match in _BOLD.finditer(text):
             yield Heading(self.region.place(match.start()), 9, _title(match["title"]))
 
@@ -493,7 +493,9 @@ def _title(text: str) -> str:
 
 
 _ESCAPED = re.compile(r"\\_")
-_MARKUP = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+);|</?(?:br|span|p|div|wbr|font|nobr)\b[^<>]*>|\A%[^\n]*<!\[CDATA\[|%?\]\]>")
+_MARKUP = re.compile(
+    r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+);|</?(?:br|span|p|div|wbr|font|nobr)\b[^<>]*>|\A%[^\n]*<!\[CDATA\[|%?\]\]>"
+)
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -503,6 +505,8 @@ def _plain(match: re.Match[str]) -> str:
     return " " if text in ("\xa0", "") else text
 
 
+_QUOTED_IN_URL = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
+_DRAWN = re.compile(r"\\(?:inline|dpi\{\d+\}|bg_\w+|fn_\w+|large|small)\b")
 _PLUS_IS_SPACE = re.compile(r"%2B|&plus;", re.I)
 
 
@@ -515,5 +519,9 @@ def _decoded(region: Excerpt, start: int, url: str) -> Excerpt:
             break
     excerpt = Excerpt(query, region.places[start : start + len(query)])
     plus = " " if _PLUS_IS_SPACE.search(query) or "zhihu" in region.text[max(0, start - 40) : start] else "+"
-    excerpt = excerpt.substitute(re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+"), lambda match: plus if match[0] == "+" else unquote(match[0]))
-    return excerpt.substitute(_MARKUP, _plain).substitute(re.compile(r"\\(?:inline|dpi\{\d+\}|bg_\w+|fn_\w+|large|small)\b"), lambda _: " ")
+    excerpt = excerpt.substitute(
+        re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+"), lambda match: plus if match[0] == "+" else unquote(match[0])
+    )
+    return excerpt.substitute(_MARKUP, _plain).substitute(
+        re.compile(r"\\(?:inline|dpi\{\d+\}|bg_\w+|fn_\w+|large|small)\b"), lambda _: " "
+    )

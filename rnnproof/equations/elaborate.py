@@ -11,9 +11,9 @@ import sympy as sp
 
 from rnnproof.equations import expressions, reading, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_order
-from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
 from rnnproof.equations.page import Page
 from rnnproof.equations.reading import Assumption
+from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import portable
 from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Product, Symbol, Transposed, blame
@@ -126,7 +126,9 @@ def _check_outer(node: Any) -> None:
         before, last = node.factors[-2], node.factors[-1].inner
         letters = [n.quantity.key.base for n in (before, last) if isinstance(n, system.Ref) and n.quantity.kind != MATRIX]
         if len(letters) == 2 and all(letter[0].islower() for letter in letters):
-            raise Fault(node.at, "an outer product of two vectors is a matrix; cells have vectors as states, and no outer product")
+            raise Fault(
+                node.at, "an outer product of two vectors is a matrix; cells have vectors as states, and no outer product"
+            )
     for child in symbols.children(node):
         _check_outer(child)
 
@@ -157,7 +159,7 @@ def declare(resolver: Resolver, declarations: Declared) -> list[str]:
 
 
 def _minibatch(resolver: Resolver, declarations: Declared) -> str:
-    """The name of the first size of everything that carries the step, where each has two sizes and nothing else has that one."""
+    """The first size of everything that carries the step, where each has two sizes and nothing else has that one."""
     rows: set[str] = set()
     others: set[str] = set()
     for _, declaration in declarations:
@@ -173,7 +175,9 @@ def _minibatch(resolver: Resolver, declarations: Declared) -> str:
 
 
 def _size_name(entry: Any) -> str:
-    return "" if isinstance(entry, AnySize) else entry.text if isinstance(entry, Number) else symbols.identify(entry, ())[0].name
+    return (
+        "" if isinstance(entry, AnySize) else entry.text if isinstance(entry, Number) else symbols.identify(entry, ())[0].name
+    )
 
 
 def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size], rows_of: str) -> None:

@@ -32,7 +32,10 @@ class Model:
 
 
 def split(
-    definitions: Sequence[Definition], headings: Sequence[Heading], letters: Iterable[str], unreadable: Sequence[tuple[Key, int]]
+    definitions: Sequence[Definition],
+    headings: Sequence[Heading],
+    letters: Iterable[str],
+    unreadable: Sequence[tuple[Key, int]],
 ) -> list[Model]:
     """The models of a document, in order. Raises Fault for two updates of one symbol in one display.
 

@@ -1,4 +1,4 @@
-"""What a document's sentences say about its symbols: "the scalar $\\beta$", "$x_t$ is the input", "$\\phi$ is an activation function".
+"""What a document's sentences say about its symbols: "the scalar $\\beta$", "$x_t$ is the input", "the activation $\\phi$".
 
 A word counts for a symbol where both stand in one sentence with no other formula between them. Words of six languages.
 """
@@ -25,17 +25,20 @@ _WORDS = {
     r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?|"
     r"step size|time step size|超参数|ハイパーパラメータ|hiperparámetros?|гиперпараметр\w*",
     INPUT: r"(?:external |current |network |token |word )?inputs?(?: (?:vectors?|sequences?|signals?|features?|data|token|at))?"
-    r"|输入(?:向量|序列|数据)?|輸入(?:向量)?|入力(?:ベクトル|系列|信号)?|입력(?: ?벡터)?|entradas?|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?"
+    r"|输入(?:向量|序列|数据)?|輸入(?:向量)?|入力(?:ベクトル|系列|信号)?|입력(?: ?벡터)?|entradas?"
+    r"|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?"
     r"|driving signals?",
     SIGMOID: r"sigmoid\w*|logistic|сигмоид\w*|логистическ\w*|シグモイド|시그모이드|sigmoide|logística",
     ACTIVATION: r"(?:activation|transfer|squashing|non-?linear)(?: functions?)?|activations?|non-?linearit(?:y|ies)"
-    r"|激活函数|激活函數|非线性(?:函数)?|活性化関数|非線形(?:関数)?|활성화 ?함수|funci[oó]n(?:es)? de activaci[oó]n|activaci[oó]n"
+    r"|激活函数|激活函數|非线性(?:函数)?|活性化関数|非線形(?:関数)?|활성화 ?함수"
+    r"|funci[oó]n(?:es)? de activaci[oó]n|activaci[oó]n"
     r"|функци\w* активации|нелинейност\w*",
     PARAMETER: r"parameters?|参数|參數|パラメータ|매개변수|parámetros?|параметр\w*",
     FUNCTION: r"functions?|maps?|mappings?|함수|funci[oó]n(?:es)?|функци\w*|関数|函数|函數",
 }
 _NOT = {
-    INPUT: r"gates?|weights?|matri\w+|门|閘|ゲート|게이트|puertas?|compuertas?|вентил\w*|гейт\w*|фильтр\w*|size|dimension|output"
+    INPUT: r"gates?|weights?|matri\w+|门|閘|ゲート|게이트|puertas?|compuertas?|вентил\w*|гейт\w*|фильтр\w*"
+    r"|size|dimension|output"
     r"|权重|重み|가중치|pesos?|вес\w*|modulation|node|layer|block",
 }
 _SIGN = re.compile(r"[.!?;](?=\s|\Z)|[。；！？]|\n[ \t]*\n|\n[ \t]*(?:[-*+]|\d+[.)])[ ]")
@@ -137,7 +140,11 @@ def _bare(equation: Printed) -> list[Symbol]:
 
 def _sentence(prose: str, start: int, stop: int, last: bool) -> str:
     """The text between two formulas that belongs to the one sentence."""
-    text = re.sub(r"\\?[$`]+|\\[()\[\]]|[*_#>]|</?\w+[^<>]*>", " ", prose[max(start, stop - 400) if last else start : stop if last else min(stop, start + 400)])
+    text = re.sub(
+        r"\\?[$`]+|\\[()\[\]]|[*_#>]|</?\w+[^<>]*>",
+        " ",
+        prose[max(start, stop - 400) if last else start : stop if last else min(stop, start + 400)],
+    )
     ends = list(_SIGN.finditer(text))
     if not ends:
         return text

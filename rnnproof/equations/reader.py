@@ -1,4 +1,4 @@
-"""Read documents: text -> equations -> models -> systems -> `Cell`s; what no cell needs is passed over and listed, never guessed."""
+"""Read documents: text -> equations -> models -> systems -> `Cell`s; what no cell needs is passed over and listed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ _ASIDE = re.compile(
     r"|leq?|geq?|int|lim|Pr|mathcal\s*\{?L\}?|ell|max|min|argmax|softmax|Softmax|operatorname\*?\s*\{softmax\}|dots|ldots|cdots|vdots)"
     r"(?![A-Za-z])|softmax|∂|∇|\{\s*\\?rm\s*d|\bd[A-Z]"
 )
-_OF_OUTPUTS = re.compile(r"softmax|\\(?:log|ln|arg|max|min|lVert|Vert|\||Pr|mathbb\s*\{?E)(?![A-Za-z])|argmax|cross[-_ ]?entropy", re.I)
+_OF_OUTPUTS = re.compile(
+    r"softmax|\\(?:log|ln|arg|max|min|lVert|Vert|\||Pr|mathbb\s*\{?E)(?![A-Za-z])|argmax|cross[-_ ]?entropy", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,9 @@ class _Reader:
     def cells(self, name: str) -> list[Cell]:
         try:
             lost = [
-                (symbols.identify(entry.target, self.letters)[0], entry.printed.offset) for entry in self.unreadable if entry.target
+                (symbols.identify(entry.target, self.letters)[0], entry.printed.offset)
+                for entry in self.unreadable
+                if entry.target
             ]
             found = models.split(self.definitions, self.document.headings, self.letters, lost)
         except Fault as fault:
@@ -287,7 +291,9 @@ class _Reader:
     def speaks_of(self, entry: Unreadable, keys: Iterable[Any]) -> bool:
         """Whether the text of an unreadable formula holds a symbol of the system."""
         right = _EQUAL.split(entry.printed.tex, maxsplit=1)[-1]
-        return any(re.search(rf"(?<![A-Za-z\\]){re.escape(key.base)}(?![A-Za-z])\s*[_^(\[]", right) for key in keys if key.index)
+        return any(
+            re.search(rf"(?<![A-Za-z\\]){re.escape(key.base)}(?![A-Za-z])\s*[_^(\[]", right) for key in keys if key.index
+        )
 
     def said(self, letter: str) -> dict[Any, set[str]]:
         """What the text says about each symbol."""
@@ -411,15 +417,15 @@ def _content(cell: Cell) -> Any:
 
 
 _GENERAL = re.compile(
-    r"(?:the )?(?:equations?|formulas?|formulae|definitions?|mathematics|maths?|model|forward(?: pass| propagation)?|introduction"
-    r"|overview|background|notation|summary|computation|update(?: equations?| rules?)?|architecture|description|details?|method"
-    r"|arguments?|step \d+|part \d+|\W|\d)*",
-    re.I,
+    r"(?:the |equations?|formulas?|formulae|definitions?|mathematics|maths?|model|forward(?: pass| propagation)?|introduction"
+    r"|overview|background|notation|summary|computation|update(?: equations?| rules?)?|architecture|description|details?"
+    r"|method|arguments?|step|part|\W|\d)*",
+    re.IGNORECASE,
 )
 
 
 def _named(name: str, cells: Sequence[tuple[Model, Cell]]) -> list[Cell]:
-    """One cell is called like the document; of several, each like the nearest heading of its own, else after its first state."""
+    """One cell is called like the document; of several, each like a heading of its own, else after its first state."""
     if len(cells) == 1:
         return [replace(cells[0][1], name=name)]
     titles = [[identifier(title).lower() for title in model.titles if _tells(title)] for model, _ in cells]

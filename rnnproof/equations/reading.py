@@ -1,4 +1,4 @@
-"""What a document was understood to say, to be read by a person: roles, shapes, functions, what was assumed, what was passed over."""
+"""What a document was understood to say, for a person: roles, shapes, functions, what was assumed and passed over."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ ROLE_RULES = (
     RoleRule("defined, and read within the step", STEP, r"a_t = W x_t + R h_{t-1}, h_t = \tanh(a_t)", "a"),
     RoleRule("with the index, never defined, and a matrix multiplies it", INPUT, r"h_t = \tanh(W v_t + R h_{t-1})", "v"),
     RoleRule("with the index, never defined, and called x or u", INPUT, r"h_t = x_t + m \odot h_{t-1}", "x"),
-    RoleRule("the only vector with the index that is never defined, and a term of a sum", INPUT, r"h_t = \alpha h_{t-1} + q_t", "q"),
+    RoleRule(
+        "the only vector with the index that is never defined, and a term of a sum", INPUT, r"h_t = \alpha h_{t-1} + q_t", "q"
+    ),
     RoleRule("a matrix with the index, never defined", PER_STEP, r"h_{l+1} = \tanh(W_l h_l)", "W"),
     RoleRule("a vector with the index, never defined, beside such a matrix", PER_STEP, r"h_{l+1} = \tanh(W_l h_l + b_l)", "b"),
     RoleRule("never defined, without the index", PARAMETER, r"h_t = \tanh(W x_t + R h_{t-1} + b)", "b"),

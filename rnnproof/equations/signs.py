@@ -9,11 +9,13 @@ _SIGN = r"\\(?:ast|circ|cdot|star|odot|otimes|circledast)(?![A-Za-z])|[*∗⊛�
 _AROUND = r"[\s$'\"`´‘’“”()]*"
 _CONVOLUTION = r"(?:convol|cross-correlation|畳み込み|たたみ込み|畳込み|卷积|摺積|faltung|합성곱|컨볼루션|сверт|свёрт)"
 _PRODUCT = (
-    r"(?:product|multipl|hadamard|element|component|entry|point-?wise|積|乘|乗|相乘|(?<!합성)곱|原素|元素|要素|원소|성분|произвед|умнож|поэлемент)"
+    r"(?:product|multipl|hadamard|element|component|entry|point-?wise|積|乘|乗|(?<!합성)곱|元素|要素|원소|성분"
+    r"|произвед|умнож|поэлемент)"
 )
 _CURE = "cells are made of products: write a product, or say that it is one"
 _NEGATED = re.compile(
-    r"\b(?:not|no|nor|never|unrelated|nothing|nicht|kein\w*|не|нет)\b|不是|并非|無關|无关|아니|아닙|아닌|ではな|でない|じゃな|とは別", re.IGNORECASE
+    r"\b(?:not|no|nor|never|unrelated|nothing|nicht|kein\w*|не|нет)\b|不是|并非|無關|无关|아니|아닙|아닌|ではな|でない|じゃな|とは別",
+    re.IGNORECASE,
 )
 _MORE = rf"(?:{_AROUND}(?:,|and|und|と|、){_AROUND}(?:{_SIGN}))*"
 
@@ -26,11 +28,13 @@ _SAID_BEFORE = re.compile(
 )
 _A_PRODUCT = re.compile(rf"(?P<signs>(?:{_SIGN})){_AROUND}[^.$]{{0,60}}?{_PRODUCT}", re.IGNORECASE)
 _ELEMENTWISE = (
-    r"(?:element-?wise|hadamard|component-?wise|entry-?wise|point-?wise|element[- ]by[- ]element|逐元素|按元素|对应元素|逐项|逐点|點乘|点乘"
-    r"|要素ごと|要素積|アダマール|원소별|성분별|요소별|elemento a elemento|componente a componente|punto a punto|поэлемент|адамар)"
+    r"(?:element-?wise|hadamard|component-?wise|entry-?wise|point-?wise|element[- ]by[- ]element"
+    r"|逐元素|按元素|对应元素|逐项|逐点|點乘|点乘|要素ごと|要素積|アダマール|원소별|성분별|요소별"
+    r"|elemento a elemento|componente a componente|punto a punto|поэлемент|адамар)"
 )
 _SAID_ELEMENTWISE = re.compile(
-    rf"(?P<signs>(?:{_SIGN}){_MORE}){_AROUND}[^.$]{{0,60}}?{_ELEMENTWISE}|{_ELEMENTWISE}[^.$]{{0,40}}?{_AROUND}(?P<behind>{_SIGN})",
+    rf"(?P<signs>(?:{_SIGN}){_MORE}){_AROUND}[^.$]{{0,60}}?{_ELEMENTWISE}"
+    rf"|{_ELEMENTWISE}[^.$]{{0,40}}?{_AROUND}(?P<behind>{_SIGN})",
     re.IGNORECASE,
 )
 _OUTER = re.compile(r"\\otimes(?![A-Za-z])|⊗")
@@ -59,7 +63,10 @@ def outer_product(tex: str, text: str) -> tuple[int, str] | None:
     sign = _OUTER.search(tex)
     if sign is None or "⊗" in _elementwise(text):
         return None
-    return sign.start(), rf"{sign[0]} may be an outer or an elementwise product; write \odot, or say that ${sign[0]}$ is elementwise"
+    return (
+        sign.start(),
+        rf"{sign[0]} may be an outer or an elementwise product; write \odot, or say that ${sign[0]}$ is elementwise",
+    )
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,6 @@ from functools import cached_property
 from rnnproof.equations import typography
 from rnnproof.equations.containers import MAX_TEXT, SPLITTING, Document
 from rnnproof.equations.page import Excerpt, Page, blank, spaces
-from rnnproof.errors import EquationError
 
 __all__ = ["MAX_TEXT", "Printed", "clean", "equations"]
 

@@ -68,7 +68,7 @@ def _shifted_arguments(node: Any) -> Iterator[str]:
 
 def _bracket(node: Any) -> Any:
     """What a step's bracket holds, or None."""
-    group = node.inner if isinstance(node, Transposed) else node
+    group: Any = node.inner if isinstance(node, Transposed) else node
     return group.inner if isinstance(group, Group) and group.bracket in ("(", "[") and is_step(group) else None
 
 
@@ -277,7 +277,7 @@ def _numbered(node: Any, what: Any, letters: set[str], number: int) -> Any:
 def with_earlier_inputs(
     definitions: Sequence[Definition], letter: str, said: Callable[[Any], bool]
 ) -> tuple[list[Definition], list[Assumption]]:
-    """With the input of the step before as a state of its own, or, where no other is read, as the input; and what was assumed."""
+    """With an input of the step before as a state of its own or, where no other is read, as the input; and what was assumed."""
     letters = {letter}
     defined = {symbols.identify(d.target, letters)[0]: symbols.identify(d.target, letters)[1] for d in definitions}
     step = max((shift for key, shift in defined.items() if shift is not None), default=0)
@@ -309,7 +309,9 @@ def with_earlier_inputs(
     return changed, assumed
 
 
-def _stepped(definition: Definition, key: Any, letters: set[str], step: tuple[str, ...], labels: tuple[Script, ...]) -> Definition:
+def _stepped(
+    definition: Definition, key: Any, letters: set[str], step: tuple[str, ...], labels: tuple[Script, ...]
+) -> Definition:
     """A definition whose reads of a symbol one step back have another step and further labels, printed as before."""
 
     def change(node: Any) -> Any:

@@ -198,8 +198,8 @@ class _Builder(lark.Transformer[Any, Any]):
             if factors and _is_difference(factors[-1], part):  # the step size, one symbol
                 delta = factors.pop()
                 part = replace(part, at=delta.at, base=f"{delta.base}_{part.base}", tex=f"{delta.tex} {part.tex}")
-            if isinstance(part, Group | Column) and part.bracket == "(" and factors and (word := _braced_word(factors[-1])):
-                factors[-1] = word
+            if isinstance(part, Group | Column) and part.bracket == "(" and factors:
+                factors[-1] = _braced_word(factors[-1]) or factors[-1]
             factors.append(part)
         return _product("", factors)
 
@@ -368,7 +368,8 @@ def _is_difference(delta: Any, of: Any) -> bool:
 
 def _braced_word(node: Any) -> Symbol | None:
     """The word that a group in braces spells, as {LN} does."""
-    letters = node.inner.factors if isinstance(node, Group) and node.bracket == "{" and isinstance(node.inner, Product) else ()
+    held = node.inner if isinstance(node, Group) and node.bracket == "{" else None
+    letters: list[Any] = list(held.factors) if isinstance(held, Product) else []
     if not letters or not all(isinstance(x, Symbol) and not x.scripts and re.fullmatch("[A-Za-z]", x.tex) for x in letters):
         return None
     word = "".join(letter.tex for letter in letters)

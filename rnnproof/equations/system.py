@@ -27,7 +27,24 @@ from rnnproof.equations.syntax_tree import (
 
 OPEN_NAMES = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "F", "G", "H")
 _SCALARS = ("alpha", "beta", "gamma", "epsilon", "varepsilon", "eta", "lambda", "mu", "kappa", "tau")
-_NO_OPERATIONS = ("log", "ln", "sqrt", "sin", "cos", "tan", "min", "sign", "sgn", "argmax", "argmin", "det", "tr", "norm", "mean", "var")
+_NO_OPERATIONS = (
+    "log",
+    "ln",
+    "sqrt",
+    "sin",
+    "cos",
+    "tan",
+    "min",
+    "sign",
+    "sgn",
+    "argmax",
+    "argmin",
+    "det",
+    "tr",
+    "norm",
+    "mean",
+    "var",
+)
 _WEIGHTS = ("W", "w", "U", "V", "R", "b", "theta", "Theta", "omega", "Omega", "phi", "psi", "lambda")
 
 
@@ -239,10 +256,14 @@ class Resolver:
             if symbol.base in _WEIGHTS:
                 return False  # a matrix before vectors that stand one below the other
             if symbol.base not in OPEN_NAMES and not said:
-                raise Fault(symbol.at, f"{symbol.printed} may be a function or a matrix before stacked vectors; write [a; b] for these")
+                raise Fault(
+                    symbol.at, f"{symbol.printed} may be a function or a matrix before stacked vectors; write [a; b] for these"
+                )
         if use.several or symbol.word or "mathcal" in symbol.tex or {"function", "activation"} & set(said):
             if use.plain:
-                raise Fault(symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one")
+                raise Fault(
+                    symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one"
+                )
             return True
         if use.plain or "scalar" in said or not use.count:
             return False
@@ -299,7 +320,7 @@ class Resolver:
             if symbols.is_named_function(node) and not (node.base == "sigma" and self._bare_sigma):
                 raise Fault(node.at, f"{node.printed} needs its argument; write {node.printed}(...)")
             if node.word and node.base in _NO_OPERATIONS:
-                raise Fault(node.at, f"{node.printed} is not among the operations; name its value and say what it is")
+                raise Fault(node.at, f"{node.printed} is not among the operations; leave it open as a function named f")
             if node.base == "I" and not node.scripts and symbols.identify(node, self.letters)[0] not in self._defined:
                 return Eye(node.at)
             return self.reference(node, local)
@@ -368,7 +389,7 @@ class Resolver:
         """The arguments of an open function, stacked; weights belong to the function."""
         items = [item for item in column.items if not self._is_weight(item)]
         if len(items) < len(column.items) and column.items:
-            dropped = ", ".join(item.printed for item in column.items if item not in items)
+            dropped = ", ".join(item.printed for item in column.items if isinstance(item, Symbol) and item not in items)
             self.assumed.append(Assumption(dropped, reading.OF_FUNCTION))
         if not items:
             raise Fault(column.at, "a function of parameters alone; name one argument that is a vector")
@@ -425,8 +446,11 @@ def _is_affine(node: Any) -> bool:
     """Whether a tree looks like what an activation is applied to: a sum with a product in it, or a product of two symbols."""
     if isinstance(node, Sum):
         return any(_is_affine(term) or isinstance(term, Product) for _, term in node.terms)
-    return isinstance(node, Product) and node.sign in ("", "dot") and isinstance(node.factors[0], Symbol) and (
-        node.factors[0].base[0].isupper()
+    return (
+        isinstance(node, Product)
+        and node.sign in ("", "dot")
+        and isinstance(node.factors[0], Symbol)
+        and (node.factors[0].base[0].isupper())
     )
 
 

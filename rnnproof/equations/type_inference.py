@@ -166,7 +166,12 @@ class Kinds:
                     self.expect(factor, wanted)
             return
         kinds = [self.kind(factor) for factor in factors]
-        if kind == SCALAR and isinstance(factors[0], Transposed) and len(factors) > 1 and not isinstance(factors[-1], Transposed):
+        if (
+            kind == SCALAR
+            and isinstance(factors[0], Transposed)
+            and len(factors) > 1
+            and not isinstance(factors[-1], Transposed)
+        ):
             self.expect(factors[0].inner, VECTOR)  # w^T h, a number
             self.expect(factors[-1], VECTOR)
             return

@@ -40,7 +40,7 @@ _BRACED = re.compile(
 )
 _OVER = re.compile(
     r"\\overset\s*\{?\s*(?P<mark>\\(?:long)?(?:left|right)arrow|\\to|\\sim|\\wedge|\\frown)\s*\}?\s*"
-    rf"(?P<under>\{{[^{{}}=]*\}}|[A-Za-z])"
+    r"(?P<under>\{[^{}=]*\}|[A-Za-z])"
 )
 _OVER_MARKS = {"sim": "tilde", "wedge": "hat", "frown": "overarc", "to": "overrightarrow"}
 _OPERATOR = re.compile(rf"\{{\s*(?:{RELATION}|\\[A-Za-z]+|[^\w\s\\{{}}])?\s*\}}")
@@ -90,7 +90,7 @@ def _macro(match: re.Match[str]) -> str:
         place = "_" if "<sub>" in unicodedata.decomposition(text[0]) else "^"
         inner = unicodedata.normalize("NFKC", text)
         return f"{place}{{{inner}}}"
-    letter, *marks = unicodedata.normalize("NFD", text)
+    letter, *marks = list(unicodedata.normalize("NFD", text))
     if not marks or any(mark not in _MARKS for mark in marks):
         return text
     for mark in marks:

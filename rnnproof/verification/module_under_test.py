@@ -243,7 +243,7 @@ def _same_parameters(name: str, layout: Layout, module: Any) -> None:
 
 
 def layout_of_module(module: Any) -> Layout:
-    """The layout a module states: PARAMETERS, STATES, and where it has them STATE_SIZES {state: size name} and INPUT, or INPUTS.
+    """The layout a module states: PARAMETERS, STATES, and where it has them STATE_SIZES {state: size name}, INPUT, INPUTS.
 
     Without those, states are of size "hidden", and there is an input "input" if a parameter mentions it.
     """
@@ -252,6 +252,6 @@ def layout_of_module(module: Any) -> Layout:
     states: dict[str, tuple[str, ...]] = {name: (str(sizes.get(name, "hidden")),) for name in module.STATES}
     mentioned = any("input" in entry for shape in parameters.values() for entry in shape)
     lone = getattr(module, "INPUT", "input" if mentioned else None)
-    inputs = {"inputs": (str(lone),)} if lone is not None else {}
+    inputs: dict[str, tuple[str, ...]] = {"inputs": (str(lone),)} if lone is not None else {}
     several = {name: tuple(map(str, shape)) for name, shape in getattr(module, "INPUTS", {}).items()}
     return Layout(parameters, states, labelled(several) or inputs)

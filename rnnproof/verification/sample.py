@@ -123,7 +123,11 @@ class Layout:
 
 def labelled(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """What belongs to inputs, by name, under the labels of their gradients."""
-    return {f"input {name}": value for name, value in inputs.items()} if len(inputs) > 1 else dict.fromkeys(["inputs"][: len(inputs)], *inputs.values())
+    return (
+        {f"input {name}": value for name, value in inputs.items()}
+        if len(inputs) > 1
+        else dict.fromkeys(["inputs"][: len(inputs)], *inputs.values())
+    )
 
 
 def _orthonormal(normal: Array) -> Array:
@@ -145,8 +149,8 @@ def _shape(symbol: Any) -> tuple[str, ...]:
 class Sample:
     """Values to differentiate at. The loss is the sum over states and time of d_states * states, with random d_states.
 
-    `inputs[label]` (T, B, input), labelled as in `Layout`; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing state meaning zero. The
-    initial values of `fixed` states are zero and no variables: there is no gradient for them.
+    `inputs[label]` (T, B, input), labelled as in `Layout`; `initial[state]` (B, ...); `d_states[state]` (T, B, ...), a missing
+    state meaning zero. The initial values of `fixed` states are zero and no variables: there is no gradient for them.
     """
 
     sizes: dict[str, int]

@@ -26,7 +26,10 @@ MALFORMED = {
     "two updates": (r"$$h_t = W h_{t-1} \\ h_t = x_t + h_{t-1}$$", ["two updates of h_t", "keep one"]),
     "two steps back": (r"$$h_t = W h_{t-2} + U h_{t-1}$$", ["h_{t-2} lies 2 steps back", "state of its own"]),
     "read ahead": (r"$$h_t = W h_{t+1} + U h_{t-1}$$", ["h_{t+1} lies ahead"]),
-    "input of an earlier step": (r"$$h_t = W x_t + U x_{t-1} + V x_{t-2} + h_{t-1}$$", ["x_{t-2} is an earlier x", "state of its own"]),
+    "input of an earlier step": (
+        r"$$h_t = W x_t + U x_{t-1} + V x_{t-2} + h_{t-1}$$",
+        ["x_{t-2} is an earlier x", "state of its own"],
+    ),
     "circle of definitions": (
         r"$$a_t = b_t + h_{t-1} \\ b_t = a_t \\ h_t = b_t$$",
         ["needs itself within one step", "break the circle"],

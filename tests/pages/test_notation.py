@@ -146,7 +146,9 @@ def environment(text: str, name: str) -> str:
     plain = name.rstrip("*") in ("gather", "gathered", "equation", "multline")
     mark = " " if plain else " & = & " if name.rstrip("*") in ("eqnarray", "array") else " &= "
     rows = [row.replace(" &= ", " = " if plain else mark) for row in rows]
-    argument = "{rcl}" if name in ("array", "IEEEeqnarray") else "{2}" if name.startswith("alignat") or name == "alignedat" else ""
+    argument = (
+        "{rcl}" if name in ("array", "IEEEeqnarray") else "{2}" if name.startswith("alignat") or name == "alignedat" else ""
+    )
     body = "\n".join([f"\\begin{{{name}}}{argument}", *rows, f"\\end{{{name}}}"])
     inside = name in ("aligned", "alignedat", "gathered", "split", "cases", "dcases", "array")
     return f"$$\n{body}\n$$" if inside else body
