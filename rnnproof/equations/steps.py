@@ -93,7 +93,7 @@ def _step(inner: Any, factor: Any, letters: set[str]) -> Script | None:
         (_, letter), (sign, number) = inner.terms
     if letter.base not in letters:
         return None
-    group = factor.inner if isinstance(factor, Transposed) else factor
+    group: Any = factor.inner if isinstance(factor, Transposed) else factor
     opening, closing = ("(", ")") if group.bracket == "(" else ("[", "]")
     if not isinstance(number, Number):
         return Script("(", ((letter.base,),), f"{opening}{letter.tex}{closing}")
