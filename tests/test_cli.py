@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -294,3 +295,39 @@ def test_output_on_a_windows_console_s_encoding(line: list[str], encoding: str, 
     out, told = run.stdout.decode("utf-8"), run.stderr.decode("utf-8")
     assert run.returncode == (2 if "nothing.md" in line else 0), told
     assert "Traceback" not in told and (out or told)
+
+
+def test_read_tells_how_a_document_is_read(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "notes.md"
+    path.write_text("From $h_0 = 0$:\n\n$$h_t = \\tanh(W x_t + R h_{t-1})$$\n", encoding="utf-8")
+    ran = run("read", path)
+    assert ran.status == 0 and ran.err == ""
+    for words in (
+        "notes, step t",
+        "h (hidden)",
+        "x (input)",
+        "W (hidden x input)",
+        "notes.md:3",
+        "notes.md:1: h_0 = 0: a value",
+    ):
+        assert words in ran.out
+    told = json.loads(run("read", path, "--json").out)
+    assert told["cells"][0]["parameters"][1] == {"name": "R", "tex": "R", "shape": ["hidden", "hidden"], "per_step": False}
+    assert told["passed_over"][0]["reason"] == "a value, no equation"
+
+
+def test_every_command_that_reads_a_document_tells_the_reading(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "notes.md"
+    path.write_text("$$h_t = a h_{t-1} + W x_t$$\n", encoding="utf-8")
+    faulty(run("derive", path), "could be a scalar")
+    for command in ("derive", "generate", "prove"):
+        ran = run(command, path, "--declare", "a: scalar", "--reading")
+        assert ran.status == 0 and "a (scalar)" in ran.err and "notes, step t" in ran.err
+    faulty(run("derive", path, "--declare", "z: scalar"), "no symbol z", "W, a, h, x")
+    faulty(run("derive", path, "--declare", "a: number"), "cannot read the declaration")
+
+
+def test_a_document_may_come_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("h_t = \\tanh(W x_t + R h_{t-1})"))
+    ran = run("read", "-")
+    assert ran.status == 0 and "standard input:1" in ran.out

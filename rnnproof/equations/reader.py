@@ -54,31 +54,34 @@ class Reading:
         return {"cells": cells, "passed_over": [asdict(over) for over in self.passed_over]}
 
 
-def read(path: str | Path, macros: str | Path | None = None) -> list[Cell]:
+def read(path: str | Path, macros: str | Path | None = None, declared: Sequence[str] = ()) -> list[Cell]:
     """Every system of equations in a document. Raises EquationError (what, where, cure), UsageError.
 
     Markdown, TeX, reStructuredText, HTML, Jupyter notebooks; docstrings and comments of Python and Julia. `macros` is a file of
-    TeX macros that the document uses.
+    TeX macros that the document uses; `declared` says what the text leaves open, such as "beta: scalar". How each cell was
+    read is told by its `reading()`.
     """
-    return list(read_report(path, macros).cells)
+    return list(read_report(path, macros, declared).cells)
 
 
-def read_text(text: str, name: str = "cell") -> list[Cell]:
+def read_text(text: str, name: str = "cell", declared: Sequence[str] = ()) -> list[Cell]:
     """Every system of equations in a text; one without any delimiter is equations, one a line. Raises EquationError."""
-    return list(read_page(Page(name, text), name, whole=True).cells)
+    return list(read_page(Page(name, text), name, whole=True, declared=declared).cells)
 
 
 def read_stream(text: str, name: str, macros: str | Path | None = None, declared: Sequence[str] = ()) -> Reading:
     """The reading of a text that came from no file, such as standard input, called `name` in messages."""
-    known = Macros.of(containers.opened(macros).text) if macros is not None else None
-    return read_page(Page(name, text), "cell", True, known, declared)
+    return read_page(Page(name, text), "cell", True, _macros(macros), declared)
 
 
 def read_report(path: str | Path, macros: str | Path | None = None, declared: Sequence[str] = ()) -> Reading:
     """Like `read`, with the mathematics that was passed over."""
     path = Path(path)
-    known = Macros.of(containers.opened(macros).text) if macros is not None else None
-    return read_page(containers.opened(path), path.stem, macros=known, declared=declared)
+    return read_page(containers.opened(path), path.stem, macros=_macros(macros), declared=declared)
+
+
+def _macros(path: str | Path | None) -> Macros | None:
+    return None if path is None else Macros.of(containers.opened(path).text)
 
 
 def identifier(text: str) -> str:

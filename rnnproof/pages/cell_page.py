@@ -12,6 +12,7 @@ from rnnproof.pages import tables
 from rnnproof.pages.blocks import Beside, Block, Code, Document, Figure, Fold, Heading, Paragraph
 from rnnproof.pages.derivation import Derivation
 from rnnproof.pages.message import Message, Text, say
+from rnnproof.pages.reading_blocks import reading_of
 from rnnproof.proofs import ProofReport
 from rnnproof.verification import Evidence
 from rnnproof.verification.recorded import Record
@@ -74,7 +75,7 @@ def document(study: Study, figures: Sequence[Figure] = ()) -> Document:
         study.picture,
         Heading(say("Notation"), anchor="notation"),
         *map(Paragraph, derived.signs(d)),
-        Fold(say("Every symbol and its size"), (derived.symbols(d),)),
+        *reading_of(d.cell, derived.symbols(d)),
         *_derivation(study),
         *derived.lines(d, Part.JACOBIANS),
         *derived.remarks(d),

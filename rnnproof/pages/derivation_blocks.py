@@ -11,6 +11,7 @@ from rnnproof.calculus.program import Role
 from rnnproof.equations import activations
 from rnnproof.pages.blocks import Block, Document, Formula, Heading, Paragraph, Table
 from rnnproof.pages.message import Message, Text, say
+from rnnproof.pages.reading_blocks import assumed
 from rnnproof.pages.remarks import remarks as jacobian_remarks
 from rnnproof.pages.rule_captions import RULES
 
@@ -46,7 +47,7 @@ def intro(d: Lines) -> Message:
 
 def notation(d: Lines) -> tuple[Block, ...]:
     """What the signs mean: sentences, then a table of the symbols."""
-    return (Heading(say("Notation"), anchor="notation"), *map(Paragraph, signs(d)), symbols(d))
+    return (Heading(say("Notation"), anchor="notation"), *map(Paragraph, signs(d)), symbols(d), *assumed(d.cell))
 
 
 def signs(d: Lines) -> tuple[Message, ...]:
