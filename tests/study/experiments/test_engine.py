@@ -111,15 +111,15 @@ def test_an_interruption_keeps_what_is_done(store: Store) -> None:
     assert len(store.found(trials)) == 2
 
 
-# where the store fails
-
-
 def test_a_sweep_stopped_in_processes_warns_nobody() -> None:
     """Some trials are done and not taken up, some are running, when the sweep is left; a warning would be an error here."""
     running = _in_processes([*toys(4), *toys(8, 300)], 2)
     next(running)
     time.sleep(1)
     running.close()
+
+
+# where the store fails
 
 
 def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
