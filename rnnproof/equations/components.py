@@ -66,6 +66,7 @@ def _whole(node: Any, letter: str) -> Any:
     if isinstance(node, Product):
         units = list(_units(node))
         vectors = [unit for unit in units if _counts(unit, letter)]
+        _no_matrix([unit for unit in units if unit not in vectors] if vectors else [], letter)
         if len(vectors) > 1:
             scalars = [unit for unit in units if not _counts(unit, letter)]
             entrywise = Product(node.at, "hadamard", tuple(_whole(unit, letter) for unit in vectors))
@@ -78,6 +79,30 @@ def _whole(node: Any, letter: str) -> Any:
             node, over=_whole(node.over, letter), under=_whole(node.under, letter), entrywise=_counts(node.under, letter)
         )
     raise Fault(node.at, "this is no entry of a vector; write the equation with whole vectors")
+
+
+def _no_matrix(factors: list[Any], letter: str) -> None:
+    """Raise Fault for a capital letter without indices that multiplies an entry."""
+    for factor in factors:
+        if isinstance(factor, Symbol) and factor.base[0].isupper():
+            message = f"{factor.printed} multiplies an entry that {letter} counts; write the equation with whole vectors"
+            raise Fault(factor.at, message)
+
+
+def check_matrices(relations: Iterable[Relation]) -> None:
+    """Raise Fault for w_{ij} x_j beside w_{ik} h_k: two matrices that only the letters of their entries tell apart."""
+    seen: dict[Any, tuple[str, set[str]]] = {}
+    for relation in relations:
+        for node in _nodes(relation.right):
+            if not isinstance(node, IndexSum):
+                continue
+            inside = [symbol for symbol in symbols.symbols(node.body) if node.letter in _labels(symbol)]
+            bases = {symbol.base for symbol in inside if len(_labels(symbol)) == 1}
+            for symbol in (symbol for symbol in inside if len(_labels(symbol)) > 1):
+                letter, others = seen.setdefault((symbol.base, len(_labels(symbol))), (node.letter, bases))
+                if letter != node.letter and others != bases:
+                    message = f"{symbol.printed} may be another matrix than the one summed over {letter}; give them two names"
+                    raise Fault(symbol.at, message)
 
 
 def _units(node: Product) -> Iterator[Any]:
@@ -104,7 +129,7 @@ def _matrix_product(node: IndexSum, free: str) -> Any:
         if isinstance(factor, Symbol) and {free, bound} <= set(_labels(factor)) and matrix is None:
             labels = _labels(factor)
             turned = labels.index(bound) < labels.index(free)
-            bare = _without(_without(factor, free), bound)
+            bare = replace(_without(_without(factor, free), bound), matrix=True)
             matrix = Transposed(factor.at, bare) if turned else bare
         elif _counts(factor, free):
             raise Fault(factor.at, f"the sum over {bound} is no product of a matrix and a vector; write it with whole vectors")
@@ -114,6 +139,7 @@ def _matrix_product(node: IndexSum, free: str) -> Any:
             scalars.append(factor)
     if matrix is None or not vectors:
         raise Fault(node.at, f"the sum over {bound} is no product of a matrix and a vector; write it with whole vectors")
+    _no_matrix(scalars, bound)
     vector = vectors[0] if len(vectors) == 1 else Group(node.at, "(", Product(node.at, "hadamard", tuple(vectors)))
     return Product(node.at, "", (*scalars, matrix, vector))
 

@@ -208,6 +208,7 @@ def _markdown(page: Page) -> Regions:
 
 def _html(page: Page) -> Regions:
     text = re.sub(r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)", blank, page.text)
+    text = _STRUCK_OUT.sub(blank, text)
     text = _HTML_CODE.sub(lambda match: match[0] if _MATH_SCRIPT.match(match[0]) else spaces(match[0]), text)
     return [Excerpt.of(text, 0)], []
 
@@ -281,6 +282,11 @@ def _unescaped(body: str) -> str:
 
 _REGIONS = {"tex": _tex, "markdown": _markdown, "html": _html, "python": _python, "julia": _julia}
 
+_STRUCK_OUT = re.compile(
+    r"<(?P<tag>del|s|strike)\b[^>]*>(?:[^<]|<(?!/(?P=tag)>))*</(?P=tag)>|~~(?=\S)[^~\n]+~~"
+    r"|<(?P<hidden>\w+)\b[^>]*\bstyle=\"[^\"]*display:\s*none[^\"]*\"[^>]*>(?:[^<]|<(?!/(?P=hidden)>))*</(?P=hidden)>",
+    re.IGNORECASE,
+)
 _FENCE = re.compile(r"[ \t]*(?:[-*+][ ]+)?(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _QUOTED = re.compile(r"^[ ]{0,3}(?:>[ ]?)+", re.M)
 
@@ -288,6 +294,7 @@ _QUOTED = re.compile(r"^[ ]{0,3}(?:>[ ]?)+", re.M)
 def _without_code(text: str, spans_are_math: bool) -> str:
     """Markdown with its comments, code fences and code spans blanked; a math fence becomes a display. Linear in the text."""
     comments = re.sub(r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)", blank, text)
+    comments = _STRUCK_OUT.sub(blank, comments)
     comments = _QUOTED.sub(blank, comments)
     lines, fence, display = [], "", False
     for line in comments.split("\n"):
@@ -362,6 +369,13 @@ _OPTION = re.compile(r"[ \t]*:[\w-]+:[^\n]*$")
 _ATX = re.compile(r"^[ ]{0,3}(?P<signs>\#{1,6})[ \t]+(?P<title>[^\n]+?)[ \t#]*$", re.M)
 _UNDERLINED = re.compile(r"^(?P<title>[^\s\n][^\n]*)\n(?P<sign>[=\-~^\"*+])(?P=sign){2,}[ \t]*$", re.M)
 _BOLD = re.compile(r"^[ ]{0,3}(?:\d+[.)][ ]+)?(?:\*\*|__)(?P<title>[^*_\n]+)(?:\*\*|__)[ \t:：]*$", re.M)
+# A line such as "Variant A:" or "The coupled LSTM:", which begins another model where a document has several.
+LABEL = 8
+_LABEL = re.compile(
+    r"^[ ]{0,3}(?:[-*+][ ]+|\d+[.)][ ]+)?(?=[^\n]*\b(?:variants?|version|rnn|lstm|gru|peepholes?|coupled|alternative|option)\b)"
+    r"(?P<title>[^\n$:：]{2,60})[:：][ \t*]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _HTML_HEADING = re.compile(r"<h(?P<level>[1-6])\b[^>]*>(?P<title>(?:[^<]|<(?!/h[1-6]))*)</h[1-6]>", re.I)
 _NOT_READ = (
     (re.compile(r"<math\b[^>]*>\s*<"), "MathML without its TeX is not read"),
@@ -465,6 +479,8 @@ class _Scan:
             yield Heading(self.region.place(match.start()), 1 + '=-~^"*+'.index(match["sign"]), _title(match["title"]))
         for match in _BOLD.finditer(text):
             yield Heading(self.region.place(match.start()), 9, _title(match["title"]))
+        for match in _LABEL.finditer(text):
+            yield Heading(self.region.place(match.start()), LABEL, _title(match["title"]))
 
     def unread(self) -> Iterator[tuple[int, str]]:
         for pattern, what in _NOT_READ:

@@ -21,6 +21,7 @@ from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Stat
 from rnnproof.equations.type_inference import MATRIX, NUMBER, SCALAR, VECTOR
 
 _RESERVED = {"steps"}
+_EXPONENTS = ("n", "k", "m", "p", "N", "K")
 
 
 Declared = Sequence[tuple[Printed, Declaration]]
@@ -40,6 +41,7 @@ def elaborate(
     Raises Fault with the equation at fault, or EquationError from the Cell's checks.
     """
     resolver = Resolver(definitions, {letter}, said=said)
+    fonts = _fonts(resolver, definitions)
     statements = state(resolver, definitions)
     role_inference.check_typos(resolver, letter)
     role_inference.check_steps(resolver, letter)
@@ -52,8 +54,14 @@ def elaborate(
                 )
             quantity.kind = VECTOR
         elif quantity.kind is None and not quantity.defined:
-            said_kinds = resolver.said.get(quantity.key, set()) & {SCALAR, VECTOR, MATRIX}
-            quantity.kind = said_kinds.pop() if len(said_kinds) == 1 else None
+            said_of = resolver.said.get(quantity.key, set())
+            if "diagonal" in said_of and not quantity.carries_index:
+                message = f"the text says that {quantity.tex} is diagonal; write \\odot with the vector of its diagonal"
+                raise role_inference.fault_at(quantity, message)
+            kinds_said = said_of & {SCALAR, VECTOR, MATRIX}
+            if "range" in said_of and not kinds_said and not any(_is_entrywise(s.right, quantity) for s in statements):
+                kinds_said = {SCALAR}
+            quantity.kind = kinds_said.pop() if len(kinds_said) == 1 else None
     for statement in statements:
         with blame(statement.source):
             _check_outer(statement.right)
@@ -65,7 +73,7 @@ def elaborate(
     _name_sizes(page, namer, resolver, statements, sorted_roles)
     build = Builder(namer)
     cell = _cell(page, name, letter, resolver, statements, typed, sorted_roles, build)
-    found = [*assumed, *resolver.assumed, *(Assumption(tex, reading.ROW) for tex in rows)]
+    found = [*assumed, *fonts, *resolver.assumed, *(Assumption(tex, reading.ROW) for tex in rows)]
     found += [Assumption(tex, reading.SIDE_BY_SIDE) for tex in sizes.side_by_side]
     below = [q for q in sorted_roles.inputs if any("minus1" in label for label in (*q.key.below, *q.key.above))]
     found += [Assumption(quantity.tex, reading.BELOW) for quantity in below]
@@ -117,11 +125,60 @@ def state(resolver: Resolver, definitions: Sequence[Definition]) -> list[Stateme
     for function in resolver.functions.values():
         function.kind = VECTOR
     _check_powers(resolver)
+    _check_transposes(resolver)
+    for quantity in resolver.quantities.values():
+        plain = not (quantity.defined or quantity.key.below or quantity.key.above or quantity.carries_index)
+        if quantity.key.base == "pi" and plain and not resolver.said.get(quantity.key):
+            message = r"\pi may be the number; write its value, or say in the text that $\pi$ is a parameter"
+            raise role_inference.fault_at(quantity, message)
     return statements
 
 
+def _is_entrywise(node: Any, quantity: Quantity) -> bool:
+    """Whether a quantity is a factor of an elementwise product."""
+    if isinstance(node, Product) and node.sign == "hadamard":
+        if any(isinstance(factor, system.Ref) and factor.quantity is quantity for factor in node.factors):
+            return True
+    return any(_is_entrywise(child, quantity) for child in symbols.children(node))
+
+
+def _fonts(resolver: Resolver, definitions: Sequence[Definition]) -> list[Assumption]:
+    """What is printed in bold here and plain there. Raises Fault where one equation has both, or each has an equation."""
+    assumed: dict[Any, Assumption] = {}
+    seen: dict[Any, str] = {}
+    targets: dict[Any, str] = {}
+    for definition in definitions:
+        here: dict[Any, str] = {}
+        for symbol in symbols.symbols(definition.relation):
+            key = symbols.identify(symbol, resolver.letters)[0]
+            font = _font(symbol)
+            target = symbol is definition.target
+            known = here.setdefault(key, font) if font in ("", "bold") else font
+            other = font != seen.setdefault(key, font) and "letter" in (font, seen[key])
+            if known != here.get(key, known) or known != font or other or (target and targets.setdefault(key, font) != font):
+                fault = Fault(symbol.at, f"{symbol.printed} is printed in two fonts; give two things two names, or one font")
+                fault.source = definition
+                raise fault
+            if font != seen[key]:
+                assumed[key] = Assumption(symbol.printed, reading.TWO_FONTS)
+    return list(assumed.values())
+
+
+def _font(symbol: Symbol) -> str:
+    """ "bold", "letter" for calligraphic ones and the like, or nothing."""
+    if re.search(r"\\(?:mathcal|mathscr|mathfrak|mathbb)", symbol.tex):
+        return "letter"
+    return "bold" if re.search(r"\\(?:mathbf|boldsymbol|bm|pmb|symbf|mathbfit|bold|textbf)", symbol.tex) else ""
+
+
 def _check_outer(node: Any) -> None:
-    """Raise Fault for v k^T, which is a matrix: two lower-case letters, the last one transposed."""
+    """Raise Fault for v k^T, which is a matrix, and for x^T W, which is a row."""
+    if isinstance(node, Product) and node.sign in ("", "dot") and isinstance(node.factors[0], Transposed):
+        first, last = node.factors[0].inner, node.factors[-1]
+        row = isinstance(first, system.Ref) and first.quantity.kind != MATRIX and first.quantity.key.base[0].islower()
+        matrix = isinstance(last, system.Ref) and last.quantity.kind is None and last.quantity.key.base[0].isupper()
+        if row and matrix and not last.quantity.defined:
+            raise Fault(node.at, "a transposed vector times a matrix is a row; write the equation with columns, W^\\top x")
     if isinstance(node, Product) and node.sign == "" and isinstance(node.factors[-1], Transposed):
         before, last = node.factors[-2], node.factors[-1].inner
         letters = [n.quantity.key.base for n in (before, last) if isinstance(n, system.Ref) and n.quantity.kind != MATRIX]
@@ -133,9 +190,31 @@ def _check_outer(node: Any) -> None:
         _check_outer(child)
 
 
+_MARKS = ("prime", "star", "H", "dagger")
+
+
+def _check_transposes(resolver: Resolver) -> None:
+    """Raise Fault for U' or U^H beside U, where neither has an equation, and for what the text calls a transpose."""
+    for quantity in resolver.quantities.values():
+        marks = [label for label in quantity.key.above if label in _MARKS]
+        bare = replace(quantity.key, above=tuple(label for label in quantity.key.above if label not in _MARKS))
+        other = resolver.quantities.get(bare)
+        both = other is not None and not other.defined and bool(marks)
+        if not quantity.defined and (both or (marks and "transpose" in resolver.said.get(quantity.key, ()))):
+            message = f"{quantity.tex} may be a transpose; write \\top for one, or another letter"
+            raise role_inference.fault_at(quantity, message)
+
+
 def _check_powers(resolver: Resolver) -> None:
     """Raise Fault for a number above a symbol that is no label: x^2 beside x, or where no symbol shows it to be one."""
     numbered = [q for q in resolver.quantities.values() if re.search(r"\^(?:\d|\{\d+\})", q.tex)]
+    for quantity in resolver.quantities.values():
+        bare = replace(quantity.key, above=tuple(label for label in quantity.key.above if label not in _EXPONENTS))
+        labels = tuple(label for label in bare.above if not re.fullmatch("[2-9]", label))
+        spoken_of = replace(bare, above=labels) in resolver.said and replace(bare, above=labels) != quantity.key
+        beside = bare != quantity.key and bare in resolver.quantities
+        if not quantity.defined and (beside or spoken_of or "power" in resolver.said.get(quantity.key, ())):
+            raise role_inference.fault_at(quantity, f"{quantity.tex} looks like a power; write powers as products")
     labels = any(q.defined or "1" in q.key.above for q in numbered)  # no power is defined, and nobody writes the first one
     for quantity in numbered:
         key = quantity.key
@@ -215,6 +294,10 @@ def settle(resolver: Resolver, statements: Sequence[Statement]) -> type_inferenc
             return True
         if any(type_inference.scalar_divisor(statement.right) for statement in statements):
             return True
+        for quantity in resolver.quantities.values():
+            if quantity.kind is None and not quantity.carries_index and "rate" in resolver.said.get(quantity.key, ()):
+                quantity.kind = SCALAR
+                return True
         for quantity in resolver.quantities.values():
             if quantity.defined and quantity.kind is None:
                 quantity.kind = VECTOR

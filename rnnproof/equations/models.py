@@ -6,12 +6,12 @@ A definition that says the same as one before (after renaming, or after putting 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rnnproof.equations import symbols
-from rnnproof.equations.containers import Heading
+from rnnproof.equations.containers import LABEL, Heading
 from rnnproof.equations.symbols import Key
 from rnnproof.equations.syntax_tree import Column, Fault, Group, Node, Number, Product, Quotient, Sum, Symbol, Transposed
 from rnnproof.equations.system import Definition
@@ -57,6 +57,8 @@ def split(
             fault.source = definition
             raise fault
         runs[-1:] = [current[:cut], [*current[cut:], definition]]
+    if len(runs) > 1:
+        runs = [part for run in runs for part in _at_labels(run, headings)]
     models = [_model(run, headings, letters) for run in runs if run]
     for number, model in enumerate(models):
         start = models[number - 1].definitions[-1].printed.offset if number else 0
@@ -64,6 +66,17 @@ def split(
         lost = {key for key, place in unreadable if start < place and (end is None or place < end)}
         model.inherited = _inherited(model, models[:number], letters, lost)
     return models
+
+
+def _at_labels(run: list[Definition], headings: Sequence[Heading]) -> Iterator[list[Definition]]:
+    """A run cut at the labels in it, each of which begins another model."""
+    start = 0
+    for cut in range(1, len(run)):
+        before, after = run[cut - 1].printed.offset, run[cut].printed.offset
+        if any(heading.level == LABEL and before < heading.place <= after for heading in headings):
+            yield run[start:cut]
+            start = cut
+    yield run[start:]
 
 
 def key_of(definition: Definition, letters: frozenset[str]) -> Key:
@@ -107,6 +120,8 @@ def _boundary(run: Sequence[Definition], place: int, headings: Sequence[Heading]
     best = min(strengths.values())
     if best < _NO_HEADING:
         return max(cut for cut, strength in strengths.items() if strength == best)
+    if not run[place].printed.display and not run[last].printed.display:
+        return None  # two remarks in one text: nobody can tell which of them counts
     needed = _needed(run[place + 1 :], letters)
     first = next((number for number in range(place + 1, last + 1) if number in {place + 1 + n for n in needed}), last)
     possible = [cut for cut, strength in strengths.items() if strength == _NO_HEADING]

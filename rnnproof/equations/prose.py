@@ -10,31 +10,50 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnproof.equations import symbols
+from rnnproof.equations import signs, symbols
 from rnnproof.equations.containers import Document
 from rnnproof.equations.source import Printed, clean
 from rnnproof.equations.syntax import parse_symbols
 from rnnproof.equations.syntax_tree import Fault, Symbol
 from rnnproof.errors import UsageError
 
-SCALAR, INPUT, FUNCTION, ACTIVATION, SIGMOID, PARAMETER = "scalar", "input", "function", "activation", "sigmoid", "parameter"
-DECLARABLE = (SCALAR, "vector", "matrix", INPUT, PARAMETER, FUNCTION, ACTIVATION)
+SCALAR, VECTOR, MATRIX, INPUT, PARAMETER, FUNCTION, ACTIVATION = (
+    *("scalar", "vector", "matrix", "input", "parameter", "function", "activation"),
+)
+DECLARABLE = (SCALAR, VECTOR, MATRIX, INPUT, PARAMETER, FUNCTION, ACTIVATION)
+RATE, RANGE, DIAGONAL, POWER, TRANSPOSE = (
+    "rate",
+    "range",
+    "diagonal",
+    "power",
+    "transpose",
+)  # a rate is a scalar where nothing else is said
+IS = {name: f"is {name}" for name in ("sigmoid", "tanh", "relu", "softmax")}
+IS_ANOTHER = "is another function"
 
 _WORDS = {
-    SCALAR: r"scalars?|real numbers?|hyper-?parameters?|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*|"
-    r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?|"
-    r"step size|time step size|超参数|ハイパーパラメータ|hiperparámetros?|гиперпараметр\w*",
+    SCALAR: r"scalars?|real numbers?|numbers? of|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*",
+    RATE: r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?"
+    r"|hyper-?parameters?|step size|time step size|超参数|ハイパーパラメータ|hiperparámetros?|гиперпараметр\w*",
+    VECTOR: r"vectors?|向量|ベクトル|벡터|vector(?:es)?|вектор\w*",
+    MATRIX: r"matri(?:x|ces)|矩阵|矩陣|行列|행렬|matri(?:z|ces)|матриц\w*",
+    DIAGONAL: r"diagonal|对角|對角|対角|대각|диагональн\w*",
     INPUT: r"(?:external |current |network |token |word )?inputs?(?: (?:vectors?|sequences?|signals?|features?|data|token|at))?"
     r"|输入(?:向量|序列|数据)?|輸入(?:向量)?|入力(?:ベクトル|系列|信号)?|입력(?: ?벡터)?|entradas?"
-    r"|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?"
-    r"|driving signals?",
-    SIGMOID: r"sigmoid\w*|logistic|сигмоид\w*|логистическ\w*|シグモイド|시그모이드|sigmoide|logística",
+    r"|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?|driving signals?",
+    IS["sigmoid"]: r"sigmoid\w*|logistic|сигмоид\w*|логистическ\w*|シグモイド|시그모이드|sigmoide|logística",
+    IS[
+        "tanh"
+    ]: r"hyperbolic tangent|tanh|гиперболическ\w+ тангенс|双曲正切|雙曲正切|双曲線正接|쌍곡 ?탄젠트|tangente hiperbólica",
+    IS["relu"]: r"relu|rectifie[rd]\w*|rectified linear(?: unit)?|整流\w*",
+    IS["softmax"]: r"softmax",
     ACTIVATION: r"(?:activation|transfer|squashing|non-?linear)(?: functions?)?|activations?|non-?linearit(?:y|ies)"
     r"|激活函数|激活函數|非线性(?:函数)?|活性化関数|非線形(?:関数)?|활성화 ?함수"
-    r"|funci[oó]n(?:es)? de activaci[oó]n|activaci[oó]n"
-    r"|функци\w* активации|нелинейност\w*",
+    r"|funci[oó]n(?:es)? de activaci[oó]n|activaci[oó]n|функци\w* активации|нелинейност\w*",
     PARAMETER: r"parameters?|参数|參數|パラメータ|매개변수|parámetros?|параметр\w*",
     FUNCTION: r"functions?|maps?|mappings?|함수|funci[oó]n(?:es)?|функци\w*|関数|函数|函數",
+    POWER: r"powers?|степень|次方|乗|거듭제곱|potencia",
+    TRANSPOSE: r"transpos\w+|adjoint|转置|轉置|転置|전치|traspuest\w*|транспонир\w*",
 }
 _NOT = {
     INPUT: r"gates?|weights?|matri\w+|门|閘|ゲート|게이트|puertas?|compuertas?|вентил\w*|гейт\w*|фильтр\w*"
@@ -43,13 +62,31 @@ _NOT = {
 }
 _SIGN = re.compile(r"[.!?;](?=\s|\Z)|[。；！？]|\n[ \t]*\n|\n[ \t]*(?:[-*+]|\d+[.)])[ ]")
 _AND = r"(?:and|or|with|y|e|o|und|oder|и|или|а|et|ou|및|과|와|と|和|与|及)"
+DERIVATIVES = re.compile(
+    r"(?:time|temporal) derivative|derivatives? (?:of the (?:hidden )?(?:state|activation)|with respect to time)|differential equation"
+    r"|\bODEs?\b|微分方程|时间导数|時間微分|производн\w+ по времени|дифференциальн\w+ уравнени|derivada temporal|미분 ?방정식",
+    re.IGNORECASE,
+)
+# A word between a symbol and what is said of it that makes it said of something else.
+_ELSEWHERE = r"(?:by|of|for|in|with|to|from|on|at|when|if|that|which|than|per|de|con|para|por|für|von|mit|для|при|от)"
+_NOT_SO = re.compile(
+    r"\b(?:not|no longer|never|neither|isn't|aren't|nicht|keine?|no es|no son|не)\b|不是|并非|並非|不再|非(?=标量|標量)|无需",
+    re.IGNORECASE,
+)
+_BUT = re.compile(r"\b(?:but|sondern|sino|а)\b|而是", re.IGNORECASE)
+_NOT_AFTER = re.compile(r"\A.{0,12}?(?:ではな|でな|じゃな|しない|せず|가 아니|이 아니|는 아니|은 아니|지 않)")
+_EXAMPLE = re.compile(
+    r"\b(?:such as|like|e\.g|for example|for instance|usually|typically|often|commonly|either|or|some|any|say|например|обычно|или"
+    r"|por ejemplo|como|suele|u|o)\b|例如|比如|通常|常|如|或|可以|例えば|など|または|や|예를|보통|또는|같은",
+    re.IGNORECASE,
+)
 _LIST = re.compile(rf"\s*(?:(?:,|、|，|&|/|{_AND})\s*)+", re.IGNORECASE)
 _WORD = r"[^\W\d_]+"
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What the sentence around a formula says about its symbols."""
+    """What the sentence around a formula says about its symbols; that they stand alone in it, if nothing else."""
 
     symbols: tuple[Symbol, ...]
     said: frozenset[str]
@@ -64,20 +101,24 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
     for start, stop in spans:
         inside = alone[bisect_left(offsets, start) : bisect_left(offsets, stop)]
         spoken_of.append([symbol for _, equation in inside for symbol in _bare(equation)])
-    ranged = (_ranged(formula.excerpt.text) for formula in document.formulas)
-    found = [Remark(spoken, frozenset({SCALAR})) for spoken in ranged if spoken]
+    for number, formula in enumerate(document.formulas):
+        spoken_of[number] = spoken_of[number] or list(_ranged(formula.excerpt.text))
+    found = []
+    for formula, (_, stop) in zip(document.formulas, spans, strict=True):
+        if spoken := _ranged(formula.excerpt.text):
+            entries = signs.ELEMENTWISE.search(document.prose[stop : stop + 40])
+            found.append(Remark(spoken, frozenset({VECTOR} if entries else {RANGE})))
     number = 0
     while number < len(spans):
         last = number
         while last + 1 < len(spans) and spoken_of[last + 1] and _listed(document.prose[spans[last][1] : spans[last + 1][0]]):
             last += 1
         if spoken_of[number]:
-            before = _sentence(document.prose, spans[number - 1][1] if number else 0, spans[number][0], last=True)
+            before = sentence(document.prose, spans[number - 1][1] if number else 0, spans[number][0], last=True)
             end = spans[last + 1][0] if last + 1 < len(spans) else len(document.prose)
-            behind = _sentence(document.prose, spans[last][1], end, last=False)
-            if said := _said(before[-60:], behind[:80]):
-                every = tuple(symbol for group in spoken_of[number : last + 1] for symbol in group)
-                found.append(Remark(every, frozenset(said)))
+            behind = sentence(document.prose, spans[last][1], end, last=False)
+            every = tuple(symbol for group in spoken_of[number : last + 1] for symbol in group)
+            found.append(Remark(every, frozenset(_said(before[-60:], behind[:80]))))
         number = last + 1
     return found
 
@@ -138,7 +179,7 @@ def _bare(equation: Printed) -> list[Symbol]:
         return []
 
 
-def _sentence(prose: str, start: int, stop: int, last: bool) -> str:
+def sentence(prose: str, start: int, stop: int, last: bool) -> str:
     """The text between two formulas that belongs to the one sentence."""
     text = re.sub(
         r"\\?[$`]+|\\[()\[\]]|[*_#>]|</?\w+[^<>]*>",
@@ -152,18 +193,32 @@ def _sentence(prose: str, start: int, stop: int, last: bool) -> str:
 
 
 def _said(before: str, behind: str) -> set[str]:
-    """What the words next to a formula say it is: few words off, within the clause."""
+    """What the words next to a formula say it is: few words off, within the clause, and not denied."""
     said = set()
-    near = rf"(?:(?!{_AND}\b){_WORD}[ \t\n-]+)"
+    near = rf"(?:(?!(?:{_AND}|{_ELSEWHERE})\b){_WORD}(?:[ \t\n-]+|,\s+(?=(?:an?|the|una?|el|la|eine?)\s)))"
+    far = r"[^\W\d_a-zA-Zа-яА-ЯёЁáéíóúñü]{0,12}?"  # of scripts that set no spaces between words
     for what, words in _WORDS.items():
         pattern = rf"(?<![a-zA-Zа-яё])(?:{words})(?![a-zA-Zа-яё])"
-        excluded = _NOT.get(what)
-        for text, rule in ((before, rf"{pattern}[ \t\n]*{near}{{0,2}}[ \t\n]*\Z"), (behind, _behind(pattern, near))):
+        rules = (
+            (before, rf"{pattern}[ \t\n]*{near}{{0,2}}[ \t\n]*\Z"),
+            (behind, rf"\A[\s,、，:：—–-]*(?:{far}|{near}{{0,6}}?){pattern}"),
+        )
+        for text, rule in rules:
             match = re.search(rule, text, re.IGNORECASE)
-            if match and not (excluded and re.search(excluded, text[match.start() : match.end() + 12], re.IGNORECASE)):
+            if match is None:
+                continue
+            excluded = _NOT.get(what)
+            if excluded and re.search(excluded, text[match.start() : match.end() + 12], re.IGNORECASE):
+                continue
+            lead = text[: match.start()] if text is before else ""
+            if _denied(lead[-24:] + match[0], text[match.end() :]):
+                said |= {IS_ANOTHER} if what == IS["sigmoid"] else set()
+            elif what not in IS.values() or not _EXAMPLE.search(lead[-24:] + text[match.start() : match.end() + 24]):
                 said.add(what)
     return said
 
 
-def _behind(pattern: str, near: str) -> str:
-    return rf"\A[\s,、，:：—–-]*(?:[^\W\d_a-zA-Zа-яА-ЯёЁáéíóúñü]{{0,12}}?|{near}{{0,6}}?){pattern}"
+def _denied(text: str, after: str) -> bool:
+    """Whether a word is denied: "not a scalar", and no "but" in between."""
+    denials = list(_NOT_SO.finditer(text))
+    return bool(_NOT_AFTER.match(after)) or (bool(denials) and not _BUT.search(text, denials[-1].end()))

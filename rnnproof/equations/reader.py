@@ -8,7 +8,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnproof.equations import components, containers, models, prose, reading, signs, source, steps, symbols, system
+from rnnproof.equations import (
+    asides,
+    components,
+    containers,
+    models,
+    named_functions,
+    prose,
+    reading,
+    signs,
+    source,
+    steps,
+    symbols,
+    system,
+)
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.containers import Document
 from rnnproof.equations.elaborate import elaborate
@@ -18,7 +31,7 @@ from rnnproof.equations.page import Page
 from rnnproof.equations.reading import Assumption, PassedOver, passed_over_lines
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import parse
-from rnnproof.equations.syntax_tree import Column, Declaration, Fault, Group, Number, Product, Quotient, Relation, Sum, Symbol
+from rnnproof.equations.syntax_tree import Declaration, Fault, Relation, Symbol
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
 
@@ -127,11 +140,13 @@ class _Reader:
         self.document, self.page = document, document.page
         self.over: list[tuple[Printed, str]] = []
         self.columns: set[int] = set()
+        self.conditions = {n for n, formula in enumerate(document.formulas) if _is_conditional(formula.excerpt.text)}
         trees = self.parsed(printed)
         self.declarations = [(p, tree) for p, tree in trees if isinstance(tree, Declaration)]
         self.definitions = self.defined([(p, tree) for p, tree in trees if isinstance(tree, Relation)])
         self.letters = system.movers(self.definitions)
         self.remarks = prose.remarks(document, printed)
+        self.functions = named_functions.defined(printed)
         self.declared = [prose.declared(text) for text in declared]
 
     # from formulas to definitions
@@ -151,16 +166,21 @@ class _Reader:
                 failed.append((equation, fault))
         letters = steps.argument_letters(tree for _, tree in found)
         self.unreadable = [Unreadable(equation, fault, _left(equation.tex, letters)) for equation, fault in failed]
-        trees = steps.marked([steps.as_index(tree, letters) for _, tree in found])
+        primes = prose.DERIVATIVES.search(self.document.prose) is None
+        trees = steps.marked([steps.as_index(tree, letters) for _, tree in found], primes)
         return [(equation, tree) for (equation, _), tree in zip(found, trees, strict=True)]
 
     def defined(self, relations: Sequence[tuple[Printed, Relation]]) -> list[Definition]:
         """The definitions: chains, columns and entries taken apart, without sketches and values at one step."""
         entries = components.entry_letters(relation for _, relation in relations)
         found: list[Definition] = []
+        letters = set().union(*(symbols.moving(s) for _, relation in relations for s in symbols.symbols(relation)))
+        lefts = [relation.left for _, relation in relations if isinstance(relation.left, Symbol)]
+        known = {symbols.identify(left, letters)[0] for left in lefts}
         for printed, relation in relations:
             try:
-                for single in self.members(printed, relation):
+                components.check_matrices(other for before, other in relations if before.offset <= printed.offset)
+                for single in self.members(printed, relation, known, letters):
                     parts = components.apart(single)
                     if len(parts) > 1:
                         self.columns.add(printed.offset)
@@ -173,36 +193,28 @@ class _Reader:
                             found.append(definition)
             except Fault as fault:
                 self.unreadable.append(Unreadable(printed, fault, relation.left if isinstance(relation.left, Symbol) else None))
-        found = self.without_asides(found)
-        return steps.unified(found, system.movers(found))
+        judged = asides.told_apart(found, self.document)
+        for definition, reason in judged.passed_over:
+            self.pass_over([definition], reason)
+        self.lost = judged.lost
+        return steps.unified(judged.kept, system.movers(found))
 
-    def members(self, printed: Printed, relation: Relation) -> list[Relation]:
-        """The equations of a chain a = b = c: a symbol in the middle is defined by the last member too."""
+    def members(self, printed: Printed, relation: Relation, known: set[Any], letters: set[str]) -> list[Relation]:
+        """The equations of a chain a = b = c: of a symbol in the middle, else of the member that needs the fewest unknowns."""
         named = [member for member in relation.middle if isinstance(member, Symbol)]
         if not relation.middle:
             return [relation]
-        if len(named) < len(relation.middle):
-            self.over.append((printed, "of its members the last one is read"))
-        last = [Relation(named[0].at, named[0], relation.right)] if named else []
-        return [replace(relation, right=named[0] if named else relation.right, middle=()), *last]
+        if named:
+            last = Relation(named[0].at, named[0], relation.right)
+            return [replace(relation, right=named[0], middle=()), last]
 
-    def without_asides(self, definitions: list[Definition]) -> list[Definition]:
-        """Without values, sketches such as h_t = f(x_t, h_{t-1}), and equations for the first step or layer alone."""
-        letters = system.movers(definitions)
-        keys = [symbols.identify(d.target, letters)[0] for d in definitions]
-        sketched = [_is_sketch(d, key, keys, letters) for d, key in zip(definitions, keys, strict=True)]
-        full = {key for key, sketch in zip(keys, sketched, strict=True) if not sketch}
-        kept: list[Definition] = []
-        for definition, key, sketch in zip(definitions, keys, sketched, strict=True):
-            if _is_value(definition.right) and (key.index or not definition.printed.display):
-                self.pass_over([definition], "a value, no equation")
-            elif sketch and key in full:
-                self.pass_over([definition], "a sketch of what another equation defines")
-            elif not key.index and any(_is_one_step_of(key, other) for other in keys):
-                self.pass_over([definition], "a value at one step or layer")
-            else:
-                kept.append(definition)
-        return kept
+        def unknown(member: Any) -> int:
+            keys = {symbols.identify(symbol, letters)[0] for symbol in symbols.symbols(member)}
+            return sum(bool(key.index) and key not in known and key.base.lower() not in steps.INPUT_LETTERS for key in keys)
+
+        first = unknown(relation.middle[0]) <= unknown(relation.right)
+        self.over.append((printed, f"of its members the {'first' if first else 'last'} one is read"))
+        return [replace(relation, right=relation.middle[0] if first else relation.right, middle=())]
 
     # from definitions to cells
 
@@ -257,6 +269,9 @@ class _Reader:
     def cell(self, name: str, inherited: Sequence[Definition], group: list[Definition]) -> Cell:
         letter = str(steps.step_letter(group))
         for definition in group:
+            if definition.printed.formula in self.conditions:
+                message = "an equation under a condition; cells have no cases: write the one that holds, or a mask of 0 and 1"
+                self.page.fault(definition.printed.offset, message)
             tex, text = definition.printed.tex, self.page.text
             if (found := signs.convolution(tex, text) or signs.outer_product(tex, text)) is not None:
                 at, why = found
@@ -304,6 +319,8 @@ class _Reader:
         for remark in self.remarks:
             for symbol in remark.symbols:
                 said.setdefault(symbols.identify(symbol, {letter})[0], set()).update(remark.said)
+        for name, (known, _) in self.functions.items():
+            said.setdefault(symbols.Key(name, (), (), ()), set()).add(prose.IS.get(known, prose.IS_ANOTHER))
         printed = [s for d in self.definitions for s in symbols.symbols(d.relation)]
         keys = {symbols.identify(symbol, {letter})[0] for symbol in printed}
         for what, words in self.declared:
@@ -361,17 +378,24 @@ def _likeness(tex: str) -> int:
     return 2 * bool(before) + any(letter in left for letter in before)
 
 
-def _is_value(node: Any) -> bool:
-    """Whether a right side is a number or an identity: a remark on a value, such as h_0 = 0 or U = I."""
-    if isinstance(node, Group):
-        return _is_value(node.inner)
-    if isinstance(node, Symbol):
-        return node.base == "I" and not node.scripts
-    if isinstance(node, Quotient):
-        return _is_value(node.over) and _is_value(node.under)
-    if isinstance(node, Sum):
-        return all(_is_value(term) for _, term in node.terms)
-    return isinstance(node, Number) or (isinstance(node, Product) and all(map(_is_value, node.factors)))
+_CONDITION = re.compile(
+    r"\\(?:text|mbox|textrm|mathrm|hbox)\s*\{[^{}]*?\b(?P<word>if|otherwise|else|when|unless|si|wenn|sonst|если|иначе)\b[^{}]*\}"
+    r"(?P<what>(?:(?!\\\\|\\q?quad|,|;|\\end)[^\n]){0,120})"
+    r"|\\(?:text|mbox)\s*\{[^{}]*?(?:如果|若|否则|もし|それ以外|만약)[^{}]*\}|\\(?:b|p)?mod(?![A-Za-z])"
+)
+
+
+def _is_conditional(tex: str) -> bool:
+    """Whether a display says that an equation holds only in some case, and not only from some step on."""
+    for match in _CONDITION.finditer(tex):
+        if match["word"] in (None, "otherwise", "else", "unless", "sonst", "иначе"):
+            return True
+        names = re.findall(
+            r"[A-Za-zα-ω]+", re.sub(r"\\(?:geq?|leq?|lt|gt|neq?|ldots|dots|text|in)(?![A-Za-z])", "", match["what"])
+        )
+        if [name for name in names if name not in ("t", "n", "k", "T", "N", "l", "L")] or not match["what"].strip(" .{}"):
+            return True
+    return False
 
 
 def _is_unread_output(definition: Definition, group: Sequence[Definition], letter: str) -> bool:
@@ -380,30 +404,6 @@ def _is_unread_output(definition: Definition, group: Sequence[Definition], lette
     if any(symbols.identify(s, {letter})[0] == key for d in group for s in symbols.symbols(d.right)):
         return False
     return _OF_OUTPUTS.search(definition.printed.tex) is not None or key.base in ("L", "J", "E", "ell", "mathcalL")
-
-
-def _is_sketch(definition: Definition, mine: Any, keys: Sequence[Any], letters: set[str]) -> bool:
-    """Whether the right side is one unnamed function of plain symbols and no more, but for h_t = f(a_t) of a defined a_t."""
-    right = definition.right
-    if not isinstance(right, Product) or right.sign or len(right.factors) != 2:
-        return False
-    function, argument = right.factors
-    if not isinstance(function, Symbol) or symbols.is_named_function(function) or not isinstance(argument, Group | Column):
-        return False
-    parts = argument.items if isinstance(argument, Column) else (argument.inner,)
-    if argument.bracket != "(" or not all(isinstance(part, Symbol) for part in parts):
-        return False
-    read = symbols.identify(parts[0], letters)[0] if isinstance(parts[0], Symbol) else None
-    return len(parts) > 1 or read == mine or read not in keys
-
-
-def _is_one_step_of(key: Any, other: Any) -> bool:
-    """Whether a symbol is another one with a number, or a capital letter, where that has its index."""
-    if key.base != other.base or not other.index or key == other:
-        return False
-    labels, others = [*key.below, *key.above], [*other.below, *other.above]
-    left = [label for label in labels if label not in others]
-    return len(left) == 1 == len(labels) - len(others) and (left[0].isdigit() or left[0] in ("T", "L", "N", "K"))
 
 
 def _distinct(cells: Sequence[tuple[Model, Cell]]) -> list[tuple[Model, Cell]]:

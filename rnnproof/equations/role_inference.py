@@ -163,7 +163,13 @@ def _plain(base: str) -> str:
 
 
 def check_typos(resolver: Resolver, letter: str) -> None:
-    """Raise Fault for a label that looks like a step gone wrong: h_{t_1} where h_t is defined."""
+    """Raise Fault for a label that holds the step: h_{t-k}, x_{2t}, x_{T-t}, and h_{t_1} where h_t is defined."""
+    for quantity in resolver.quantities.values():
+        for label in (*quantity.key.below, *quantity.key.above):
+            pieces = re.split("minus|plus", label)
+            if (len(pieces) > 1 and letter in pieces) or re.fullmatch(rf"\d+{letter}|.*(?:minus|plus)\d*{letter}", label):
+                message = f"{quantity.tex} is read at another step than {letter} and {letter}-1, or depends on it otherwise"
+                raise fault_at(quantity, f"{message}; carry it in a state of its own, one step at a time")
     bases = {q.key.base for q in resolver.quantities.values() if q.defined}
     for quantity in resolver.quantities.values():
         if quantity.defined or quantity.key.base not in bases or letter in quantity.key.index:

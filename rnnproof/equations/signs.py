@@ -32,6 +32,7 @@ _ELEMENTWISE = (
     r"|逐元素|按元素|对应元素|逐项|逐点|點乘|点乘|要素ごと|要素積|アダマール|원소별|성분별|요소별"
     r"|elemento a elemento|componente a componente|punto a punto|поэлемент|адамар)"
 )
+ELEMENTWISE = re.compile(_ELEMENTWISE, re.IGNORECASE)
 _SAID_ELEMENTWISE = re.compile(
     rf"(?P<signs>(?:{_SIGN}){_MORE}){_AROUND}[^.$]{{0,60}}?{_ELEMENTWISE}"
     rf"|{_ELEMENTWISE}[^.$]{{0,40}}?{_AROUND}(?P<behind>{_SIGN})",

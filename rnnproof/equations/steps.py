@@ -104,13 +104,18 @@ def _step(inner: Any, factor: Any, letters: set[str]) -> Script | None:
 # marks
 
 
-def marked(trees: Sequence[Any]) -> list[Any]:
-    """The trees with h' and h, or h and h_{prev}, as one symbol at two steps, where no letter moves at all."""
+def marked(trees: Sequence[Any], primes: bool = True) -> list[Any]:
+    """The trees with h' and h, or h and h_{prev}, as one symbol at two steps, where no letter moves at all.
+
+    `primes` where a prime may mark a step: not where the text speaks of derivatives.
+    """
     every = [symbol for tree in trees for symbol in symbols.symbols(tree)]
     if any(symbols.moving(symbol) for symbol in every):
         return list(trees)
     targets = {_bare(tree.left) for tree in trees if isinstance(getattr(tree, "left", None), Symbol)}
     read = {_bare(symbol) for tree in trees if hasattr(tree, "right") for symbol in symbols.symbols(tree.right)}
+    if not primes and any(("prime",) in s.parts for tree in trees for sym in symbols.symbols(tree) for s in sym.scripts):
+        return list(trees)
     new = {bare for bare, mark in targets if mark == "new" and (bare, "") in read and (bare, "") not in targets}
     old = {bare for bare, mark in read if mark == "old" and {(bare, ""), (bare, "new")} & targets}
     if not new | old:
@@ -246,6 +251,7 @@ def _reassigned(definitions: Sequence[Definition], letters: set[str]) -> list[De
         printed = symbols.fingerprint(definition.relation)
         reads &= not any(symbols.fingerprint(d.relation) == printed for d in definitions if d is not definition)
         before = [n for n, d in enumerate(done) if symbols.identify(d.target, letters) == mine]
+        before = [n for n in before if done[n].target.tex == definition.target.tex]
         if reads and before:
             number = len(before)
             for place in range(before[-1], len(done)):

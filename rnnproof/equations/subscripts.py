@@ -39,9 +39,10 @@ def transposition(script: Script) -> tuple[bool, Script | None]:
 
 
 def is_power(base: str, script: Script) -> bool:
-    """Whether a superscript begins with a sign (W^{-1}, e^{-x}), or is e's and has scripts of its own (e^{x_t})."""
+    """Whether a superscript begins with a sign (W^{-1}, e^{-x}), or is one of e and no step or label in brackets (e^x)."""
     signed = any(len(part) > 1 and part[0] in ("+", "-") for part in script.parts)
-    return script.place == "^" and (signed or (base == "e" and "_" in script.tex))
+    step = len(script.parts) == 1 and (script.parts[0][0] in ("t", "(", "<", "[") or script.parts[0] in (("prime",), ("*",)))
+    return script.place == "^" and (signed or (base == "e" and not step))
 
 
 def nested(atoms: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -85,7 +85,7 @@ def children(node: Any) -> Iterator[Any]:
 def fingerprint(node: Any) -> Any:
     """What two printings of one expression share: all but place, fonts and brackets' kinds."""
     if isinstance(node, Node | Script):
-        names = [entry.name for entry in fields(node) if entry.name not in ("at", "tex", "bracket", "word")]
+        names = [entry.name for entry in fields(node) if entry.name not in ("at", "tex", "bracket", "word", "matrix")]
         return (type(node).__name__, *(fingerprint(getattr(node, name)) for name in names))
     return tuple(map(fingerprint, node)) if isinstance(node, tuple) else node
 

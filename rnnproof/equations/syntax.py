@@ -12,7 +12,7 @@ from typing import Any
 
 import lark
 
-from rnnproof.equations import activations
+from rnnproof.equations import activations, symbols
 from rnnproof.equations.source import clean
 from rnnproof.equations.subscripts import Script, is_power, joined, nested, transposition
 from rnnproof.equations.syntax_tree import (
@@ -38,8 +38,13 @@ _ACCENTS = {"overline": "bar", "widetilde": "tilde", "widehat": "hat"}
 _STARRED = {"*": "star", "+": "plus", "-": "minus"}
 
 
+_SCIENTIFIC = re.compile(r"(?<![\w.\\{^])\d+(?:\.\d*)?[eE][-+−]\s*\d+")
+
+
 def parse(tex: str, start: str) -> Any:
     """The tree of `tex` read as an `equation`, a `declaration` or a `body`. Raises Fault."""
+    if found := _SCIENTIFIC.search(tex):
+        raise Fault(found.start(), f"{found[0]} is read as a product; write the number in full, as 0.001")
     try:
         return _Builder().transform(_parser().parse(tex, start=start))
     except RecursionError:
@@ -143,7 +148,8 @@ class _Builder(lark.Transformer[Any, Any]):
         sign, *scripts, body = parts
         counted = [part for script in scripts if script.place == "_" for part in script.parts]
         last = [part for script in scripts if script.place == "^" for part in script.parts]
-        whole = not last or (len(last) == 1 and last[0][0] not in _COUNTING)
+        shorter = [part[:1] if part[1:] == ("-", "1") and counted[0][1:] == ("=", "0") else part for part in last]
+        whole = not last or (len(last) == 1 == len(shorter[0]) and last[0][0] not in _COUNTING)
         if len(counted) == 1 and len(counted[0]) == 3 and counted[0][1:] in (("=", "0"), ("=", "1")):
             counted = [counted[0][:1]]
         if not whole or len(counted) != 1 or len(counted[0]) != 1 or len(counted[0][0]) != 1:
@@ -179,7 +185,9 @@ class _Builder(lark.Transformer[Any, Any]):
         factors = [parts[0]]
         for sign, factor in zip(parts[1::2], parts[2::2], strict=True):
             if sign.type == "SLASH":
-                factors = [Quotient(factors[0].at, _product("dot", factors), factor)]
+                under, rest = _below_slash(factors, factor)
+                quotient = Quotient(factors[0].at, _product("dot", factors), under)
+                factors = [_product("", [quotient, *rest])]
             else:
                 factors.append(factor)
         return _product("dot", factors)
@@ -328,6 +336,21 @@ def portable(token: Any) -> str:
     for macro, known in _PORTABLE.items():
         text = re.sub(rf"{macro}(?![A-Za-z])", known.replace("\\", r"\\"), text)
     return text
+
+
+def _below_slash(over: list[Any], run: Any) -> tuple[Any, list[Any]]:
+    """What a slash divides by, of the factors behind it, and the rest: 1/2 (a + b) is one half of it, a / b c is not clear.
+
+    Raises Fault where nobody can tell.
+    """
+    factors = list(run.factors) if isinstance(run, Product) and run.sign == "" else [run]
+    called = isinstance(factors[0], Symbol) and symbols.is_named_function(factors[0])
+    count = 2 if called else 1
+    if len(factors) <= count:
+        return run, []
+    if len(over) > 1 or not isinstance(over[0], Number | Symbol) or not isinstance(factors[0], Number | Symbol):
+        raise Fault(run.at, "where does the denominator end? write \\frac{...}{...}, or brackets around it")
+    return _product("", factors[:count]), factors[count:]
 
 
 def _product(sign: str, factors: list[Any]) -> Any:

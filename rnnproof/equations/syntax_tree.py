@@ -41,12 +41,16 @@ class Number(Node):
 
 @dataclass(frozen=True)
 class Symbol(Node):
-    """A letter or word with its accents (`base`, spelt out) and scripts; `tex` is the base as printed."""
+    """A letter or word with its accents (`base`, spelt out) and scripts; `tex` is the base as printed.
+
+    `word` where it is printed as a word; `matrix` where its entries are printed, W_{ij}, and so it is one.
+    """
 
     base: str
     tex: str
     scripts: tuple[Script, ...] = ()
     word: bool = False
+    matrix: bool = False
 
     @property
     def printed(self) -> str:

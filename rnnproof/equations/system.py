@@ -265,7 +265,7 @@ class Resolver:
                     symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one"
                 )
             return True
-        if use.plain or "scalar" in said or not use.count:
+        if use.plain or {"scalar", "rate", "range"} & set(said) or not use.count:
             return False
         if symbol.base in OPEN_NAMES or (symbol.base in ("sigma", "tanh") and symbol.scripts):
             return True
@@ -302,6 +302,8 @@ class Resolver:
                         message = f"{symbol.printed} and {other.tex} both have the name {name}; rename one of them"
                     raise Fault(symbol.at, message)
             table[key] = Quantity(key, name, symbol.printed, symbol.at, source=self.source)
+        if symbol.matrix:
+            table[key].kind = "matrix"
         return table[key]
 
     def reference(self, symbol: Symbol, local: dict[Any, Quantity]) -> Ref:
@@ -317,11 +319,18 @@ class Resolver:
         """The resolved tree: references, identities and calls instead of symbols, groups dissolved."""
         local = local or {}
         if isinstance(node, Symbol):
-            if symbols.is_named_function(node) and not (node.base == "sigma" and self._bare_sigma):
+            scalar = "scalar" in self.said.get(symbols.identify(node, self.letters)[0], ())
+            if symbols.is_named_function(node) and not (node.base == "sigma" and (self._bare_sigma or scalar)):
                 raise Fault(node.at, f"{node.printed} needs its argument; write {node.printed}(...)")
             if node.word and node.base in _NO_OPERATIONS:
                 raise Fault(node.at, f"{node.printed} is not among the operations; leave it open as a function named f")
-            if node.base == "I" and not node.scripts and symbols.identify(node, self.letters)[0] not in self._defined:
+            key = symbols.identify(node, self.letters)[0]
+            if (
+                node.base == "I"
+                and not node.scripts
+                and key not in self._defined
+                and not self.said.get(key, set()) - {"matrix"}
+            ):
                 return Eye(node.at)
             return self.reference(node, local)
         if isinstance(node, Number):
@@ -335,6 +344,8 @@ class Resolver:
         if isinstance(node, Column):
             return replace(node, items=tuple(self.tree(item, local) for item in node.items))
         if isinstance(node, Transposed):
+            if isinstance(node.inner, Number):
+                raise Fault(node.at, "a transposed vector of ones sums entries, which is not among the operations")
             return replace(node, inner=self.tree(node.inner, local))
         if isinstance(node, Scripted):
             raise Fault(node.at, r"only a symbol carries scripts; write powers as products, and \odot between vectors")
@@ -344,6 +355,8 @@ class Resolver:
 
     def _product(self, node: Product, local: dict[Any, Quantity]) -> Any:
         if node.sign:
+            if all(map(self._is_function_name, node.factors)):
+                raise Fault(node.at, "functions alone in a product may be a composition; write f(g(...))")
             return replace(node, factors=tuple(self.tree(factor, local) for factor in node.factors))
         factors: list[Any] = []
         waiting: list[Any] = list(node.factors)
@@ -368,6 +381,11 @@ class Resolver:
                 raise Fault(factor.at, f"where does the argument of {factor.printed} end? write parentheses around it")
             factors.append(Call(factor.at, function, self.tree(argument, local)))
         return replace(node, factors=tuple(factors)) if len(factors) > 1 else factors[0]
+
+    def _is_function_name(self, node: Any) -> bool:
+        if not isinstance(node, Symbol) or symbols.identify(node, self.letters)[0] in self._defined:
+            return False
+        return symbols.is_named_function(node) or (node.base in OPEN_NAMES and not node.scripts)
 
     def _diagonal(self, name: Symbol, following: list[Any], local: dict[Any, Quantity]) -> Any:
         """diag(a) times what follows, which is a times that, entry by entry."""
@@ -412,6 +430,8 @@ class Resolver:
             return "max"
         if symbols.is_named_function(factor):
             return self._named(factor)
+        if (printed := self._printed_as(factor)) is not None and _parenthesised(following[0]):
+            return printed
         if not _parenthesised(following[0]):
             return None
         if self.is_function(factor):
@@ -424,18 +444,34 @@ class Resolver:
             return function
         return None
 
+    def _printed_as(self, factor: Symbol) -> Any:
+        """The one activation that the document says or prints a symbol to be, or None. Raises Fault for one it cannot read."""
+        key = symbols.identify(factor, self.letters)[0]
+        said = self.said.get(key, set())
+        known = [activations.find(name) for name in ("sigmoid", "tanh", "relu") if f"is {name}" in said]
+        if len(known) == 1 and "is another function" not in said and "is softmax" not in said:
+            return known[0]
+        if symbols.is_named_function(factor) and ("is another function" in said or len(known) > 1):
+            message = f"{factor.printed} is said to be another function than usual; give it another name, and its body"
+            raise Fault(factor.at, message)
+        return None
+
     def _named(self, factor: Symbol) -> Any:
         """The activation of a known name; the text may say that sigma is another one than the sigmoid, or a scalar."""
+        if (printed := self._printed_as(factor)) is not None:
+            return printed
         if factor.base != "sigma":
             return activations.find(factor.base)
         key = symbols.identify(factor, self.letters)[0]
         said = self.said.get(key, ())
+        if "scalar" in said:
+            return None
         if self._bare_sigma:
             if "scalar" in said or key in self._defined or key in self.quantities:
                 return None
             message = r"\sigma may be the sigmoid or a factor; write \sigma(...), or say in the text that $\sigma$ is a scalar"
             raise Fault(factor.at, message)
-        if {"function", "activation"} & set(said) and "sigmoid" not in said:
+        if {"function", "activation", "is softmax"} & set(said):
             function = self.quantity(factor, self.functions)
             function.elementwise = True
             return function

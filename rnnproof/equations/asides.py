@@ -1,0 +1,190 @@
+"""Definitions that are no equations of a cell: values, sketches, and remarks on other models, special cases and beginnings."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnnproof.equations import models, prose, symbols, system
+from rnnproof.equations.containers import Document
+from rnnproof.equations.symbols import Key
+from rnnproof.equations.syntax_tree import Column, Group, Number, Product, Quotient, Sum, Symbol
+from rnnproof.equations.system import Definition
+
+VALUE, SKETCH, ONE_STEP = "a value, no equation", "a sketch of what another equation defines", "a value at one step or layer"
+UPDATE = "an update of a parameter, no equation of the cell"
+REMARK = "a remark: the text speaks of another case or of a beginning"
+BESIDE = "a remark in the text on what a display defines otherwise"
+
+_INPUTS = ("x", "u")
+# Words before a formula that speak of a beginning or a habit, of another use, of a special case or another model.
+_BEGINNING = (
+    r"\b(?:initiali[sz]\w+|initially|init|starts? (?:at|from|with)|begins? (?:at|with)|set to|often|sometimes|usually|commonly)\b"
+    r"|初始|初期|инициал|начальн|inicial|초기|通常|обычно"
+)
+_OTHER_USE = (
+    r"\b(?:test time|inference time|at inference|(?:during|in|for) (?:generation|sampling|inference))\b|生成时|推論時|추론 시"
+)
+_CASE = (
+    r"\b(?:special case|reduces? to|becomes?|simplif\w+|approximat\w+|lineari[sz]\w+|if|when|whenever|suppose|assum\w+"
+    r"|for example|e\.g|such as|wrong|incorrect\w*|mistak\w+|instead of|unlike|in contrast|whereas|other authors|some authors"
+    r"|some implementations|in keras|in pytorch|would be|could be|might be|can also|alternatively|variant|counter-?example"
+    r"|erratum|old version|previously)\b|如果|假如|若|もし|если|\bsi\b|만약|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк"
+)
+_FOR_PARAMETERS = re.compile(_BEGINNING, re.IGNORECASE)
+_FOR_INPUTS = re.compile(f"{_BEGINNING}|{_OTHER_USE}", re.IGNORECASE)
+_ANY = re.compile(f"{_BEGINNING}|{_OTHER_USE}|{_CASE}", re.IGNORECASE)
+
+
+@dataclass
+class Asides:
+    """The definitions that are left, those that are none and why, and (symbol, place) that nothing earlier stands for."""
+
+    kept: list[Definition] = field(default_factory=list)
+    passed_over: list[tuple[Definition, str]] = field(default_factory=list)
+    lost: list[tuple[Key, int]] = field(default_factory=list)
+
+
+def told_apart(definitions: Sequence[Definition], document: Document) -> Asides:
+    """The definitions of a document, those that are none taken out."""
+    return _Judge(definitions, document).judged()
+
+
+class _Judge:
+    def __init__(self, definitions: Sequence[Definition], document: Document) -> None:
+        self.definitions, self.document = list(definitions), document
+        self.letters = frozenset(system.movers(definitions))
+        self.keys = [symbols.identify(d.target, self.letters)[0] for d in definitions]
+        self.places = [heading.place for heading in document.headings]
+        ends = [(formula.excerpt.place(len(formula.excerpt.text)), formula.display) for formula in document.formulas]
+        self.displays = [(end, shown) for end, shown in ends if shown]
+        self.starts = [formula.excerpt.place(0) for formula in document.formulas]
+
+    def judged(self) -> Asides:
+        found = Asides()
+        sketched = [is_sketch(d, key, self.keys, self.letters) for d, key in zip(self.definitions, self.keys, strict=True)]
+        full = {key for key, sketch in zip(self.keys, sketched, strict=True) if not sketch}
+        reasons: dict[int, str] = {}
+        for number, (definition, key) in enumerate(zip(self.definitions, self.keys, strict=True)):
+            if is_value(definition.right) and self.is_remark_of_value(number):
+                reasons[number] = VALUE
+                if key.index:
+                    found.lost.append((key, definition.printed.offset))
+            elif sketched[number] and key in full:
+                reasons[number] = SKETCH
+            elif not key.index and any(is_one_step_of(key, other) for other in self.keys):
+                reasons[number] = ONE_STEP
+            elif definition.argument is None and not key.index and self.updates_itself(number):
+                reasons[number] = UPDATE
+        reasons |= self.contradictions(reasons)
+        for number, definition in enumerate(self.definitions):
+            words = self.words_for(number)
+            if number not in reasons and words is not None and self.cued(definition, words):
+                reasons[number] = REMARK
+            if number in reasons:
+                found.passed_over.append((definition, reasons[number]))
+            else:
+                found.kept.append(definition)
+        return found
+
+    def is_remark_of_value(self, number: int) -> bool:
+        """Whether a value is no equation: of a parameter, of an input, or of what the same section defines."""
+        key, definition = self.keys[number], self.definitions[number]
+        if not key.index or not definition.printed.display:
+            return True
+        section = self.section(number)
+        return any(
+            other == key and self.section(n) == section and not is_value(self.definitions[n].right)
+            for n, other in enumerate(self.keys)
+        )
+
+    def updates_itself(self, number: int) -> bool:
+        """Whether something without the index is made from itself, as in W = W - eta G."""
+        right = self.definitions[number].right
+        return any(symbols.identify(s, self.letters)[0] == self.keys[number] for s in symbols.symbols(right))
+
+    def words_for(self, number: int) -> re.Pattern[str] | None:
+        """The words that make a definition a remark: of a parameter, or of an input as what the cell makes itself."""
+        key, definition = self.keys[number], self.definitions[number]
+        if definition.argument is not None:
+            return None
+        if key.index:
+            return _FOR_INPUTS if key.base.lower() in _INPUTS and isinstance(definition.right, Symbol) else None
+        carries = any(symbols.identify(s, self.letters)[0].index for s in symbols.symbols(definition.right))
+        return None if carries else _FOR_PARAMETERS
+
+    def contradictions(self, reasons: dict[int, str]) -> dict[int, str]:
+        """Of definitions of one symbol in one section that say different things: those that are remarks."""
+        found: dict[int, str] = {}
+        for later in range(len(self.definitions)):
+            for earlier in range(later):
+                pair = (earlier, later)
+                if self.keys[earlier] != self.keys[later] or any(n in reasons or n in found for n in pair):
+                    continue
+                one, other = (self.definitions[n] for n in pair)
+                if one.printed.formula == other.printed.formula or self.section(earlier) != self.section(later):
+                    continue
+                if models.same(one, other, self.definitions, self.letters) or self.reads_itself(later):
+                    continue
+                displays = [n for n in pair if self.definitions[n].printed.display]
+                if len(displays) == 1:
+                    found[later if displays == [earlier] else earlier] = BESIDE
+                elif len(cued := [n for n in pair if self.cued(self.definitions[n], _ANY)]) == 1:
+                    found[cued[0]] = REMARK
+        return found
+
+    def reads_itself(self, number: int) -> bool:
+        """Whether a definition goes on from what the same symbol was before it, as in l_t = l_t + b."""
+        definition = self.definitions[number]
+        mine = symbols.identify(definition.target, self.letters)
+        return any(symbols.identify(s, self.letters) == mine for s in symbols.symbols(definition.right))
+
+    def section(self, number: int) -> int:
+        return bisect_right(self.places, self.definitions[number].printed.offset)
+
+    def cued(self, definition: Definition, words: re.Pattern[str]) -> bool:
+        """Whether the words before a formula, in its sentence, make it a remark."""
+        number = bisect_right(self.starts, definition.printed.offset) - 1
+        display = max((end for end, shown in self.displays if end <= self.starts[number]), default=0)
+        before = prose.sentence(self.document.prose, display, self.starts[number], last=True)
+        return words.search(before[-160:]) is not None
+
+
+def is_value(node: Any) -> bool:
+    """Whether a right side is a number or an identity: a remark on a value, such as h_0 = 0 or U = I."""
+    if isinstance(node, Group):
+        return is_value(node.inner)
+    if isinstance(node, Symbol):
+        return node.base == "I" and not node.scripts
+    if isinstance(node, Quotient):
+        return is_value(node.over) and is_value(node.under)
+    if isinstance(node, Sum):
+        return all(is_value(term) for _, term in node.terms)
+    return isinstance(node, Number) or (isinstance(node, Product) and all(map(is_value, node.factors)))
+
+
+def is_sketch(definition: Definition, mine: Any, keys: Sequence[Any], letters: frozenset[str]) -> bool:
+    """Whether the right side is one unnamed function of plain symbols and no more, but for h_t = f(a_t) of a defined a_t."""
+    right = definition.right
+    if not isinstance(right, Product) or right.sign or len(right.factors) != 2:
+        return False
+    function, argument = right.factors
+    if not isinstance(function, Symbol) or symbols.is_named_function(function) or not isinstance(argument, Group | Column):
+        return False
+    parts = argument.items if isinstance(argument, Column) else (argument.inner,)
+    if argument.bracket != "(" or not all(isinstance(part, Symbol) for part in parts):
+        return False
+    read = symbols.identify(parts[0], letters)[0] if isinstance(parts[0], Symbol) else None
+    return len(parts) > 1 or read == mine or read not in keys
+
+
+def is_one_step_of(key: Any, other: Any) -> bool:
+    """Whether a symbol is another one with a number, or a capital letter, where that has its index."""
+    if key.base != other.base or not other.index or key == other:
+        return False
+    labels, others = [*key.below, *key.above], [*other.below, *other.above]
+    left = [label for label in labels if label not in others]
+    return len(left) == 1 == len(labels) - len(others) and (left[0].isdigit() or left[0] in ("T", "L", "N", "K"))
