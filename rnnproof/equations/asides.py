@@ -15,6 +15,7 @@ from rnnproof.equations.syntax_tree import Column, Group, Number, Product, Quoti
 from rnnproof.equations.system import Definition
 
 VALUE, SKETCH, ONE_STEP = "a value, no equation", "a sketch of what another equation defines", "a value at one step or layer"
+BACKWARDS = "runs backwards through the steps, as gradients do"
 UPDATE = "an update of a parameter, no equation of the cell"
 REMARK = "a remark: the text speaks of another case or of a beginning"
 BESIDE = "a remark in the text on what a display defines otherwise"
@@ -22,7 +23,8 @@ BESIDE = "a remark in the text on what a display defines otherwise"
 _INPUTS = ("x", "u")
 # Words before a formula that speak of a beginning or a habit, of another use, of a special case or another model.
 _BEGINNING = (
-    r"\b(?:initiali[sz]\w+|initially|init|starts? (?:at|from|with)|begins? (?:at|with)|set to|often|sometimes|usually|commonly)\b"
+    r"\b(?:initiali[sz]\w+|initially|init|starts? (?:at|from|with)|begins? (?:at|with)|set to|often|sometimes|usually"
+    r"|commonly)\b"
     r"|初始|初期|инициал|начальн|inicial|초기|通常|обычно"
 )
 _OTHER_USE = (
@@ -79,6 +81,8 @@ class _Judge:
                 reasons[number] = ONE_STEP
             elif definition.argument is None and not key.index and self.updates_itself(number):
                 reasons[number] = UPDATE
+            elif key.index and self.runs_backwards(number):
+                reasons[number] = BACKWARDS
         reasons |= self.contradictions(reasons)
         for number, definition in enumerate(self.definitions):
             words = self.words_for(number)
@@ -105,6 +109,13 @@ class _Judge:
         """Whether something without the index is made from itself, as in W = W - eta G."""
         right = self.definitions[number].right
         return any(symbols.identify(s, self.letters)[0] == self.keys[number] for s in symbols.symbols(right))
+
+    def runs_backwards(self, number: int) -> bool:
+        """Whether a definition reads its own symbol at a later step, as gradients do: g_{t-1} = U^T g_t."""
+        mine, shift = symbols.identify(self.definitions[number].target, self.letters)
+        read = [symbols.identify(symbol, self.letters) for symbol in symbols.symbols(self.definitions[number].right)]
+        steps = [other for key, other in read if key == mine and other is not None]
+        return shift is not None and bool(steps) and min(steps) > shift
 
     def words_for(self, number: int) -> re.Pattern[str] | None:
         """The words that make a definition a remark: of a parameter, or of an input as what the cell makes itself."""
@@ -148,6 +159,8 @@ class _Judge:
     def cued(self, definition: Definition, words: re.Pattern[str]) -> bool:
         """Whether the words before a formula, in its sentence, make it a remark."""
         number = bisect_right(self.starts, definition.printed.offset) - 1
+        if number < 0:
+            return False  # a text that is all equations
         display = max((end for end, shown in self.displays if end <= self.starts[number]), default=0)
         before = prose.sentence(self.document.prose, display, self.starts[number], last=True)
         return words.search(before[-160:]) is not None
@@ -166,14 +179,20 @@ def is_value(node: Any) -> bool:
     return isinstance(node, Number) or (isinstance(node, Product) and all(map(is_value, node.factors)))
 
 
+def is_application(node: Any) -> bool:
+    """Whether a tree is an unnamed function applied to a bracket, and no more."""
+    if not isinstance(node, Product) or node.sign or len(node.factors) != 2:
+        return False
+    function, argument = node.factors
+    return isinstance(function, Symbol) and not symbols.is_named_function(function) and isinstance(argument, Group | Column)
+
+
 def is_sketch(definition: Definition, mine: Any, keys: Sequence[Any], letters: frozenset[str]) -> bool:
     """Whether the right side is one unnamed function of plain symbols and no more, but for h_t = f(a_t) of a defined a_t."""
     right = definition.right
-    if not isinstance(right, Product) or right.sign or len(right.factors) != 2:
+    if not is_application(right):
         return False
-    function, argument = right.factors
-    if not isinstance(function, Symbol) or symbols.is_named_function(function) or not isinstance(argument, Group | Column):
-        return False
+    argument: Any = right.factors[1]  # type: ignore[attr-defined]  # an application has two factors
     parts = argument.items if isinstance(argument, Column) else (argument.inner,)
     if argument.bracket != "(" or not all(isinstance(part, Symbol) for part in parts):
         return False

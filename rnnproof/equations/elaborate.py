@@ -75,6 +75,7 @@ def elaborate(
     cell = _cell(page, name, letter, resolver, statements, typed, sorted_roles, build)
     found = [*assumed, *fonts, *resolver.assumed, *(Assumption(tex, reading.ROW) for tex in rows)]
     found += [Assumption(tex, reading.SIDE_BY_SIDE) for tex in sizes.side_by_side]
+    found += [Assumption(tex, reading.FIRST) for tex in sizes.first]
     below = [q for q in sorted_roles.inputs if any("minus1" in label for label in (*q.key.below, *q.key.above))]
     found += [Assumption(quantity.tex, reading.BELOW) for quantity in below]
     return replace(cell, assumed=tuple(dict.fromkeys(found)))
@@ -143,23 +144,26 @@ def _is_entrywise(node: Any, quantity: Quantity) -> bool:
 
 
 def _fonts(resolver: Resolver, definitions: Sequence[Definition]) -> list[Assumption]:
-    """What is printed in bold here and plain there. Raises Fault where one equation has both, or each has an equation."""
+    """What is printed in bold here and plain there. Raises Fault where that makes two things of it: both in one equation, or
+    an equation for each; or where one of them is a letter of another kind, such as calligraphic.
+    """
     assumed: dict[Any, Assumption] = {}
     seen: dict[Any, str] = {}
     targets: dict[Any, str] = {}
     for definition in definitions:
         here: dict[Any, str] = {}
         for symbol in symbols.symbols(definition.relation):
-            key = symbols.identify(symbol, resolver.letters)[0]
+            key, shift = symbols.identify(symbol, resolver.letters)
             font = _font(symbol)
-            target = symbol is definition.target
-            known = here.setdefault(key, font) if font in ("", "bold") else font
-            other = font != seen.setdefault(key, font) and "letter" in (font, seen[key])
-            if known != here.get(key, known) or known != font or other or (target and targets.setdefault(key, font) != font):
+            first = seen.setdefault(key, font)
+            apart = here.setdefault((key, shift), font) != font or (font != first and "letter" in (font, first))
+            if symbol is definition.target:
+                apart |= targets.setdefault(key, font) != font
+            if apart:
                 fault = Fault(symbol.at, f"{symbol.printed} is printed in two fonts; give two things two names, or one font")
                 fault.source = definition
                 raise fault
-            if font != seen[key]:
+            if font != first:
                 assumed[key] = Assumption(symbol.printed, reading.TWO_FONTS)
     return list(assumed.values())
 
@@ -174,7 +178,8 @@ def _font(symbol: Symbol) -> str:
 def _check_outer(node: Any) -> None:
     """Raise Fault for v k^T, which is a matrix, and for x^T W, which is a row."""
     if isinstance(node, Product) and node.sign in ("", "dot") and isinstance(node.factors[0], Transposed):
-        first, last = node.factors[0].inner, node.factors[-1]
+        first: Any = node.factors[0].inner
+        last: Any = node.factors[-1]
         row = isinstance(first, system.Ref) and first.quantity.kind != MATRIX and first.quantity.key.base[0].islower()
         matrix = isinstance(last, system.Ref) and last.quantity.kind is None and last.quantity.key.base[0].isupper()
         if row and matrix and not last.quantity.defined:
@@ -200,7 +205,9 @@ def _check_transposes(resolver: Resolver) -> None:
         bare = replace(quantity.key, above=tuple(label for label in quantity.key.above if label not in _MARKS))
         other = resolver.quantities.get(bare)
         both = other is not None and not other.defined and bool(marks)
-        if not quantity.defined and (both or (marks and "transpose" in resolver.said.get(quantity.key, ()))):
+        if not quantity.defined and (
+            both or (marks and any("transpose" in resolver.said.get(key, ()) for key in (quantity.key, bare)))
+        ):
             message = f"{quantity.tex} may be a transpose; write \\top for one, or another letter"
             raise role_inference.fault_at(quantity, message)
 
@@ -209,17 +216,21 @@ def _check_powers(resolver: Resolver) -> None:
     """Raise Fault for a number above a symbol that is no label: x^2 beside x, or where no symbol shows it to be one."""
     numbered = [q for q in resolver.quantities.values() if re.search(r"\^(?:\d|\{\d+\})", q.tex)]
     for quantity in resolver.quantities.values():
-        bare = replace(quantity.key, above=tuple(label for label in quantity.key.above if label not in _EXPONENTS))
-        labels = tuple(label for label in bare.above if not re.fullmatch("[2-9]", label))
-        spoken_of = replace(bare, above=labels) in resolver.said and replace(bare, above=labels) != quantity.key
-        beside = bare != quantity.key and bare in resolver.quantities
-        if not quantity.defined and (beside or spoken_of or "power" in resolver.said.get(quantity.key, ())):
+        exponent = re.search(rf"\^\{{?([2-9]|[{''.join(_EXPONENTS)}])\b", quantity.tex)
+        rest = tuple(label for label in quantity.key.above if exponent is None or label != exponent[1])
+        bare = replace(quantity.key, above=rest)
+        beside = (
+            exponent is not None
+            and bare != quantity.key
+            and (bare in resolver.said or (bare in resolver.quantities and not exponent[1].isdigit()))
+        )
+        if not quantity.defined and (beside or "power" in resolver.said.get(quantity.key, ())):
             raise role_inference.fault_at(quantity, f"{quantity.tex} looks like a power; write powers as products")
-    labels = any(q.defined or "1" in q.key.above for q in numbered)  # no power is defined, and nobody writes the first one
+    numbers = any(q.defined or "1" in q.key.above for q in numbered)  # no power is defined, and nobody writes the first one
     for quantity in numbered:
         key = quantity.key
         bare = replace(key, above=tuple(label for label in key.above if not label.isdigit()))
-        if not labels or bare in resolver.quantities:
+        if not numbers or bare in resolver.quantities:
             message = f"{quantity.tex} looks like a power; write powers as products, and a label in parentheses: ^{{(2)}}"
             raise role_inference.fault_at(quantity, message)
 
@@ -266,8 +277,9 @@ def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size
             sizes.append(Size("a declared size"))
         elif isinstance(entry, Number):
             if entry.text != "1":
-                raise Fault(entry.at, f"the size {entry.text} is a number; sizes are symbols, such as n")
-            sizes.append(ONE)
+                sizes.append(Size("a declared size"))  # that two are 128 does not make them one
+            else:
+                sizes.append(ONE)
         else:
             text = _size_name(entry)
             sizes.append(named.setdefault(text, Size(text, declared=text)))

@@ -1,4 +1,4 @@
-"""What a document prints a well-known function to be: \\sigma(x) = 1/(1 + e^{-x}) is the sigmoid, \\sigma(x) = \\max(0, x) is not."""
+"""Which function a document prints a body of: \\sigma(x) = 1/(1 + e^{-x}) is the sigmoid, \\sigma(x) = \\max(0, x) is not."""
 
 from __future__ import annotations
 

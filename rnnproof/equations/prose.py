@@ -33,7 +33,7 @@ IS_ANOTHER = "is another function"
 
 _WORDS = {
     SCALAR: r"scalars?|real numbers?|numbers? of|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*",
-    RATE: r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?"
+    RATE: r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?|gains?"
     r"|hyper-?parameters?|step size|time step size|超参数|ハイパーパラメータ|hiperparámetros?|гиперпараметр\w*",
     VECTOR: r"vectors?|向量|ベクトル|벡터|vector(?:es)?|вектор\w*",
     MATRIX: r"matri(?:x|ces)|矩阵|矩陣|行列|행렬|matri(?:z|ces)|матриц\w*",
@@ -63,10 +63,13 @@ _NOT = {
 _SIGN = re.compile(r"[.!?;](?=\s|\Z)|[。；！？]|\n[ \t]*\n|\n[ \t]*(?:[-*+]|\d+[.)])[ ]")
 _AND = r"(?:and|or|with|y|e|o|und|oder|и|или|а|et|ou|및|과|와|と|和|与|及)"
 DERIVATIVES = re.compile(
-    r"(?:time|temporal) derivative|derivatives? (?:of the (?:hidden )?(?:state|activation)|with respect to time)|differential equation"
-    r"|\bODEs?\b|微分方程|时间导数|時間微分|производн\w+ по времени|дифференциальн\w+ уравнени|derivada temporal|미분 ?방정식",
+    r"(?:time|temporal) derivative|derivatives? (?:of the (?:hidden )?(?:state|activation)|with respect to time)"
+    r"|differential equation|\bODEs?\b|微分方程|时间导数|時間微分|производн\w+ по времени|дифференциальн\w+ уравнени"
+    r"|derivada temporal|미분 ?방정식",
     re.IGNORECASE,
 )
+_APPOSITION = re.compile(r",\s+(?:an?|the|una?|el|la|eine?)\s", re.IGNORECASE)
+_CLAUSE_ENDS = re.compile(rf"\s*(?:[.,;:)]|\Z|{_AND}\b|between\b|in\b)", re.IGNORECASE)
 # A word between a symbol and what is said of it that makes it said of something else.
 _ELSEWHERE = r"(?:by|of|for|in|with|to|from|on|at|when|if|that|which|than|per|de|con|para|por|für|von|mit|для|при|от)"
 _NOT_SO = re.compile(
@@ -76,8 +79,8 @@ _NOT_SO = re.compile(
 _BUT = re.compile(r"\b(?:but|sondern|sino|а)\b|而是", re.IGNORECASE)
 _NOT_AFTER = re.compile(r"\A.{0,12}?(?:ではな|でな|じゃな|しない|せず|가 아니|이 아니|는 아니|은 아니|지 않)")
 _EXAMPLE = re.compile(
-    r"\b(?:such as|like|e\.g|for example|for instance|usually|typically|often|commonly|either|or|some|any|say|например|обычно|или"
-    r"|por ejemplo|como|suele|u|o)\b|例如|比如|通常|常|如|或|可以|例えば|など|または|や|예를|보통|또는|같은",
+    r"\b(?:such as|like|e\.g|for example|for instance|usually|typically|often|commonly|either|or|some|any|say|например"
+    r"|обычно|или|por ejemplo|como|suele|u|o)\b|例如|比如|通常|常|如|或|可以|例えば|など|または|や|예를|보통|또는|같은",
     re.IGNORECASE,
 )
 _LIST = re.compile(rf"\s*(?:(?:,|、|，|&|/|{_AND})\s*)+", re.IGNORECASE)
@@ -209,6 +212,8 @@ def _said(before: str, behind: str) -> set[str]:
                 continue
             excluded = _NOT.get(what)
             if excluded and re.search(excluded, text[match.start() : match.end() + 12], re.IGNORECASE):
+                continue
+            if _APPOSITION.search(match[0]) and not _CLAUSE_ENDS.match(text, match.end()):
                 continue
             lead = text[: match.start()] if text is before else ""
             if _denied(lead[-24:] + match[0], text[match.end() :]):

@@ -167,14 +167,15 @@ class _Reader:
         letters = steps.argument_letters(tree for _, tree in found)
         self.unreadable = [Unreadable(equation, fault, _left(equation.tex, letters)) for equation, fault in failed]
         primes = prose.DERIVATIVES.search(self.document.prose) is None
-        trees = steps.marked([steps.as_index(tree, letters) for _, tree in found], primes)
+        trees = steps.with_differences([steps.as_index(tree, letters) for _, tree in found])
+        trees = steps.marked(trees, primes)
         return [(equation, tree) for (equation, _), tree in zip(found, trees, strict=True)]
 
     def defined(self, relations: Sequence[tuple[Printed, Relation]]) -> list[Definition]:
         """The definitions: chains, columns and entries taken apart, without sketches and values at one step."""
-        entries = components.entry_letters(relation for _, relation in relations)
         found: list[Definition] = []
         letters = set().union(*(symbols.moving(s) for _, relation in relations for s in symbols.symbols(relation)))
+        entries = components.entry_letters(relation for _, relation in relations) - letters
         lefts = [relation.left for _, relation in relations if isinstance(relation.left, Symbol)]
         known = {symbols.identify(left, letters)[0] for left in lefts}
         for printed, relation in relations:
@@ -210,7 +211,10 @@ class _Reader:
 
         def unknown(member: Any) -> int:
             keys = {symbols.identify(symbol, letters)[0] for symbol in symbols.symbols(member)}
-            return sum(bool(key.index) and key not in known and key.base.lower() not in steps.INPUT_LETTERS for key in keys)
+            sketch = asides.is_application(member)
+            return sketch + sum(
+                bool(key.index) and key not in known and key.base.lower() not in steps.INPUT_LETTERS for key in keys
+            )
 
         first = unknown(relation.middle[0]) <= unknown(relation.right)
         self.over.append((printed, f"of its members the {'first' if first else 'last'} one is read"))
@@ -221,9 +225,12 @@ class _Reader:
     def cells(self, name: str) -> list[Cell]:
         try:
             lost = [
-                (symbols.identify(entry.target, self.letters)[0], entry.printed.offset)
-                for entry in self.unreadable
-                if entry.target
+                *self.lost,
+                *(
+                    (symbols.identify(entry.target, self.letters)[0], entry.printed.offset)
+                    for entry in self.unreadable
+                    if entry.target
+                ),
             ]
             found = models.split(self.definitions, self.document.headings, self.letters, lost)
         except Fault as fault:
@@ -237,13 +244,33 @@ class _Reader:
                 try:
                     cells.append((model, self.cell(name, model.inherited, group)))
                 except EquationError as error:
-                    failed.append((group, error))
+                    good, bad = self.apart(name, model.inherited, group)
+                    cells += [(model, cell) for cell in good]
+                    failed += bad if good else [(group, error)]
         for group, reason in failed:
             if not cells:
                 raise reason
             self.pass_over(group, str(reason).split("\n")[0])
         self.over += [(entry.printed, entry.fault.message) for entry in self.unreadable]
         return _named(name, _distinct(cells))
+
+    def apart(
+        self, name: str, inherited: Sequence[Definition], group: list[Definition]
+    ) -> tuple[list[Cell], list[tuple[list[Definition], EquationError]]]:
+        """The cells of a group that cannot be read as one, where its parts share parameters only; and the parts that fail."""
+        good: list[Cell] = []
+        bad: list[tuple[list[Definition], EquationError]] = []
+        letter = str(steps.step_letter(group))
+        parts = system.together(group, {letter}, of_steps=True)
+        for part in parts if len(parts) > 1 else []:
+            try:
+                if steps.step_letter(part):
+                    good.append(self.cell(name, inherited, part))
+                    continue
+                self.pass_over(part, _NO_RECURRENCE)
+            except EquationError as error:
+                bad.append((part, error))
+        return good, bad
 
     def groups(self, model: Model) -> list[list[Definition]]:
         """The systems of a model: what shares symbols and holds a recurrence."""
@@ -273,7 +300,9 @@ class _Reader:
                 message = "an equation under a condition; cells have no cases: write the one that holds, or a mask of 0 and 1"
                 self.page.fault(definition.printed.offset, message)
             tex, text = definition.printed.tex, self.page.text
-            if (found := signs.convolution(tex, text) or signs.outer_product(tex, text)) is not None:
+            if (
+                found := signs.convolution(tex, text) or signs.outer_product(tex, text) or signs.other_sum(tex, text)
+            ) is not None:
                 at, why = found
                 self.page.fault(definition.printed.place(at), why)
         self.require_readable(group, letter)

@@ -86,7 +86,11 @@ def check_steps(resolver: Resolver, letter: str) -> None:
         if shifts <= allowed and len(shifts) == 1:
             continue
         if max(shifts) < step:
-            message = f"state {quantity.name} has no update; add an equation that defines {quantity.name} at the next step"
+            printed = quantity.shifts[max(shifts)][1]
+            message = (
+                f"state {quantity.name} has no update; add an equation that defines {quantity.name} at the next step, "
+                f"or say in the text that ${printed}$ is an input"
+            )
             raise fault_at(quantity, message, max(shifts))
         if late is not None and late > step:
             raise fault_at(quantity, f"{quantity.shifts[late][1]} is read before its step; shift the index", late)
@@ -129,6 +133,8 @@ def sort(resolver: Resolver, statements: Sequence[Statement], kinds: Kinds) -> R
 
 
 def _unexplained(quantity: Quantity, near: Quantity | None) -> str:
+    if re.search(r"\^\{?t\b", quantity.tex):
+        return f"{quantity.tex} may be a power or a transpose; write W^\\top for one, and print the step below: x_t"
     meant = f" (did you mean {near.tex}?)" if near is not None else ""
     return (
         f"{quantity.tex} has no equation{meant}, and is not used as an input is; print its equation, "

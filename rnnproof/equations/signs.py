@@ -7,7 +7,10 @@ from functools import lru_cache
 
 _SIGN = r"\\(?:ast|circ|cdot|star|odot|otimes|circledast)(?![A-Za-z])|[*∗⊛∘·⊙⊗]"
 _AROUND = r"[\s$'\"`´‘’“”()]*"
-_CONVOLUTION = r"(?:convol|cross-correlation|畳み込み|たたみ込み|畳込み|卷积|摺積|faltung|합성곱|컨볼루션|сверт|свёрт)"
+_CONVOLUTION = (
+    r"(?:convol|\bconv(?:\b|-?(?=(?:lstm|gru|rnn)\b))|cross-correlation"
+    r"|畳み込み|たたみ込み|畳込み|卷积|摺積|faltung|합성곱|컨볼루션|сверт|свёрт)"
+)
 _PRODUCT = (
     r"(?:product|multipl|hadamard|element|component|entry|point-?wise|積|乘|乗|(?<!합성)곱|元素|要素|원소|성분"
     r"|произвед|умнож|поэлемент)"
@@ -37,6 +40,10 @@ _SAID_ELEMENTWISE = re.compile(
     rf"(?P<signs>(?:{_SIGN}){_MORE}){_AROUND}[^.$]{{0,60}}?{_ELEMENTWISE}"
     rf"|{_ELEMENTWISE}[^.$]{{0,40}}?{_AROUND}(?P<behind>{_SIGN})",
     re.IGNORECASE,
+)
+_CIRCLED_PLUS = re.compile(r"\\oplus(?![A-Za-z])|⊕")
+_SAID_SUM = re.compile(
+    r"(?:\\oplus|⊕)[\s$'\"`)]*[^.$]{0,40}?(?:\bsum|addition|\badds?\b|加|和|сумм|слож|suma|덧셈|합)", re.IGNORECASE
 )
 _OUTER = re.compile(r"\\otimes(?![A-Za-z])|⊗")
 _SPOKEN_OF = re.compile(_CONVOLUTION, re.IGNORECASE)
@@ -68,6 +75,14 @@ def outer_product(tex: str, text: str) -> tuple[int, str] | None:
         sign.start(),
         rf"{sign[0]} may be an outer or an elementwise product; write \odot, or say that ${sign[0]}$ is elementwise",
     )
+
+
+def other_sum(tex: str, text: str) -> tuple[int, str] | None:
+    """Where an equation has a circled plus that the text calls a sum, and why; None where it stacks vectors."""
+    sign = _CIRCLED_PLUS.search(tex)
+    if sign is None or not _SAID_SUM.search(text):
+        return None
+    return sign.start(), f"the text calls {sign[0]} a sum; write + for one, and [a; b] for vectors below each other"
 
 
 @lru_cache(maxsize=1)

@@ -94,6 +94,7 @@ class Sizes:
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = kinds
         self.side_by_side: list[str] = []
+        self.first: list[str] = []
 
     def of(self, quantity: Quantity) -> tuple[Size, Size]:
         """(rows, columns) of a quantity; (outputs, inputs) of an open function."""
@@ -211,6 +212,11 @@ class Sizes:
         if kind in (SCALAR, NUMBER):
             return self.times([self.measure(factor) for factor in node.factors], node, "")
         factors = [self.measure(factor) for factor in node.factors]
+        for factor, at in zip(factors[:-1], node.factors, strict=False):
+            if isinstance(at, Product) and at.sign == "" and factor.kind == VECTOR and len(factor.args) == 2:
+                matrix, vector = factor.args
+                if matrix.kind == MATRIX and matrix.op == "symbol" and vector.op == "symbol" and vector.data[0].defined:
+                    self.first.append(f"{_printed(matrix)} {_printed(vector)}")
         scalars = [factor for factor in factors if factor.kind in (SCALAR, NUMBER)]
         arrays = [(factor, at.at) for factor, at in zip(factors, node.factors, strict=True) if factor not in scalars]
         if not arrays:

@@ -101,6 +101,41 @@ def _step(inner: Any, factor: Any, letters: set[str]) -> Script | None:
     return Script("(", ((letter.base, mark, number.text),), f"{opening}{letter.tex}{mark}{number.text}{closing}")
 
 
+# differences
+
+
+def with_differences(trees: Sequence[Any]) -> list[Any]:
+    """The trees with \\Delta h_t as one symbol, where an equation defines it."""
+    named = {_difference(tree.left.factors) for tree in trees if isinstance(getattr(tree, "left", None), Product)}
+    if not (named := named - {""}):
+        return list(trees)
+
+    def change(node: Any) -> Any:
+        if not isinstance(node, Product) or node.sign:
+            return node
+        factors: list[Any] = []
+        factor: Any
+        for factor in node.factors:
+            base = _difference(factors[-1:] + [factor])
+            if base and base in named:
+                delta = factors.pop()
+                factor = replace(factor, at=delta.at, base=base, tex=f"{delta.tex} {factor.tex}")
+            factors.append(factor)
+        return replace(node, factors=tuple(factors)) if len(factors) > 1 else factors[0]
+
+    return [rebuilt(tree, change) for tree in trees]
+
+
+def _difference(factors: Sequence[Any]) -> str:
+    """The base of the one symbol that a Delta and another make, or nothing."""
+    if len(factors) != 2:
+        return ""
+    delta, of = factors
+    if not (isinstance(delta, Symbol) and isinstance(of, Symbol)):
+        return ""
+    return f"Delta_{of.base}" if delta.base == "Delta" and not delta.scripts else ""
+
+
 # marks
 
 

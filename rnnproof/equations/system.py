@@ -134,11 +134,15 @@ def movers(definitions: Sequence[Definition]) -> set[str]:
     return set().union(*(symbols.moving(s) for d in definitions for s in symbols.symbols(d.relation)))
 
 
-def together(definitions: Sequence[Definition], letters: set[str]) -> list[list[Definition]]:
-    """The equations grouped by the symbols they share, each group and the groups in document order."""
+def together(definitions: Sequence[Definition], letters: set[str], of_steps: bool = False) -> list[list[Definition]]:
+    """The equations grouped by the symbols they share, each group and the groups in document order.
+
+    With `of_steps` symbols count that carry an index or have an equation here: parameters tie nothing together.
+    """
+    defined = {symbols.identify(d.target, letters)[0] for d in definitions}
     groups: list[tuple[set[Key], list[Definition]]] = []
     for definition in definitions:
-        keys = set(_keys(definition, letters))
+        keys = {key for key in _keys(definition, letters) if not of_steps or key.index or key in defined}
         joined = [definition]
         for group in [g for g in groups if g[0] & keys]:
             groups.remove(group)
@@ -219,7 +223,7 @@ class Resolver:
         for definition in definitions:
             self._survey(definition.right)
 
-    def _survey(self, node: Any) -> None:
+    def _survey(self, node: Any, nested: bool = False) -> None:
         """Note for every symbol whether it stands by itself, and what the brackets behind it hold."""
         factors = node.factors if isinstance(node, Product) and node.sign == "" else ()
         skip = set()
@@ -233,6 +237,7 @@ class Resolver:
                 use.activated &= isinstance(right, Group) and _holds_activation(right.inner)
                 use.affine |= isinstance(right, Group) and _is_affine(right.inner)
                 use.count += 1
+                use.term |= nested
                 skip.add(id(left))
         if isinstance(node, Symbol):
             self._uses.setdefault(symbols.identify(node, self.letters)[0], Use()).plain = True
@@ -240,9 +245,10 @@ class Resolver:
             first = term.factors[0] if isinstance(term, Product) and term.sign == "" else None
             if isinstance(first, Symbol):
                 self._uses.setdefault(symbols.identify(first, self.letters)[0], Use()).term = True
+        arguments = [right for left, right in zip(factors, factors[1:], strict=False) if isinstance(left, Symbol)]
         for child in symbols.children(node):
             if id(child) not in skip:
-                self._survey(child)
+                self._survey(child, nested or (_parenthesised(child) and any(child is right for right in arguments)))
 
     def is_function(self, symbol: Symbol) -> bool:
         """Whether an unknown symbol before a bracket is a function. Raises Fault where nobody can tell."""
@@ -397,6 +403,8 @@ class Resolver:
 
     def _max(self, name: Any, argument: Any, local: dict[Any, Quantity]) -> Any:
         """max(0, x), which is relu(x)."""
+        while isinstance(argument, Group) and argument.bracket == "{":
+            argument = argument.inner
         items = argument.items if isinstance(argument, Column) else ()
         rest = [item for item in items if not (isinstance(item, Number) and float(item.text) == 0)]
         if len(items) != 2 or len(rest) != 1:
@@ -408,12 +416,14 @@ class Resolver:
         items = [item for item in column.items if not self._is_weight(item)]
         if len(items) < len(column.items) and column.items:
             dropped = ", ".join(item.printed for item in column.items if isinstance(item, Symbol) and item not in items)
-            self.assumed.append(Assumption(dropped, reading.OF_FUNCTION))
+            self.assumed += [Assumption(dropped, reading.OF_FUNCTION)] if dropped else []
         if not items:
             raise Fault(column.at, "a function of parameters alone; name one argument that is a vector")
         return replace(column, items=tuple(items)) if len(items) > 1 else Group(column.at, "(", items[0])
 
     def _is_weight(self, item: Any) -> bool:
+        if isinstance(item, Number) or (isinstance(item, Sum) and all(isinstance(term, Number) for _, term in item.terms)):
+            return True
         if not isinstance(item, Symbol) or symbols.identify(item, self.letters)[0] in self._defined:
             return False
         return item.base in _WEIGHTS

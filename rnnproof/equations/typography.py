@@ -42,6 +42,13 @@ _OVER = re.compile(
     r"\\overset\s*\{?\s*(?P<mark>\\(?:long)?(?:left|right)arrow|\\to|\\sim|\\wedge|\\frown)\s*\}?\s*"
     r"(?P<under>\{[^{}=]*\}|[A-Za-z])"
 )
+_BETWEEN = re.compile(
+    r"\\(?:text|mbox|textrm|mathrm|hbox)\s*\{\s*,?\s*(?:and|where|with|und|mit|et|y|con|donde|и|где|其中|及|と)\s*,?:?\s*\}"
+)
+_FRACTION = re.compile(
+    rf"(?P<macro>\\[dt]?frac)(?:\s*(?P<over>{BRACES})\s*(?P<under>\d|\\[A-Za-z]+|[A-Za-zα-ω])"
+    rf"|\s*(?P<over1>\d|(?<![A-Za-z])\\[A-Za-z]+|(?<=\s)[A-Za-zα-ω])\s*(?P<under1>{BRACES}|\d|\\[A-Za-z]+|[A-Za-zα-ω]))"
+)
 _OVER_MARKS = {"sim": "tilde", "wedge": "hat", "frown": "overarc", "to": "overrightarrow"}
 _OPERATOR = re.compile(rf"\{{\s*(?:{RELATION}|\\[A-Za-z]+|[^\w\s\\{{}}])?\s*\}}")
 _HELD = re.compile(rf"(?<![_^}}\]A-Za-z])(?<![_^}}\]A-Za-z]\s)(?P<braces>{BRACES})")
@@ -56,7 +63,8 @@ _NOISE = re.compile(
 def plain(excerpt: Excerpt) -> Excerpt:
     """The excerpt in plain LaTeX: without colours, boxes, labels and spacing; Unicode accents and scripts as macros."""
     excerpt = excerpt.substitute(_UNICODE, _macro)
-    excerpt = excerpt.substitute(_OVER, _accent)
+    excerpt = excerpt.substitute(_OVER, _accent).substitute(_BETWEEN, lambda match: r"\quad ".ljust(len(match[0])))
+    excerpt = excerpt.substitute(_FRACTION, _braced)
     text = _DROPPED.sub(blank, _WRAPPERS.sub(blank, excerpt.text))
     for _ in range(10):
         before = text
@@ -77,6 +85,15 @@ def quiet(tex: str) -> str:
         return match[0] if match["keep"] or match["edge"] or (match[0] == "&" and inside > 0) else blank(match)
 
     return _NOISE.sub(written, tex)
+
+
+def _braced(match: re.Match[str]) -> str:
+    """A fraction with both its parts in braces."""
+    parts = [
+        part if part.startswith("{") else f"{{{part}}}"
+        for part in (match["over"] or match["over1"], match["under"] or match["under1"])
+    ]
+    return f"{match['macro']}{parts[0]}{parts[1]}"
 
 
 def _macro(match: re.Match[str]) -> str:

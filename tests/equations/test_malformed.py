@@ -70,8 +70,6 @@ MALFORMED = {
     "function without argument": (r"$$h_t = \tanh + h_{t-1}$$", ["needs its argument"]),
     "function of two": (r"$$h_t = \tanh(x_t, h_{t-1})$$", ["takes one argument", "[a, b]"]),
     "function of a list and more": (r"$$h_t = F(h_{t-1}, x_t; \theta)$$", ["a comma and a ;", "[a; b]"]),
-    "fraction without braces": (r"$$h_t = h_{t-1} + \frac12 W x_t$$", ["fraction", r"\frac{1}{2}"]),
-    "fraction half in braces": (r"$$h_t = h_{t-1} + \frac{1}2 W x_t$$", ["fraction", r"\frac{1}{2}"]),
     "a matrix of several columns": (
         r"$$h_t = \begin{bmatrix} A & B \end{bmatrix} h_{t-1} + x_t$$",
         ["a matrix of several columns", "products as a sum"],
@@ -84,7 +82,6 @@ MALFORMED = {
     "dunder in a text": (r"$$h_t = \mathrm{x.__class__} + h_{t-1}$$", ["not expected here"]),
     "code in a script": (r"$$h_t = W_{\text{os.system(1)}} h_{t-1}$$", ["os.system(1)", "is no name"]),
     "accent over an expression": (r"$$h_t = \bar{W x_t} + h_{t-1}$$", [r"\bar stands over one symbol"]),
-    "numbers as sizes": (r"$W \in \mathbb{R}^{3 \times 4}$ $$h_t = W h_{t-1}$$", ["the size 3 is a number", "symbols"]),
     "a row declared": (r"$u \in \mathbb{R}^{1 \times n}$ $$h_t = u \odot h_{t-1}$$", ["neither a column nor a matrix"]),
     "a state declared scalar": (r"$h_t \in \mathbb{R}$ $$h_t = W x_t + h_{t-1}$$", ["states are vectors"]),
     "matrices on both sides": (r"$$h_t = A x_t B + h_{t-1}$$", ["matrices on both sides"]),
