@@ -15,6 +15,7 @@ from rnnproof.equations.syntax_tree import Column, Group, Number, Product, Quoti
 from rnnproof.equations.system import Definition
 
 VALUE, SKETCH, ONE_STEP = "a value, no equation", "a sketch of what another equation defines", "a value at one step or layer"
+UNREAD = "defines nothing that another equation reads"
 BACKWARDS = "runs backwards through the steps, as gradients do"
 UPDATE = "an update of a parameter, no equation of the cell"
 REMARK = "a remark: the text speaks of another case or of a beginning"
@@ -34,7 +35,7 @@ _CASE = (
     r"\b(?:special case|reduces? to|becomes?|simplif\w+|approximat\w+|lineari[sz]\w+|if|when|whenever|suppose|assum\w+"
     r"|for example|e\.g|such as|wrong|incorrect\w*|mistak\w+|instead of|unlike|in contrast|whereas|other authors|some authors"
     r"|some implementations|in keras|in pytorch|would be|could be|might be|can also|alternatively|variant|counter-?example"
-    r"|erratum|old version|previously)\b|如果|假如|若|もし|если|\bsi\b|만약|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк"
+    r"|variants|erratum|old version|previously)\b|如果|假如|若|もし|если|\bsi\b|만약|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк"
 )
 _FOR_PARAMETERS = re.compile(_BEGINNING, re.IGNORECASE)
 _FOR_INPUTS = re.compile(f"{_BEGINNING}|{_OTHER_USE}", re.IGNORECASE)
@@ -75,7 +76,9 @@ class _Judge:
                 reasons[number] = VALUE
                 if key.index:
                     found.lost.append((key, definition.printed.offset))
-            elif sketched[number] and key in full:
+            elif definition.argument is not None and not self.is_read(key):
+                reasons[number] = UNREAD
+            elif sketched[number] and (key in full or any(other.index for other in full)):
                 reasons[number] = SKETCH
             elif not key.index and any(is_one_step_of(key, other) for other in self.keys):
                 reasons[number] = ONE_STEP
@@ -104,6 +107,11 @@ class _Judge:
             other == key and self.section(n) == section and not is_value(self.definitions[n].right)
             for n, other in enumerate(self.keys)
         )
+
+    def is_read(self, key: Key) -> bool:
+        """Whether another definition reads a symbol."""
+        others = (d for d, own in zip(self.definitions, self.keys, strict=True) if own != key)
+        return any(symbols.identify(s, self.letters)[0] == key for d in others for s in symbols.symbols(d.right))
 
     def updates_itself(self, number: int) -> bool:
         """Whether something without the index is made from itself, as in W = W - eta G."""
@@ -162,8 +170,9 @@ class _Judge:
         if number < 0:
             return False  # a text that is all equations
         display = max((end for end, shown in self.displays if end <= self.starts[number]), default=0)
-        before = prose.sentence(self.document.prose, display, self.starts[number], last=True)
-        return words.search(before[-160:]) is not None
+        text = self.document.prose[display : self.starts[number]].rstrip().rstrip("$`\\[(").rstrip()
+        before = prose.sentence(self.document.prose, display, display + len(text), last=True)
+        return words.search(before[-300:]) is not None
 
 
 def is_value(node: Any) -> bool:

@@ -410,6 +410,7 @@ class _Scan:
                     return  # a region of code need not be mathematics
                 self.page.fault(self.region.place(match.start()), f"{match['unclosed']} is never closed; close it")
             if match["julia"] is not None and self.kind != "julia":
+                at = match.start() + 2  # quotation marks, in TeX say
                 continue
             yield from self.found(match)
 

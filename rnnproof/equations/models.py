@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnnproof.equations import symbols
@@ -36,10 +36,12 @@ def split(
     headings: Sequence[Heading],
     letters: Iterable[str],
     unreadable: Sequence[tuple[Key, int]],
+    mentioned: Sequence[tuple[Key, int]] = (),
 ) -> list[Model]:
     """The models of a document, in order. Raises Fault for two updates of one symbol in one display.
 
-    `unreadable` are the symbols, and places, of definitions that cannot be read: no earlier one stands in for them.
+    `unreadable` are the symbols, and places, of definitions that cannot be read: no earlier one stands in for them. Nor does
+    one of a parameter that the text of a model speaks of (`mentioned`): it is explained there.
     """
     letters = frozenset(letters)
     runs: list[list[Definition]] = [[]]
@@ -64,8 +66,36 @@ def split(
         start = models[number - 1].definitions[-1].printed.offset if number else 0
         end = models[number + 1].definitions[0].printed.offset if number + 1 < len(models) else None
         lost = {key for key, place in unreadable if start < place and (end is None or place < end)}
+        spoken = {key for key, place in mentioned if start < place and (end is None or place < end)}
+        for other in models[:number]:
+            lost |= {
+                key_of(d, letters) for d in other.definitions if key_of(d, letters) in spoken and _is_of_parameters(d, letters)
+            }
         model.inherited = _inherited(model, models[:number], letters, lost)
     return models
+
+
+def split_what_can_be(
+    definitions: Sequence[Definition],
+    headings: Sequence[Heading],
+    letters: Iterable[str],
+    unreadable: Sequence[tuple[Key, int]],
+    mentioned: Sequence[tuple[Key, int]],
+) -> tuple[list[Model], list[tuple[list[Definition], Fault]]]:
+    """The models of a document, and the sections left out because they define a symbol twice. Raises Fault if that is all."""
+    letters, rest = list(letters), list(definitions)
+    places = [heading.place for heading in headings]
+    left_out: list[tuple[list[Definition], Fault]] = []
+    while True:
+        try:
+            return split(rest, headings, letters, unreadable, mentioned), left_out
+        except Fault as fault:
+            section = bisect_right(places, fault.source.printed.offset)
+            part = [d for d in rest if bisect_right(places, d.printed.offset) == section]
+            rest = [d for d in rest if d not in part]
+            left_out.append((part, fault))
+            if not rest:
+                raise left_out[0][1] from None
 
 
 def _at_labels(run: list[Definition], headings: Sequence[Heading]) -> Iterator[list[Definition]]:
@@ -107,9 +137,10 @@ def same(first: Definition, second: Definition, known: Sequence[Definition], let
             return "the same equation, with what stands in between put in"
     except (_TooLarge, RecursionError):
         pass
-    renamed: dict[Any, Any] = {}
-    if _alike(one, other, renamed) and len(set(renamed.values())) == len(renamed):
-        return "the same equation, with other names"
+    for left, right in ((one, other), (_in_blocks(one), _in_blocks(other))):
+        renamed: dict[Any, Any] = {}
+        if _alike(left, right, renamed) and len(set(renamed.values())) == len(renamed):
+            return "the same equation, with other names"
     return ""
 
 
@@ -189,12 +220,14 @@ def _path(place: int, headings: Sequence[Heading]) -> list[Heading]:
 def _inherited(model: Model, before: Sequence[Model], letters: frozenset[str], lost: set[Key]) -> list[Definition]:
     """The definitions of earlier models that this one reads and does not print, where there is one candidate only."""
     earlier: dict[Key, list[Definition]] = {}
+    mine = {key_of(d, letters) for d in model.definitions}
     for other in before:
+        if (states := _states(other.definitions, letters)) and states <= mine:
+            continue  # a whole model of which this one is no variant: it has all its states itself
         for definition in other.definitions:
             same_ones = earlier.setdefault(key_of(definition, letters), [])
             if not any(same(definition, known, other.definitions, letters) for known in same_ones):
                 same_ones.append(definition)
-    mine = {key_of(d, letters) for d in model.definitions}
     inherited: list[Definition] = []
     waiting = list(model.definitions)
     while waiting:
@@ -206,6 +239,20 @@ def _inherited(model: Model, before: Sequence[Model], letters: frozenset[str], l
                 inherited.append(candidates[0])
                 waiting.append(candidates[0])
     return inherited
+
+
+def _is_of_parameters(definition: Definition, letters: frozenset[str]) -> bool:
+    """Whether a definition gives a parameter by others: nothing in it carries an index."""
+    return not any(symbols.identify(s, letters)[0].index for s in symbols.symbols(definition.relation))
+
+
+def _states(definitions: Sequence[Definition], letters: frozenset[str]) -> set[Key]:
+    """What some definitions both define and read at the step before."""
+    defined = {symbols.identify(d.target, letters) for d in definitions}
+    read = {symbols.identify(symbol, letters) for d in definitions for symbol in symbols.symbols(d.right)}
+    return {
+        key for key, shift in defined if shift is not None and any(k == key and s is not None and s < shift for k, s in read)
+    }
 
 
 # comparing equations
@@ -268,6 +315,24 @@ def _expanded(tree: Any, bodies: dict[Any, Any], seen: list[None]) -> Any:
             raise _TooLarge
         return _expanded(bodies[tree[1]], bodies, seen) if tree[1] in bodies else tree
     return tuple(_expanded(part, bodies, seen) for part in tree)
+
+
+def _in_blocks(tree: Any) -> Any:
+    """The tree with W [a; b] as a sum of products with the blocks of W, its sums in the order of what they end with."""
+    if not isinstance(tree, tuple) or tree[:1] == ("symbol",):
+        return tree
+    tree = tuple(_in_blocks(part) for part in tree)
+    if tree[:1] == ("product",) and len(tree[1]) == 2 and tree[1][0][:1] == ("symbol",) and tree[1][1][:1] == ("column",):
+        (_, (key, shift)), (_, items) = tree[1]
+        blocks = [("symbol", (replace(key, above=(*key.above, f"block {n}")), shift)) for n, _ in enumerate(items)]
+        return ("sum", tuple((1, ("product", pair)) for pair in zip(blocks, items, strict=True)))
+    if tree[:1] == ("sum",):
+        terms: list[Any] = []
+        for sign, term in tree[1]:
+            terms += [(sign * s, t) for s, t in term[1]] if term[:1] == ("sum",) else [(sign, term)]
+        last = [(repr(term[1][-1]) if term[:1] == ("product",) else "", (sign, term)) for sign, term in terms]
+        return ("sum", tuple(term for _, term in sorted(last, key=lambda pair: pair[0])))
+    return tree
 
 
 def _alike(one: Any, other: Any, renamed: dict[Any, Any]) -> bool:

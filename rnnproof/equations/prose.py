@@ -93,6 +93,7 @@ class Remark:
 
     symbols: tuple[Symbol, ...]
     said: frozenset[str]
+    place: int
 
 
 def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
@@ -110,7 +111,7 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
     for formula, (_, stop) in zip(document.formulas, spans, strict=True):
         if spoken := _ranged(formula.excerpt.text):
             entries = signs.ELEMENTWISE.search(document.prose[stop : stop + 40])
-            found.append(Remark(spoken, frozenset({VECTOR} if entries else {RANGE})))
+            found.append(Remark(spoken, frozenset({VECTOR} if entries else {RANGE}), stop))
     number = 0
     while number < len(spans):
         last = number
@@ -121,7 +122,7 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
             end = spans[last + 1][0] if last + 1 < len(spans) else len(document.prose)
             behind = sentence(document.prose, spans[last][1], end, last=False)
             every = tuple(symbol for group in spoken_of[number : last + 1] for symbol in group)
-            found.append(Remark(every, frozenset(_said(before[-60:], behind[:80]))))
+            found.append(Remark(every, frozenset(_said(before[-60:], behind[:80])), spans[number][0]))
         number = last + 1
     return found
 
@@ -213,7 +214,7 @@ def _said(before: str, behind: str) -> set[str]:
             excluded = _NOT.get(what)
             if excluded and re.search(excluded, text[match.start() : match.end() + 12], re.IGNORECASE):
                 continue
-            if _APPOSITION.search(match[0]) and not _CLAUSE_ENDS.match(text, match.end()):
+            if _APPOSITION.search(match[0].lstrip(" ,、，:：—–-\n\t")) and not _CLAUSE_ENDS.match(text, match.end()):
                 continue
             lead = text[: match.start()] if text is before else ""
             if _denied(lead[-24:] + match[0], text[match.end() :]):

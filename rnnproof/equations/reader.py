@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -198,7 +199,8 @@ class _Reader:
         for definition, reason in judged.passed_over:
             self.pass_over([definition], reason)
         self.lost = judged.lost
-        return steps.unified(judged.kept, system.movers(found))
+        unified, self.layered = steps.with_layers(steps.unified(judged.kept, system.movers(found)))
+        return unified
 
     def members(self, printed: Printed, relation: Relation, known: set[Any], letters: set[str]) -> list[Relation]:
         """The equations of a chain a = b = c: of a symbol in the middle, else of the member that needs the fewest unknowns."""
@@ -232,11 +234,17 @@ class _Reader:
                     if entry.target
                 ),
             ]
-            found = models.split(self.definitions, self.document.headings, self.letters, lost)
+            mentioned = [
+                (symbols.identify(s, self.letters)[0], remark.place) for remark in self.remarks for s in remark.symbols
+            ]
+            headings = self.document.headings
+            found, left_out = models.split_what_can_be(self.definitions, headings, self.letters, lost, mentioned)
         except Fault as fault:
             self.page.fault(fault.source.printed.place(fault.at), fault.message)
         cells: list[tuple[Model, Cell]] = []
         failed: list[tuple[list[Definition], EquationError]] = []
+        for part, twice in left_out:
+            failed.append((part, EquationError(self.page.explain(twice.source.printed.place(twice.at), twice.message))))
         for model in found:
             for definition, other, how in model.repeated:
                 self.pass_over([definition], f"{how} as in line {self.page.line(other.printed.offset)}")
@@ -314,6 +322,8 @@ class _Reader:
         said = self.said(letter)
         before = [Assumption(d.target.printed, reading.EARLIER_PART) for d in group if d in inherited]
         before += [Assumption(d.target.printed, reading.BLOCK) for d in group if d.printed.offset in self.columns]
+        targets = {definition.target.printed for definition in group}
+        before += [what for what in self.layered if what.tex in targets]
         group, assumed = steps.with_earlier_inputs(group, letter, lambda key: "input" in said.get(key, ()))
         try:
             return elaborate(self.page, name, group, mine, letter, said, [*before, *assumed])
@@ -325,6 +335,7 @@ class _Reader:
         """Raise EquationError for an unreadable formula that defines what the group reads, or that belongs to its display."""
         defined = {symbols.identify(d.target, {letter})[0] for d in group}
         read = {symbols.identify(s, {letter})[0] for d in group for s in symbols.symbols(d.right)}
+        sections = {self.section(d.printed.offset) for d in group}
         for entry in self.unreadable:
             if entry.target is None:
                 continue
@@ -332,8 +343,13 @@ class _Reader:
             if not key.index or key in defined:
                 continue
             aside = _ASIDE.search(entry.printed.tex) is not None
-            if key in read or (not aside and self.speaks_of(entry, defined)):
+            near = self.section(entry.printed.offset) in sections
+            if key in read or (near and not aside and self.speaks_of(entry, defined)):
                 self.page.fault(entry.printed.place(entry.fault.at), entry.fault.message)
+
+    def section(self, place: int) -> int:
+        """The number of the heading above a place."""
+        return bisect_right([heading.place for heading in self.document.headings], place)
 
     def speaks_of(self, entry: Unreadable, keys: Iterable[Any]) -> bool:
         """Whether the text of an unreadable formula holds a symbol of the system."""

@@ -13,12 +13,26 @@ OF_FUNCTION = "belongs to the function that it is an argument of"
 SIDE_BY_SIDE = "is multiplied entry by entry: vectors side by side"
 FIRST = "is multiplied first, as it stands side by side, and the result entry by entry"
 BELOW = "is the input: it comes from the layer below"
+LAYERED = "is the state of the layer, whose letter it leaves out"
 TWO_FONTS = "is printed in two fonts, and is one thing"
 ROW = "is a row of a minibatch, and one vector here"
 EARLIER_PART = "is taken from an earlier part of the document"
 BLOCK = "has its own rows of what is printed as one matrix"
 SAME_SIZE = "is a function left open, that gives as many entries as it takes"
-ASSUMPTIONS = (CARRIED, THIS_STEP, OF_FUNCTION, SIDE_BY_SIDE, FIRST, BELOW, TWO_FONTS, ROW, EARLIER_PART, BLOCK, SAME_SIZE)
+ASSUMPTIONS = (
+    CARRIED,
+    THIS_STEP,
+    OF_FUNCTION,
+    SIDE_BY_SIDE,
+    FIRST,
+    BELOW,
+    LAYERED,
+    TWO_FONTS,
+    ROW,
+    EARLIER_PART,
+    BLOCK,
+    SAME_SIZE,
+)
 
 
 @dataclass(frozen=True)

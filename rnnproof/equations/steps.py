@@ -315,6 +315,42 @@ def _numbered(node: Any, what: Any, letters: set[str], number: int) -> Any:
     return rebuilt(node, change)
 
 
+def with_layers(definitions: Sequence[Definition]) -> tuple[list[Definition], list[Assumption]]:
+    """With h_t as h_{t,l}, where the latter is read at the step before and only the former has an equation."""
+    letter = step_letter(definitions)
+    letters = {letter} if letter else set()
+    targets = {symbols.identify(d.target, letters)[0]: d.target for d in definitions}
+    read = {symbols.identify(s, letters): s for d in definitions for s in symbols.symbols(d.right)}
+    kept = list(definitions)
+    assumed: list[Assumption] = []
+    for (key, shift), symbol in read.items():
+        if shift is None or shift >= 0 or key in targets:
+            continue
+        for label in (label for label in key.below if label in ("l", "ell", "k", "n")):
+            bare = replace(key, below=tuple(other for other in key.below if other != label))
+            if bare not in targets or any(k == bare and s is not None and s < 0 for k, s in read):
+                continue
+
+            def layered(node: Any, bare: Any = bare, symbol: Symbol = symbol) -> Any:
+                if not isinstance(node, Symbol) or symbols.identify(node, letters)[0] != bare:
+                    return node
+                steps = tuple(s for s in node.scripts if _is_index(s, letters))
+                labels = tuple(_without_step(s, letters) for s in symbol.scripts)
+                return replace(node, scripts=(*steps, *(s for s in labels if s.parts)))
+
+            kept = [replace(d, relation=rebuilt(d.relation, layered), target=layered(d.target)) for d in kept]
+            assumed.append(Assumption(layered(targets[bare]).printed, reading.LAYERED))
+    return kept, assumed
+
+
+def _without_step(script: Script, letters: set[str]) -> Script:
+    """A script's labels, without the step; they print as nothing."""
+    parts = tuple(
+        p for p in script.parts if not symbols.identify(Symbol(0, "x", "x", (Script("_", (p,), ""),)), letters)[0].index
+    )
+    return Script("_", parts, ",".join("".join(part) for part in parts))
+
+
 def with_earlier_inputs(
     definitions: Sequence[Definition], letter: str, said: Callable[[Any], bool]
 ) -> tuple[list[Definition], list[Assumption]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,7 +27,7 @@ from rnnproof.equations.syntax_tree import (
 )
 
 OPEN_NAMES = ("f", "g", "phi", "varphi", "psi", "Phi", "Psi", "F", "G", "H")
-_SCALARS = ("alpha", "beta", "gamma", "epsilon", "varepsilon", "eta", "lambda", "mu", "kappa", "tau")
+_SCALARS = ("alpha", "beta", "gamma", "epsilon", "varepsilon", "eta", "lambda", "mu", "kappa", "tau", "zeta", "nu", "theta")
 _NO_OPERATIONS = (
     "log",
     "ln",
@@ -273,7 +274,10 @@ class Resolver:
             return True
         if use.plain or {"scalar", "rate", "range"} & set(said) or not use.count:
             return False
-        if symbol.base in OPEN_NAMES or (symbol.base in ("sigma", "tanh") and symbol.scripts):
+        if symbol.base in OPEN_NAMES or (symbol.base.startswith(("sigma", "tanh")) and not symbols.is_named_function(symbol)):
+            return True
+        greek = not re.fullmatch(r"[A-Za-z]", symbol.base) and symbol.base.islower() and symbol.base not in _SCALARS
+        if greek and use.affine and not use.term and not key.index:
             return True
         if len(symbol.base) == 1 and symbol.base.islower() and not key.index and not use.term and (use.affine or use.single):
             return True

@@ -16,6 +16,7 @@ _FIXED: Sequence[Message] = (
     say("is multiplied entry by entry: vectors side by side"),
     say("is multiplied first, as it stands side by side, and the result entry by entry"),
     say("is the input: it comes from the layer below"),
+    say("is the state of the layer, whose letter it leaves out"),
     say("is printed in two fonts, and is one thing"),
     say("is a row of a minibatch, and one vector here"),
     say("is taken from an earlier part of the document"),
