@@ -31,15 +31,17 @@ _BEGINNING = (
 _OTHER_USE = (
     r"\b(?:test time|inference time|at inference|(?:during|in|for) (?:generation|sampling|inference))\b|生成时|推論時|추론 시"
 )
+_IF = r"\b(?:if|whenever|suppose|si|falls|wenn)\b|如果|假如|假设|若|もし|если|만약"
 _CASE = (
-    r"\b(?:special case|reduces? to|becomes?|simplif\w+|approximat\w+|lineari[sz]\w+|if|when|whenever|suppose|assum\w+"
+    r"\b(?:special case|reduces? to|becomes?|simplif\w+|approximat\w+|lineari[sz]\w+|when|assum\w+"
     r"|for example|e\.g|such as|wrong|incorrect\w*|mistak\w+|instead of|unlike|in contrast|whereas|other authors|some authors"
     r"|some implementations|in keras|in pytorch|would be|could be|might be|can also|alternatively|variant|counter-?example"
-    r"|variants|erratum|old version|previously)\b|如果|假如|若|もし|если|\bsi\b|만약|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк"
+    r"|variants|erratum|old version|previously)\b"
+    r"|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк"
 )
-_FOR_PARAMETERS = re.compile(_BEGINNING, re.IGNORECASE)
+_FOR_PARAMETERS = re.compile(f"{_BEGINNING}|{_IF}", re.IGNORECASE)
 _FOR_INPUTS = re.compile(f"{_BEGINNING}|{_OTHER_USE}", re.IGNORECASE)
-_ANY = re.compile(f"{_BEGINNING}|{_OTHER_USE}|{_CASE}", re.IGNORECASE)
+_ANY = re.compile(f"{_BEGINNING}|{_OTHER_USE}|{_IF}|{_CASE}", re.IGNORECASE)
 
 
 @dataclass
@@ -76,7 +78,7 @@ class _Judge:
                 reasons[number] = VALUE
                 if key.index:
                     found.lost.append((key, definition.printed.offset))
-            elif definition.argument is not None and not self.is_read(key):
+            elif definition.argument is not None and not key.index and not self.is_read(key):
                 reasons[number] = UNREAD
             elif sketched[number] and (key in full or any(other.index for other in full)):
                 reasons[number] = SKETCH
