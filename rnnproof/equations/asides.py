@@ -31,7 +31,7 @@ _BEGINNING = (
 _OTHER_USE = (
     r"\b(?:test time|inference time|at inference|(?:during|in|for) (?:generation|sampling|inference))\b|生成时|推論時|추론 시"
 )
-_IF = r"\b(?:if|whenever|suppose|si|falls|wenn)\b|如果|假如|假设|若|もし|если|만약"
+_IF = r"\b(?:if|whenever|suppose|si|falls|wenn)\b|如果|假如|假设|若|もし|если|만약|当(?!前|时|作|做)"
 _CASE = (
     r"\b(?:special case|reduces? to|becomes?|simplif\w+|approximat\w+|lineari[sz]\w+|when|assum\w+"
     r"|for example|e\.g|such as|wrong|incorrect\w*|mistak\w+|instead of|unlike|in contrast|whereas|other authors|some authors"

@@ -199,7 +199,9 @@ class _Reader:
         for definition, reason in judged.passed_over:
             self.pass_over([definition], reason)
         self.lost = judged.lost
-        unified, self.layered = steps.with_layers(steps.unified(judged.kept, system.movers(found)))
+        unified, names = steps.unified(judged.kept, system.movers(found))
+        self.pass_over(names, "another name for the same thing")
+        unified, self.layered = steps.with_layers(unified)
         return unified
 
     def members(self, printed: Printed, relation: Relation, known: set[Any], letters: set[str]) -> list[Relation]:

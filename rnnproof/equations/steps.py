@@ -221,9 +221,14 @@ def _recurs(definitions: Sequence[Definition], letter: str) -> bool:
 # one thing under two names, and two things under one
 
 
-def unified(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
-    """The definitions with one name for each thing: aliases made one, reassigned symbols told apart."""
-    return _reassigned(_without_aliases(_with_named_functions(definitions, letters), letters), letters)
+def unified(definitions: Sequence[Definition], letters: set[str]) -> tuple[list[Definition], list[Definition]]:
+    """The definitions with one name for each thing, and those that only give another name.
+
+    Aliases are made one, reassigned symbols told apart.
+    """
+    kept = _without_aliases(_with_named_functions(definitions, letters), letters)
+    places = {definition.printed.offset for definition in kept}
+    return _reassigned(kept, letters), [d for d in definitions if d.printed.offset not in places]
 
 
 def _with_named_functions(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:

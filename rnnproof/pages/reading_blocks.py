@@ -27,6 +27,7 @@ _FIXED: Sequence[Message] = (
     say("of its members the first one is read"),
     say("of its members the last one is read"),
     say("a value, no equation"),
+    say("another name for the same thing"),
     say("a sketch of what another equation defines"),
     say("a value at one step or layer"),
     say("an update of a parameter, no equation of the cell"),
