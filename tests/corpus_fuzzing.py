@@ -117,7 +117,9 @@ def _symbol(rng: random.Random, path: Path) -> Mutant | None:
 
 def _in_words(text: str, start: int, at: int) -> bool:
     """Whether a place is within the braces of a text, a colour or a label."""
-    return re.search(r"\\(?:text\w*|operatorname\*?|label|color|textcolor|begin|end|tag)\s*\{[^{}]*\Z", text[start:at]) is not None
+    return (
+        re.search(r"\\(?:text\w*|operatorname\*?|label|color|textcolor|begin|end|tag)\s*\{[^{}]*\Z", text[start:at]) is not None
+    )
 
 
 _NEUTRAL = (
@@ -227,7 +229,9 @@ def main() -> int:
                 print(f"{found}, {seconds:.1f} s: {mutant.path.name}, {mutant.done}\n    {details}", flush=True)
             if sum(tally.values()) % 1000 == 0 and sys.stderr.isatty():
                 print(f"{sum(tally.values())}/{options.count} {dict(tally)}", file=sys.stderr)
-    print(f"{options.count} mutants of {len(documents())} documents, seed {options.seed}: {dict(tally)}; longest {longest:.2f} s")
+    print(
+        f"{options.count} mutants of {len(documents())} documents, seed {options.seed}: {dict(tally)}; longest {longest:.2f} s"
+    )
     return 0 if set(tally) <= {"read", "refused"} else 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rnnproof.equations import models, prose, symbols, system
 from rnnproof.equations.containers import Document
+from rnnproof.equations.source import Printed
 from rnnproof.equations.symbols import Key
 from rnnproof.equations.syntax_tree import Column, Group, Number, Product, Quotient, Sum, Symbol
 from rnnproof.equations.system import Definition
@@ -25,22 +26,34 @@ _INPUTS = ("x", "u")
 # Words before a formula that speak of a beginning or a habit, of another use, of a special case or another model.
 _BEGINNING = (
     r"\b(?:initiali[sz]\w+|initially|init|starts? (?:at|from|with)|begins? (?:at|with)|set to|often|sometimes|usually"
-    r"|commonly)\b"
-    r"|初始|初期|инициал|начальн|inicial|초기|通常|обычно"
+    r"|commonly|after training|compress\w*|factori[sz]\w+|ablation|tying|tied|for simplicity|in the proof|decompos\w+|eigen\w*"
+    r"|svd|low-?rank|variant|sharing|shared?|experiments?)\b|初始|初期|инициал|начальн|inicial|초기|通常|обычно"
 )
 _OTHER_USE = (
-    r"\b(?:test time|inference time|at inference|(?:during|in|for) (?:generation|sampling|inference))\b|生成时|推論時|추론 시"
+    r"\b(?:tasks?|labels|targets|data(?:set)?s?|signals?|series|process|generated|ground truth|follow|test time|inference time|at inference"
+    r"|(?:during|in|for) (?:generation|sampling|inference))\b|生成时|推論時|추론 시"
 )
 _IF = r"\b(?:if|whenever|suppose|si|falls|wenn)\b|如果|假如|假设|若|もし|если|만약|当(?!前|时|作|做)"
 _CASE = (
     r"\b(?:special case|reduces? to|becomes?|simplif\w+|approximat\w+|lineari[sz]\w+|when|assum\w+"
     r"|for example|e\.g|such as|wrong|incorrect\w*|mistak\w+|instead of|unlike|in contrast|whereas|other authors|some authors"
     r"|some implementations|in keras|in pytorch|would be|could be|might be|can also|alternatively|variant|counter-?example"
-    r"|variants|erratum|old version|previously)\b"
-    r"|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк"
+    r"|variants|alternate|alternative|in training|with dropout|erratum|old version|previously|near zero"
+    r"|without (?:a |the )?non-?linearity"
+    r"|näherungsweise|ohne nichtlinearität|zum beispiel|par exemple|sans non-?linéarité)\b"
+    r"|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк|線形近似|线性近似|예를 들어|선형 근사"
+)
+_BEHIND = re.compile(
+    r"\b(?:for simplicity|in the proof|at (?:the )?(?:beginning|start)|initially|for example)\b", re.IGNORECASE
+)
+_TRAINING = re.compile(
+    r"\b(?:optimi[sz]ers?|optimi[sz]ation|(?:gradient )?descent|momentum|adam|rmsprop|weight updates?|update (?:the )?weights"
+    r"|learning rate)\b|优化|梯度下降|最適化|勾配降下|оптимиз|градиентн\w+ спуск|최적화|경사",
+    re.IGNORECASE,
 )
 _FOR_PARAMETERS = re.compile(f"{_BEGINNING}|{_IF}", re.IGNORECASE)
 _FOR_INPUTS = re.compile(f"{_BEGINNING}|{_OTHER_USE}", re.IGNORECASE)
+_FOR_FUNCTIONS = re.compile(rf"{_BEGINNING}|{_IF}|{_CASE}|\b(?:or|target|toy|data|loss|objective|linear)\b", re.IGNORECASE)
 _ANY = re.compile(f"{_BEGINNING}|{_OTHER_USE}|{_IF}|{_CASE}", re.IGNORECASE)
 
 
@@ -51,6 +64,7 @@ class Asides:
     kept: list[Definition] = field(default_factory=list)
     passed_over: list[tuple[Definition, str]] = field(default_factory=list)
     lost: list[tuple[Key, int]] = field(default_factory=list)
+    backwards: dict[Key, Definition] = field(default_factory=dict)
 
 
 def told_apart(definitions: Sequence[Definition], document: Document) -> Asides:
@@ -64,9 +78,6 @@ class _Judge:
         self.letters = frozenset(system.movers(definitions))
         self.keys = [symbols.identify(d.target, self.letters)[0] for d in definitions]
         self.places = [heading.place for heading in document.headings]
-        ends = [(formula.excerpt.place(len(formula.excerpt.text)), formula.display) for formula in document.formulas]
-        self.displays = [(end, shown) for end, shown in ends if shown]
-        self.starts = [formula.excerpt.place(0) for formula in document.formulas]
 
     def judged(self) -> Asides:
         found = Asides()
@@ -86,12 +97,18 @@ class _Judge:
                 reasons[number] = ONE_STEP
             elif definition.argument is None and not key.index and self.updates_itself(number):
                 reasons[number] = UPDATE
+            elif key.index and definition.argument is None and self.is_training(number):
+                reasons[number] = UPDATE
             elif key.index and self.runs_backwards(number):
                 reasons[number] = BACKWARDS
+                found.lost.append((key, definition.printed.offset))
+                found.backwards[key] = definition
         reasons |= self.contradictions(reasons)
         for number, definition in enumerate(self.definitions):
             words = self.words_for(number)
             if number not in reasons and words is not None and self.cued(definition, words):
+                reasons[number] = REMARK
+            elif number not in reasons and words is _FOR_PARAMETERS and self.cued_behind(definition):
                 reasons[number] = REMARK
             if number in reasons:
                 found.passed_over.append((definition, reasons[number]))
@@ -120,6 +137,12 @@ class _Judge:
         right = self.definitions[number].right
         return any(symbols.identify(s, self.letters)[0] == self.keys[number] for s in symbols.symbols(right))
 
+    def is_training(self, number: int) -> bool:
+        """Whether a definition stands under a heading that speaks of training: an optimiser is a recurrence, and no cell."""
+        place = self.section(number)
+        title = self.document.headings[place - 1].title if place else ""
+        return len(self.places) > 1 and _TRAINING.search(title) is not None
+
     def runs_backwards(self, number: int) -> bool:
         """Whether a definition reads its own symbol at a later step, as gradients do: g_{t-1} = U^T g_t."""
         mine, shift = symbols.identify(self.definitions[number].target, self.letters)
@@ -127,13 +150,19 @@ class _Judge:
         steps = [other for key, other in read if key == mine and other is not None]
         return shift is not None and bool(steps) and min(steps) > shift
 
+    def comes_of_itself(self, number: int) -> bool:
+        """Whether a definition reads its own symbol, and nothing with the index that another one defines."""
+        read = {symbols.identify(symbol, self.letters)[0] for symbol in symbols.symbols(self.definitions[number].right)}
+        return all(key == self.keys[number] or not key.index or key not in self.keys for key in read)
+
     def words_for(self, number: int) -> re.Pattern[str] | None:
         """The words that make a definition a remark: of a parameter, or of an input as what the cell makes itself."""
         key, definition = self.keys[number], self.definitions[number]
         if definition.argument is not None:
-            return None
+            return _FOR_FUNCTIONS if not definition.printed.display else None
         if key.index:
-            return _FOR_INPUTS if key.base.lower() in _INPUTS and isinstance(definition.right, Symbol) else None
+            fed = isinstance(definition.right, Symbol) or (self.is_read(key) and self.comes_of_itself(number))
+            return _FOR_INPUTS if key.base.lower() in _INPUTS and fed else None
         carries = any(symbols.identify(s, self.letters)[0].index for s in symbols.symbols(definition.right))
         return None if carries else _FOR_PARAMETERS
 
@@ -148,7 +177,11 @@ class _Judge:
                 one, other = (self.definitions[n] for n in pair)
                 if one.printed.formula == other.printed.formula or self.section(earlier) != self.section(later):
                     continue
-                if models.same(one, other, self.definitions, self.letters) or self.reads_itself(later):
+                if models.same(one, other, self.definitions, self.letters):
+                    continue
+                if self.reads_itself(later):
+                    if one.printed.display and (not other.printed.display or self.cued(other, _ANY)):
+                        found[later] = BESIDE
                     continue
                 displays = [n for n in pair if self.definitions[n].printed.display]
                 if len(displays) == 1:
@@ -168,13 +201,44 @@ class _Judge:
 
     def cued(self, definition: Definition, words: re.Pattern[str]) -> bool:
         """Whether the words before a formula, in its sentence, make it a remark."""
-        number = bisect_right(self.starts, definition.printed.offset) - 1
+        return words.search(_before(self.document, definition.printed)) is not None
+
+    def cued_behind(self, definition: Definition) -> bool:
+        """Whether the words behind a formula in the text, in its sentence, make it a remark."""
+        if definition.printed.display:
+            return False
+        starts = [formula.excerpt.place(0) for formula in self.document.formulas]
+        number = bisect_right(starts, definition.printed.offset) - 1
         if number < 0:
-            return False  # a text that is all equations
-        display = max((end for end, shown in self.displays if end <= self.starts[number]), default=0)
-        text = self.document.prose[display : self.starts[number]].rstrip().rstrip("$`\\[(").rstrip()
-        before = prose.sentence(self.document.prose, display, display + len(text), last=True)
-        return words.search(before[-300:]) is not None
+            return False
+        end = starts[number] + len(self.document.formulas[number].excerpt.text)
+        stop = starts[number + 1] if number + 1 < len(starts) else len(self.document.prose)
+        return _BEHIND.search(prose.sentence(self.document.prose, end, stop, last=False)) is not None
+
+
+def is_remark(document: Document, printed: Printed) -> bool:
+    """Whether the words before what gives a parameter by others, in its sentence, make it a remark; or it gives numbers."""
+    right = re.sub(r"\\(?:begin|end)\s*\{[A-Za-z]*(?:matrix|array)\*?\}(?:\{[^{}]*\})?", "", printed.tex.partition("=")[2])
+    own = re.escape(printed.tex.partition("=")[0].strip())
+    right = re.sub(rf"{own}_\{{?\w\}}?|\\[lc]?dots", "", right)  # a list of the vector's own entries
+    return not re.search(r"[A-Za-z]", right) or _FOR_PARAMETERS.search(_before(document, printed)) is not None
+
+
+def is_supposed(document: Document, printed: Printed) -> bool:
+    """Whether the words before a function's body, in its sentence, make it a remark."""
+    return not printed.display and _FOR_FUNCTIONS.search(_before(document, printed)) is not None
+
+
+def _before(document: Document, printed: Printed) -> str:
+    """The sentence before a formula, from the last display on."""
+    starts = [formula.excerpt.place(0) for formula in document.formulas]
+    number = bisect_right(starts, printed.offset) - 1
+    if number < 0:
+        return ""  # a text that is all equations
+    ends = (f.excerpt.place(len(f.excerpt.text)) for f in document.formulas[:number] if f.display)
+    display = max(ends, default=0)
+    text = document.prose[display : starts[number]].rstrip().rstrip("$`\\[(").rstrip()
+    return prose.sentence(document.prose, display, display + len(text), last=True)[-300:]
 
 
 def is_value(node: Any) -> bool:

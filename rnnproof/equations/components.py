@@ -32,7 +32,7 @@ def entry_letters(relations: Iterable[Relation]) -> set[str]:
     for relation in relations:
         if isinstance(relation.left, Symbol):
             mine = set(_labels(relation.left))
-            for node in _nodes(relation.right):
+            for node in nodes(relation.right):
                 if isinstance(node, IndexSum):
                     inside = {letter for symbol in symbols.symbols(node.body) for letter in _labels(symbol)}
                     letters |= mine & inside
@@ -93,7 +93,7 @@ def check_matrices(relations: Iterable[Relation]) -> None:
     """Raise Fault for w_{ij} x_j beside w_{ik} h_k: two matrices that only the letters of their entries tell apart."""
     seen: dict[Any, tuple[str, set[str]]] = {}
     for relation in relations:
-        for node in _nodes(relation.right):
+        for node in nodes(relation.right):
             if not isinstance(node, IndexSum):
                 continue
             inside = [symbol for symbol in symbols.symbols(node.body) if node.letter in _labels(symbol)]
@@ -179,10 +179,10 @@ def _counts(node: Any, letter: str) -> bool:
     return any(_counts(child, letter) for child in symbols.children(node))
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def nodes(node: Any) -> Iterator[Any]:
     yield node
     for child in symbols.children(node):
-        yield from _nodes(child)
+        yield from nodes(child)
 
 
 # several at once

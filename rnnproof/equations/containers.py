@@ -182,7 +182,7 @@ _TEX_CODE = re.compile(
 )
 _TEX_COMMENT = re.compile(r"(?<!\\)(?:\\\\)*%[^\n]*")
 _TEX_HEADING = re.compile(
-    r"\\(?P<macro>part|chapter|section|subsection|subsubsection|paragraph|subparagraph|frametitle)\*?\s*(?:\[[^][]*\])?"
+    r"\\(?P<macro>begin\{frame\}|part|chapter|section|subsection|subsubsection|paragraph|subparagraph|frametitle)\*?\s*(?:\[[^][]*\])?"
     r"\s*\{(?P<title>(?:[^{}]|\{[^{}]*\})*)\}"
 )
 _TEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection", "frametitle", "paragraph", "subparagraph")
@@ -372,7 +372,8 @@ _BOLD = re.compile(r"^[ ]{0,3}(?:\d+[.)][ ]+)?(?:\*\*|__)(?P<title>[^*_\n]+)(?:\
 # A line such as "Variant A:" or "The coupled LSTM:", which begins another model where a document has several.
 LABEL = 8
 _LABEL = re.compile(
-    r"^[ ]{0,3}(?:[-*+][ ]+|\d+[.)][ ]+)?(?=[^\n]*\b(?:variants?|version|rnn|lstm|gru|peepholes?|coupled|alternative|option)\b)"
+    r"^[ ]{0,3}(?:[-*+][ ]+|\d+[.)][ ]+)?"
+    r"(?=[^\n]*\b(?:variants?|version|rnn|lstm|gru|peepholes?|coupled|alternative|alternate|option)\b)"
     r"(?P<title>[^\n$:：]{2,60})[:：][ \t*]*$",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -468,7 +469,8 @@ class _Scan:
         text = self.region.text
         if self.kind == "tex":
             for match in _TEX_HEADING.finditer(text):
-                yield Heading(self.region.place(match.start()), 1 + _TEX_LEVELS.index(match["macro"]), _title(match["title"]))
+                level = 1 + _TEX_LEVELS.index(match["macro"].replace("begin{frame}", "frametitle"))
+                yield Heading(self.region.place(match.start()), level, _title(match["title"]))
             return
         for match in _HTML_HEADING.finditer(text):
             yield Heading(self.region.place(match.start()), int(match["level"]), _title(re.sub(r"<[^>]*>", "", match["title"])))

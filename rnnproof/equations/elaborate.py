@@ -59,6 +59,9 @@ def elaborate(
                 message = f"the text says that {quantity.tex} is diagonal; write \\odot with the vector of its diagonal"
                 raise role_inference.fault_at(quantity, message)
             kinds_said = said_of & {SCALAR, VECTOR, MATRIX}
+            if "no scalar" in said_of and not kinds_said:
+                message = f"the text says that {quantity.tex} is no scalar; say whether it is a vector or a matrix"
+                raise role_inference.fault_at(quantity, message)
             if "range" in said_of and not kinds_said and not any(_is_entrywise(s.right, quantity) for s in statements):
                 kinds_said = {SCALAR}
             quantity.kind = kinds_said.pop() if len(kinds_said) == 1 else None

@@ -154,8 +154,13 @@ def _boundary(run: Sequence[Definition], place: int, headings: Sequence[Heading]
     if not run[place].printed.display and not run[last].printed.display:
         return None  # two remarks in one text: nobody can tell which of them counts
     needed = _needed(run[place + 1 :], letters)
-    first = next((number for number in range(place + 1, last + 1) if number in {place + 1 + n for n in needed}), last)
-    possible = [cut for cut, strength in strengths.items() if strength == _NO_HEADING]
+    mine = symbols.identify(run[place].target, letters)
+    readers = [
+        n for n in range(place + 1, last) if any(symbols.identify(s, letters) == mine for s in symbols.symbols(run[n].right))
+    ]
+    start = max(readers, default=place) + 1  # what reads the earlier one at its step belongs to it
+    first = next((number for number in range(start, last + 1) if number in {place + 1 + n for n in needed}), last)
+    possible = [cut for cut, strength in strengths.items() if strength == _NO_HEADING and cut >= start]
     return max((cut for cut in possible if cut <= first), default=min(possible, default=None))
 
 
@@ -205,6 +210,12 @@ def _titles(run: Sequence[Definition], headings: Sequence[Heading]) -> tuple[str
     paths = [_path(definition.printed.offset, headings) for definition in run]
     shared = [heading for heading in paths[-1] if all(heading in path for path in paths)]
     return tuple(heading.title for heading in reversed(shared or paths[-1]))
+
+
+def titled(model: Model, part: Sequence[Definition], headings: Sequence[Heading]) -> Model:
+    """The model with the headings above a part of it only."""
+    mine = [definition for definition in model.definitions if definition in part]
+    return replace(model, titles=_titles(mine or part, headings))
 
 
 def _path(place: int, headings: Sequence[Heading]) -> list[Heading]:

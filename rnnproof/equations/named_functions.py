@@ -67,7 +67,7 @@ def defined(printed: Iterable[Printed]) -> dict[str, tuple[str, Printed]]:
 
 def _normal(tex: str, argument: str) -> str:
     """A body in plain characters, fractions as slashes, its argument x."""
-    text = tex.replace(argument, " x ")
+    text = re.sub(rf"(?<![A-Za-z\\]){re.escape(argument)}(?![A-Za-z])", " x ", tex)
     text = re.sub(r"\\(?:left|right|operatorname|mathrm|text|rm)(?![A-Za-z])|\\[,;!: ]", "", text)
     for _ in range(4):
         text = re.sub(r"\\[dt]?frac\s*\{((?:[^{}]|\{[^{}]*\})*)\}\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r"((\1))/((\2))", text)

@@ -29,25 +29,32 @@ RATE, RANGE, DIAGONAL, POWER, TRANSPOSE = (
     "transpose",
 )  # a rate is a scalar where nothing else is said
 IS = {name: f"is {name}" for name in ("sigmoid", "tanh", "relu", "softmax")}
-IS_ANOTHER = "is another function"
+IS_ANOTHER, OTHER_BODY, NO_SCALAR = "is another function", "printed otherwise", "no scalar"
 
 _WORDS = {
-    SCALAR: r"scalars?|real numbers?|numbers? of|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*",
+    SCALAR: r"scalars?|real numbers?|numbers? of|标量|純量|スカラー?|스칼라|escalar(?:es)?|скаляр\w*|skalare?|scalaires?",
     RATE: r"(?:time|decay|leak(?:y|age|ing)?|damping|mixing|learning|sampling) (?:constant|rate|factor|coefficient)s?|gains?"
     r"|hyper-?parameters?|step size|time step size|超参数|ハイパーパラメータ|hiperparámetros?|гиперпараметр\w*",
-    VECTOR: r"vectors?|向量|ベクトル|벡터|vector(?:es)?|вектор\w*",
-    MATRIX: r"matri(?:x|ces)|矩阵|矩陣|行列|행렬|matri(?:z|ces)|матриц\w*",
-    DIAGONAL: r"diagonal|对角|對角|対角|대각|диагональн\w*",
+    VECTOR: r"vectors?|vektor(?:en)?|vecteurs?|vetor(?:es)?"
+    r"|(?:per|for each|for every|of each|of unit|one per) (?:hidden )?(?:unit|neuron|channel"
+    r"|dimension|feature|component)s?|ユニットごと|每个(?:神经元|单元|通道|维度)|向量|ベクトル|벡터|vector(?:es)?|вектор\w*",
+    MATRIX: r"matri(?:x|ces|zen)|matrices?|矩阵|矩陣|行列|행렬|matri(?:z|ces)|матриц\w*",
+    DIAGONAL: r"diagonal(?:e|matrix)?|对角|對角|対角|대각|диагональн\w*",
     INPUT: r"(?:external |current |network |token |word )?inputs?(?: (?:vectors?|sequences?|signals?|features?|data|token|at))?"
     r"|输入(?:向量|序列|数据)?|輸入(?:向量)?|入力(?:ベクトル|系列|信号)?|입력(?: ?벡터)?|entradas?"
-    r"|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?|driving signals?",
+    r"|вход(?:ной|ные|ы|ом)?(?: (?:вектор|сигнал))?|driving signals?|eingabe\w*|eingang\w*|entrées?",
     IS["sigmoid"]: r"sigmoid\w*|logistic|сигмоид\w*|логистическ\w*|シグモイド|시그모이드|sigmoide|logística",
     IS[
         "tanh"
-    ]: r"hyperbolic tangent|tanh|гиперболическ\w+ тангенс|双曲正切|雙曲正切|双曲線正接|쌍곡 ?탄젠트|tangente hiperbólica",
+    ]: r"hyperbolic tangent|tanh|гиперболическ\w+ тангенс|双曲正切|雙曲正切|双曲線正接|쌍곡 ?탄젠트|tangente hiperbólica"
+    r"|tangens hyperbolicus|tangente hyperbolique|하이퍼볼릭 ?탄젠트",
     IS["relu"]: r"relu|rectifie[rd]\w*|rectified linear(?: unit)?|整流\w*",
     IS["softmax"]: r"softmax",
-    ACTIVATION: r"(?:activation|transfer|squashing|non-?linear)(?: functions?)?|activations?|non-?linearit(?:y|ies)"
+    IS_ANOTHER: r"\b(?:s|p)?elu|rrelu|gelu|swish|silu|mish|softplus|softsign|heaviside"
+    r"|(?:step|sign) function|identity|rational"
+    r"|(?:hard|leaky|scaled|re-?scaled|log|parametric|modified|shifted|clipped|bounded|noisy|steep|piecewise)[- ]\w+",
+    ACTIVATION: r"aktivierungsfunktion|fonction d.activation"
+    r"|(?:activation|transfer|squashing|non-?linear)(?: functions?)?|activations?|non-?linearit(?:y|ies)"
     r"|激活函数|激活函數|非线性(?:函数)?|活性化関数|非線形(?:関数)?|활성화 ?함수"
     r"|funci[oó]n(?:es)? de activaci[oó]n|activaci[oó]n|функци\w* активации|нелинейност\w*",
     PARAMETER: r"parameters?|参数|參數|パラメータ|매개변수|parámetros?|параметр\w*",
@@ -63,11 +70,27 @@ _NOT = {
 _SIGN = re.compile(r"[.!?;](?=\s|\Z)|[。；！？]|\n[ \t]*\n|\n[ \t]*(?:[-*+]|\d+[.)])[ ]")
 _AND = r"(?:and|or|with|y|e|o|und|oder|и|или|а|et|ou|및|과|와|と|和|与|及)"
 DERIVATIVES = re.compile(
-    r"(?:time|temporal) derivative|derivatives? (?:of the (?:hidden )?(?:state|activation)|with respect to time)"
-    r"|differential equation|\bODEs?\b|微分方程|时间导数|時間微分|производн\w+ по времени|дифференциальн\w+ уравнени"
-    r"|derivada temporal|미분 ?방정식",
+    r"derivative|differential equation|continuous[- ]time|连续时间|連続時間"
+    r"|\\frac\s*\{\s*(?:\\mathrm\s*\{?d\}?|d)\s*\w+(?:\(t\))?\s*\}"
+    r"\s*\{\s*(?:\\mathrm\s*\{?d\}?|d)\s*t\s*\}|\bODEs?\b|d\s*\\?\w+\s*/\s*d\s*t\b|dérivée|ableitung|производн|дифференц|derivada"
+    r"|导数|導数|微分|미분|도함수",
     re.IGNORECASE,
 )
+# A sentence that supposes, asks or tells of something else than the cell: what it says of a symbol does not hold.
+_HYPOTHETICAL = re.compile(
+    r"\b(?:assum\w+|suppos\w+|if|what happens|warm-?up|for simplicity|special case|toy|exercise|one unit|single unit|1-?d\b"
+    r"|batch size|weight decay|learning rate|regulari\w+|penalt\w+|noise|variance|optimi[sz]er\w*|replac\w+|instead|gradient)\b"
+    r"|[?？]|如果|假设|若|换成|もし|仮定|만약|если|предполож|\bsi\b|supon",
+    re.IGNORECASE,
+)
+# "the sigmoid in the first layer and tanh in the others": two functions under one name
+_TWO_USES = re.compile(
+    r"\b(?:in|for|within)\b[^.;]*?\b(?:and|but|,)\s+(?:an? |the )?(?:sigmoid|tanh|hyperbolic tangent|relu|softmax|identity|linear)\b"
+    r"\s+(?:in|for|within|elsewhere|otherwise)\b",
+    re.IGNORECASE,
+)
+_FOR_A = re.compile(r"\b(?:for|given) an?\b|für ein|pour un", re.IGNORECASE)
+_OF = re.compile(r"\b(?:of|in|for|by|per|each|every|von|für|de|du|del|для)\s*\Z", re.IGNORECASE)
 _APPOSITION = re.compile(r",\s+(?:an?|the|una?|el|la|eine?)\s", re.IGNORECASE)
 _CLAUSE_ENDS = re.compile(rf"\s*(?:[.,;:)]|\Z|{_AND}\b|between\b|in\b)", re.IGNORECASE)
 # A word between a symbol and what is said of it that makes it said of something else.
@@ -109,6 +132,8 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
         spoken_of[number] = spoken_of[number] or list(_ranged(formula.excerpt.text))
     found = []
     for formula, (_, stop) in zip(document.formulas, spans, strict=True):
+        if vectors := _vectors(formula.excerpt.text):
+            found.append(Remark(vectors, frozenset({VECTOR}), stop))
         if spoken := _ranged(formula.excerpt.text):
             entries = signs.ELEMENTWISE.search(document.prose[stop : stop + 40])
             found.append(Remark(spoken, frozenset({VECTOR} if entries else {RANGE}), stop))
@@ -121,8 +146,11 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
             before = sentence(document.prose, spans[number - 1][1] if number else 0, spans[number][0], last=True)
             end = spans[last + 1][0] if last + 1 < len(spans) else len(document.prose)
             behind = sentence(document.prose, spans[last][1], end, last=False)
+            said = _said(before[-60:], behind[:80])
+            if last + 1 < len(spans) and _COPULA.fullmatch(document.prose[spans[last][1] : spans[last + 1][0]]):
+                said |= _named(document.formulas[last + 1].excerpt.text)
             every = tuple(symbol for group in spoken_of[number : last + 1] for symbol in group)
-            found.append(Remark(every, frozenset(_said(before[-60:], behind[:80])), spans[number][0]))
+            found.append(Remark(every, frozenset(said), spans[number][0]))
         number = last + 1
     return found
 
@@ -137,6 +165,23 @@ _BETWEEN = re.compile(
 )
 
 
+_IN_A_CUBE = re.compile(
+    rf"\A\s*(?P<what>[^<>=]{{1,60}}?)\s*(?:\\in(?![A-Za-z])|∈)\s*\\?[\[(\]]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*\\?[\])\[]\s*\^"
+)
+_ENTRY_OF = re.compile(r"\A\s*(?P<what>\\[a-z]+|[a-z])_\{?[ijk]\}?\s*(?:\\in(?![A-Za-z])|∈)\s*\\?[\[(]")
+_LISTED = re.compile(r"\A\s*(?P<what>[^<>=]{1,30}?)\s*=\s*[(\[]\s*(?P=what)_\{?1\}?\s*,\s*\\?[a-z.…]*dots?")
+
+
+def _vectors(formula: str) -> tuple[Symbol, ...]:
+    """The symbols that a formula says are vectors: \\mu \\in (0, 1)^n, \\mu = (\\mu_1, ..., \\mu_n), \\mu_i \\in (0, 1)."""
+    patterns = (_IN_A_CUBE, _LISTED, _ENTRY_OF)
+    match = next(filter(None, (p.search(formula) for p in patterns)), None) if len(formula) < 200 else None
+    try:
+        return tuple(parse_symbols(clean(match["what"]))) if match else ()
+    except Fault:
+        return ()
+
+
 def _ranged(formula: str) -> tuple[Symbol, ...]:
     """The plain symbols that a range of numbers makes scalars, such as 0 < \\alpha \\le 1."""
     match = _BETWEEN.search(formula) if len(formula) < 200 else None
@@ -147,6 +192,17 @@ def _ranged(formula: str) -> tuple[Symbol, ...]:
     except Fault:
         return ()
     return tuple(symbol for symbol in found if not symbol.scripts)
+
+
+_COPULA = re.compile(
+    r"[\s$`\\()|]*(?:is|=|:|denotes|stands for|means|is the|为|是|は|est|ist|es|—|–)[\s$`\\()|]*", re.IGNORECASE
+)
+
+
+def _named(formula: str) -> set[str]:
+    """What a formula that is the name of a function says the symbol before it is."""
+    name = re.sub(r"[\\{}\s]|operatorname|mathrm|text", "", formula).lower()
+    return {IS[name]} if name in IS else {IS_ANOTHER} if name in ("elu", "selu", "gelu", "softplus", "id") else set()
 
 
 def _listed(between: str) -> bool:
@@ -178,7 +234,7 @@ def declared(text: str) -> tuple[str, str]:
 def _bare(equation: Printed) -> list[Symbol]:
     """The symbols of a list such as `\\alpha, \\beta`, or nothing where the formula is more than that."""
     try:
-        return parse_symbols(equation.tex)
+        return parse_symbols(re.sub(r"\(\s*(?:\\cdot|\\bullet|\.|·|[xzu])\s*\)\s*\Z", "", equation.tex))
     except Fault:
         return []
 
@@ -198,14 +254,19 @@ def sentence(prose: str, start: int, stop: int, last: bool) -> str:
 
 def _said(before: str, behind: str) -> set[str]:
     """What the words next to a formula say it is: few words off, within the clause, and not denied."""
-    said = set()
-    near = rf"(?:(?!(?:{_AND}|{_ELSEWHERE})\b){_WORD}(?:[ \t\n-]+|,\s+(?=(?:an?|the|una?|el|la|eine?)\s)))"
+    said: set[str] = set()
+    if _HYPOTHETICAL.search(f"{before} {behind}"):
+        return said
+    behind = "" if _OF.search(before) else behind
+    if _TWO_USES.search(behind):
+        return {IS_ANOTHER}
+    near = rf"(?:(?!(?:{_AND}|{_ELSEWHERE})\b){_WORD}(?:[ \t\n|-]+|,\s+(?=(?:an?|the|una?|el|la|eine?)\s)))"
     far = r"[^\W\d_a-zA-Zа-яА-ЯёЁáéíóúñü]{0,12}?"  # of scripts that set no spaces between words
     for what, words in _WORDS.items():
         pattern = rf"(?<![a-zA-Zа-яё])(?:{words})(?![a-zA-Zа-яё])"
         rules = (
             (before, rf"{pattern}[ \t\n]*{near}{{0,2}}[ \t\n]*\Z"),
-            (behind, rf"\A[\s,、，:：—–-]*(?:{far}|{near}{{0,6}}?){pattern}"),
+            (behind, rf"\A[\s,、，:：|—–-]*(?:to be\s+)?(?:{far}|{near}{{0,6}}?){pattern}"),
         )
         for text, rule in rules:
             match = re.search(rule, text, re.IGNORECASE)
@@ -217,8 +278,10 @@ def _said(before: str, behind: str) -> set[str]:
             if _APPOSITION.search(match[0].lstrip(" ,、，:：—–-\n\t")) and not _CLAUSE_ENDS.match(text, match.end()):
                 continue
             lead = text[: match.start()] if text is before else ""
+            if _FOR_A.search(lead[-12:]):
+                continue  # "for a scalar U see ..." supposes
             if _denied(lead[-24:] + match[0], text[match.end() :]):
-                said |= {IS_ANOTHER} if what == IS["sigmoid"] else set()
+                said |= {IS["sigmoid"]: {IS_ANOTHER}, SCALAR: {NO_SCALAR}}.get(what, set())
             elif what not in IS.values() or not _EXAMPLE.search(lead[-24:] + text[match.start() : match.end() + 24]):
                 said.add(what)
     return said

@@ -32,12 +32,13 @@ from rnnproof.equations.page import Page
 from rnnproof.equations.reading import Assumption, PassedOver, passed_over_lines
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax import parse
-from rnnproof.equations.syntax_tree import Declaration, Fault, Relation, Symbol
+from rnnproof.equations.syntax_tree import Declaration, Fault, Product, Relation, Symbol
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
 
 _IN = re.compile(r"\\in(?![A-Za-z])|∈")
 _EQUAL = re.compile(r":=|=|\\(?:leftarrow|gets|equiv|triangleq|coloneqq|coloneq)(?![A-Za-z])|[←≔≡≜]")
+_ALONE = "reads nothing but itself"
 _NO_RECURRENCE = "no recurrence: nothing is read at the step before, as h_{t-1} is"
 _ASIDE = re.compile(
     r"\\(?:partial|nabla|implies|Rightarrow|Longrightarrow|iff|log|ln|arg|lVert|Vert|\||mathbb\s*\{?E\}?|sum|prod|sim|approx|propto"
@@ -47,6 +48,21 @@ _ASIDE = re.compile(
 _OF_OUTPUTS = re.compile(
     r"softmax|\\(?:log|ln|arg|max|min|lVert|Vert|\||Pr|mathbb\s*\{?E)(?![A-Za-z])|argmax|cross[-_ ]?entropy", re.I
 )
+
+
+_IN_A_SENTENCE = r"(?:(?!\.\s+[A-Z]|\n\s*\n).){0,160}?"
+_DIAGONAL_PEEPHOLES = re.compile(
+    rf"(?:peephole|cell[- ]to[- ]gate|from the cell){_IN_A_SENTENCE}\bdiagonal"
+    rf"|\bdiagonal{_IN_A_SENTENCE}(?:peephole|cell[- ]to[- ]gate|from the cell)",
+    re.IGNORECASE | re.DOTALL,
+)
+_DIAGONAL_STATES = re.compile(
+    r"(?:state|recurrent|transition|hidden-to-hidden)(?:[- ]weight)? matri(?:x|ces)\s+(?:is|are)\s+(?:\w+\s+)?diagonal",
+    re.IGNORECASE,
+)
+# A piece of a display that is no equation and yet part of one: its display cannot be trusted.
+_CONTINUED = re.compile(r"\A(?:\s|\\q?quad(?![A-Za-z])|\{\s*\}|&|\\[,;:!>]|\\(?:h?phantom|text|mbox)\s*\{[^{}]*\})*[-+*=]")
+_FRAGMENT = re.compile(r"_.*\\(?:odot|circ|tanh|sigma|otimes)(?![A-Za-z])|\\(?:odot|circ|tanh|sigma)(?![A-Za-z]).*_")
 
 
 @dataclass(frozen=True)
@@ -141,6 +157,7 @@ class _Reader:
         self.document, self.page = document, document.page
         self.over: list[tuple[Printed, str]] = []
         self.columns: set[int] = set()
+        self.fragments: dict[int, Printed] = {}
         self.conditions = {n for n, formula in enumerate(document.formulas) if _is_conditional(formula.excerpt.text)}
         trees = self.parsed(printed)
         self.declarations = [(p, tree) for p, tree in trees if isinstance(tree, Declaration)]
@@ -160,6 +177,12 @@ class _Reader:
             equal = _EQUAL.search(equation.tex)
             if not equal and not _IN.search(equation.tex):
                 self.over.append((equation, "no definition"))
+                if _CONTINUED.search(equation.tex):
+                    self.fragments[equation.formula] = equation
+                    if self.follows_at_once(equation.formula):
+                        self.fragments[equation.formula - 1] = equation
+                elif equation.display and _FRAGMENT.search(equation.tex):
+                    self.fragments[equation.formula] = equation
                 continue
             try:
                 found.append((equation, parse(equation.tex, "equation" if equal else "declaration")))
@@ -171,6 +194,14 @@ class _Reader:
         trees = steps.with_differences([steps.as_index(tree, letters) for _, tree in found])
         trees = steps.marked(trees, primes)
         return [(equation, tree) for (equation, _), tree in zip(found, trees, strict=True)]
+
+    def follows_at_once(self, number: int) -> bool:
+        """Whether nothing stands between a formula and the one before it."""
+        if number == 0:
+            return False
+        before, after = self.document.formulas[number - 1].excerpt, self.document.formulas[number].excerpt
+        between = self.document.prose[before.place(len(before.text)) : after.place(0)]
+        return not re.sub(r"\\[\[\]()]|[\s$`>]", "", between)
 
     def defined(self, relations: Sequence[tuple[Printed, Relation]]) -> list[Definition]:
         """The definitions: chains, columns and entries taken apart, without sketches and values at one step."""
@@ -198,7 +229,7 @@ class _Reader:
         judged = asides.told_apart(found, self.document)
         for definition, reason in judged.passed_over:
             self.pass_over([definition], reason)
-        self.lost = judged.lost
+        self.lost, self.backwards = judged.lost, judged.backwards
         unified, names = steps.unified(judged.kept, system.movers(found))
         self.pass_over(names, "another name for the same thing")
         unified, self.layered = steps.with_layers(unified)
@@ -252,10 +283,10 @@ class _Reader:
                 self.pass_over([definition], f"{how} as in line {self.page.line(other.printed.offset)}")
             for group in self.groups(model):
                 try:
-                    cells.append((model, self.cell(name, model.inherited, group)))
+                    cells.append((models.titled(model, group, headings), self.cell(name, model.inherited, group)))
                 except EquationError as error:
                     good, bad = self.apart(name, model.inherited, group)
-                    cells += [(model, cell) for cell in good]
+                    cells += [(models.titled(model, part, headings), cell) for part, cell in good]
                     failed += bad if good else [(group, error)]
         for group, reason in failed:
             if not cells:
@@ -266,16 +297,16 @@ class _Reader:
 
     def apart(
         self, name: str, inherited: Sequence[Definition], group: list[Definition]
-    ) -> tuple[list[Cell], list[tuple[list[Definition], EquationError]]]:
+    ) -> tuple[list[tuple[list[Definition], Cell]], list[tuple[list[Definition], EquationError]]]:
         """The cells of a group that cannot be read as one, where its parts share parameters only; and the parts that fail."""
-        good: list[Cell] = []
+        good: list[tuple[list[Definition], Cell]] = []
         bad: list[tuple[list[Definition], EquationError]] = []
         letter = str(steps.step_letter(group))
-        parts = system.together(group, {letter}, of_steps=True)
+        parts = system.together(group, {letter}, defined_only=True)
         for part in parts if len(parts) > 1 else []:
             try:
                 if steps.step_letter(part):
-                    good.append(self.cell(name, inherited, part))
+                    good.append((part, self.cell(name, inherited, part)))
                     continue
                 self.pass_over(part, _NO_RECURRENCE)
             except EquationError as error:
@@ -293,35 +324,47 @@ class _Reader:
             unread = system.unread(wide, {letter})
             self.pass_over(unread, "defines nothing that another equation reads")
             kept = [d for d in wide if d not in unread]
+            joined = [d for d in kept if self.joins_backwards(d, kept)]
+            self.pass_over(joined, "an output of what runs backwards through the steps")
+            kept = [d for d in kept if d not in joined]
             while outputs := [d for d in kept if _is_unread_output(d, kept, letter)]:
                 self.pass_over(outputs, "an output that no other equation reads, of what is not among the operations")
                 kept = [d for d in kept if d not in outputs]
-            for group in system.together(kept, {letter}):
-                if steps.step_letter(group):
+            for group in system.together(kept, {letter}, defined_only=True):
+                reason = _NO_RECURRENCE if not steps.step_letter(group) else _ALONE if _is_bare(group, letter) else ""
+                if not reason:
                     found.append(group)
-                else:
-                    self.pass_over([d for d in group if d not in model.inherited], _NO_RECURRENCE)
+                self.pass_over([d for d in group if reason and d not in model.inherited], reason)
         return found
+
+    def joins_backwards(self, definition: Definition, group: Sequence[Definition]) -> bool:
+        """Whether an output that nothing reads reads what runs backwards."""
+        key = symbols.identify(definition.target, self.letters)[0]
+        if any(symbols.identify(s, self.letters)[0] == key for d in group for s in symbols.symbols(d.right)):
+            return False
+        return any(symbols.identify(s, self.letters)[0] in self.backwards for s in symbols.symbols(definition.right))
 
     def cell(self, name: str, inherited: Sequence[Definition], group: list[Definition]) -> Cell:
         letter = str(steps.step_letter(group))
         for definition in group:
+            if (fragment := self.fragments.get(definition.printed.formula)) is not None:
+                self.page.fault(fragment.offset, f"{fragment.shown} stands for itself; join it to its equation, or take it out")
             if definition.printed.formula in self.conditions:
                 message = "an equation under a condition; cells have no cases: write the one that holds, or a mask of 0 and 1"
                 self.page.fault(definition.printed.offset, message)
             tex, text = definition.printed.tex, self.page.text
-            if (
-                found := signs.convolution(tex, text) or signs.outer_product(tex, text) or signs.other_sum(tex, text)
-            ) is not None:
+            if (found := next(filter(None, (ask(tex, text) for ask in signs.QUESTIONS)), None)) is not None:
                 at, why = found
                 self.page.fault(definition.printed.place(at), why)
         self.require_readable(group, letter)
+        self.require_no_ends(group, letter)
         keys = {symbols.identify(s, {letter})[0] for definition in group for s in symbols.symbols(definition.relation)}
         mine = []
         for printed, declaration in self.declarations:
             if any(isinstance(s, Symbol) and symbols.identify(s, {letter})[0] in keys for s in declaration.symbols):
                 mine.append((printed, declaration))
-        said = self.said(letter)
+        said = self.said(letter, group)
+        self.require_no_diagonals(group)
         before = [Assumption(d.target.printed, reading.EARLIER_PART) for d in group if d in inherited]
         before += [Assumption(d.target.printed, reading.BLOCK) for d in group if d.printed.offset in self.columns]
         targets = {definition.target.printed for definition in group}
@@ -338,16 +381,64 @@ class _Reader:
         defined = {symbols.identify(d.target, {letter})[0] for d in group}
         read = {symbols.identify(s, {letter})[0] for d in group for s in symbols.symbols(d.right)}
         sections = {self.section(d.printed.offset) for d in group}
+        for definition in group:
+            for symbol in symbols.symbols(definition.right):
+                if symbols.identify(symbol, self.letters)[0] in self.backwards:
+                    message = f"{symbol.printed} runs backwards through the steps, and a cell forwards; read the two apart"
+                    self.page.fault(definition.printed.place(symbol.at), message)
         for entry in self.unreadable:
             if entry.target is None:
                 continue
             key = symbols.identify(entry.target, {letter})[0]
-            if not key.index or key in defined:
+            if key in defined or (not key.index and (key not in read or asides.is_remark(self.document, entry.printed))):
                 continue
             aside = _ASIDE.search(entry.printed.tex) is not None
             near = self.section(entry.printed.offset) in sections
             if key in read or (near and not aside and self.speaks_of(entry, defined)):
                 self.page.fault(entry.printed.place(entry.fault.at), entry.fault.message)
+
+    def require_no_ends(self, group: Sequence[Definition], letter: str) -> None:
+        """Raise EquationError where the group reads a state at one step, as h_T of an encoder: it is no parameter."""
+        moving = [key for key in (symbols.identify(d.target, self.letters)[0] for d in self.definitions) if key.index]
+        said = {
+            symbols.identify(s, self.letters)[0] for r in self.remarks if r.said & {"parameter", "input"} for s in r.symbols
+        }
+        for definition in group:
+            for symbol in symbols.symbols(definition.right):
+                key = symbols.identify(symbol, {letter})[0]
+                state = next((other for other in moving if asides.is_one_step_of(key, other)), None)
+                if (
+                    state is not None
+                    and not key.index
+                    and key not in said
+                    and key.name not in [name for name, _ in self.declared]
+                ):
+                    message = (
+                        f"{symbol.printed} looks like one step of a sequence of this document, and a cell reads the step "
+                        f"before only; give it another name, or say that ${symbol.printed}$ is an input or a parameter"
+                    )
+                    self.page.fault(definition.printed.place(symbol.at), message)
+
+    def require_no_diagonals(self, group: Sequence[Definition]) -> None:
+        """Raise EquationError where the text calls peephole or state matrices diagonal, and they are printed as matrices."""
+        peepholes, states = (pattern.search(self.document.prose) for pattern in (_DIAGONAL_PEEPHOLES, _DIAGONAL_STATES))
+        if not peepholes and not states:
+            return
+        defined = {symbols.identify(d.target, self.letters)[0] for d in group}
+        for definition in group:
+            for node in components.nodes(definition.right):
+                factors = node.factors if isinstance(node, Product) and node.sign in ("", "dot") else ()
+                pair = [factor for factor in factors if isinstance(factor, Symbol)]
+                if len(pair) == len(factors) == 2:
+                    matrix, vector = pair
+                    key, shift = symbols.identify(vector, self.letters)
+                    of_cell = peepholes and vector.base in ("c", "C", "s") and bool(key.index)
+                    of_state = states and key in defined and shift is not None and shift < 0
+                    if matrix.base[0].isupper() and (of_cell or of_state):
+                        message = (
+                            f"the text says that {matrix.printed} is diagonal; write \\odot with the vector of its diagonal"
+                        )
+                        self.page.fault(definition.printed.place(node.at), message)
 
     def section(self, place: int) -> int:
         """The number of the heading above a place."""
@@ -360,16 +451,23 @@ class _Reader:
             re.search(rf"(?<![A-Za-z\\]){re.escape(key.base)}(?![A-Za-z])\s*[_^(\[]", right) for key in keys if key.index
         )
 
-    def said(self, letter: str) -> dict[Any, set[str]]:
-        """What the text says about each symbol."""
+    def said(self, letter: str, group: Sequence[Definition]) -> dict[Any, set[str]]:
+        """What the text says about each symbol: in the sections of the group, and in those that define nothing."""
         said: dict[Any, set[str]] = {}
+        here = {self.section(definition.printed.offset) for definition in group}
+        others = {self.section(definition.printed.offset) for definition in self.definitions} - here
         for remark in self.remarks:
+            if self.section(remark.place) in others:
+                continue
             for symbol in remark.symbols:
                 said.setdefault(symbols.identify(symbol, {letter})[0], set()).update(remark.said)
-        for name, (known, _) in self.functions.items():
-            said.setdefault(symbols.Key(name, (), (), ()), set()).add(prose.IS.get(known, prose.IS_ANOTHER))
-        printed = [s for d in self.definitions for s in symbols.symbols(d.relation)]
-        keys = {symbols.identify(symbol, {letter})[0] for symbol in printed}
+        for name, (known, printed) in self.functions.items():
+            if self.section(printed.offset) not in others and not asides.is_supposed(self.document, printed):
+                is_a = {prose.IS_ANOTHER, prose.OTHER_BODY} if known == named_functions.OTHER else {prose.IS[known]}
+                is_a |= {prose.OTHER_BODY} if name == "tanh" and known != "tanh" else set()
+                said.setdefault(symbols.Key(name, (), (), ()), set()).update(is_a)
+        every = [s for d in self.definitions for s in symbols.symbols(d.relation)]
+        keys = {symbols.identify(symbol, {letter})[0] for symbol in every}
         for what, words in self.declared:
             wanted = [key for key in keys if key.name in (what, what.removesuffix(f"_{letter}"))]
             if not wanted:
@@ -416,6 +514,12 @@ def _left(tex: str, letters: set[str]) -> Symbol | None:
     except Fault:
         return None
     return left if isinstance(left, Symbol) else None
+
+
+def _is_bare(group: Sequence[Definition], letter: str) -> bool:
+    """Whether a system reads nothing but what it defines itself, as C_t = C_{t-1}."""
+    defined = {symbols.identify(d.target, {letter})[0] for d in group}
+    return all(symbols.identify(s, {letter})[0] in defined for d in group for s in symbols.symbols(d.right))
 
 
 def _likeness(tex: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rnnproof.equations.symbols import children
@@ -176,6 +176,13 @@ def check_typos(resolver: Resolver, letter: str) -> None:
             if (len(pieces) > 1 and letter in pieces) or re.fullmatch(rf"\d+{letter}|.*(?:minus|plus)\d*{letter}", label):
                 message = f"{quantity.tex} is read at another step than {letter} and {letter}-1, or depends on it otherwise"
                 raise fault_at(quantity, f"{message}; carry it in a state of its own, one step at a time")
+    defined = {q.key for q in resolver.quantities.values() if q.defined and q.key.index}
+    for quantity in (q for q in resolver.quantities.values() if not q.defined and not q.key.index):
+        for end in ("T", "N", "L", "0"):
+            bare = replace(quantity.key, below=tuple(label for label in quantity.key.below if label != end), index=(letter,))
+            if end in quantity.key.below and bare in defined:
+                message = f"{quantity.tex} is one step's value of what {letter} counts; a cell reads {letter} and {letter}-1"
+                raise fault_at(quantity, message)
     bases = {q.key.base for q in resolver.quantities.values() if q.defined}
     for quantity in resolver.quantities.values():
         if quantity.defined or quantity.key.base not in bases or letter in quantity.key.index:

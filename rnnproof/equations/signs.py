@@ -43,8 +43,15 @@ _SAID_ELEMENTWISE = re.compile(
 )
 _CIRCLED_PLUS = re.compile(r"\\oplus(?![A-Za-z])|⊕")
 _SAID_SUM = re.compile(
-    r"(?:\\oplus|⊕)[\s$'\"`)]*[^.$]{0,40}?(?:\bsum|addition|\badds?\b|加|和|сумм|слож|suma|덧셈|합)", re.IGNORECASE
+    r"(?:\\oplus|⊕)[\s$'\"`)]*[^.$]{0,40}?(?:\bsum|\bsomme|addition|\badds?\b|加|和|сумм|слож|suma|덧셈|합)", re.IGNORECASE
 )
+_DOT = re.compile(r"\\cdot(?![A-Za-z])|[·⋅]")
+_SAID_DOT = re.compile(
+    r"(?:\\cdot|[·⋅])[\s$'\"`)]*[^.$]{0,40}?(?:\b(?:dot|inner|scalar) product|skalarprodukt|produit scalaire|producto escalar"
+    r"|点积|點積|内积|內積|내적|скалярн)",
+    re.IGNORECASE,
+)
+_MATRIX_BEFORE = re.compile(r"(?:\\[A-Za-z]+\s*\{)?[A-Z]\}?(?:\s*[_^]\s*(?:\{[^{}]*\}|\w))*\s*\Z")
 _OUTER = re.compile(r"\\otimes(?![A-Za-z])|⊗")
 _SPOKEN_OF = re.compile(_CONVOLUTION, re.IGNORECASE)
 _STAR = re.compile(r"(?<![\^_{\\*])[*∗](?![*}])|(?<![\^_{])\\ast(?![A-Za-z])")
@@ -85,6 +92,19 @@ def other_sum(tex: str, text: str) -> tuple[int, str] | None:
     return sign.start(), f"the text calls {sign[0]} a sum; write + for one, and [a; b] for vectors below each other"
 
 
+def dot_product(tex: str, text: str) -> tuple[int, str] | None:
+    """Where an equation has a dot between what are no matrices, and the text calls the dot a dot product; and why."""
+    if not _SAID_DOT.search(text):
+        return None
+    sign = next((m for m in _DOT.finditer(tex) if not _MATRIX_BEFORE.search(tex, 0, m.start())), None)
+    if sign is None:
+        return None
+    return (
+        sign.start(),
+        f"the text calls {sign[0]} a dot product; write a^\\top b for one, and \\odot for the product of the entries",
+    )
+
+
 @lru_cache(maxsize=1)
 def _elementwise(text: str) -> frozenset[str]:
     """The signs that the text says multiply entry by entry."""
@@ -112,3 +132,6 @@ def _plain(sign: str) -> str:
     return {r"\ast": "*", "∗": "*", r"\circ": "∘", r"\cdot": "·", r"\odot": "⊙", r"\otimes": "⊗", r"\circledast": "⊛"}.get(
         sign, sign
     )
+
+
+QUESTIONS = (convolution, outer_product, other_sum, dot_product)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -163,6 +163,7 @@ class Sizes:
 
     def column(self, node: Any, wanted: str | None) -> Typed:
         items = tuple(self.measure(item, VECTOR) for item in node.items)
+        items = tuple(replace(item, rows=ONE) if item.op == "spread" else item for item in items)  # the 1 of [x; 1]
         return Typed("column", items, Size("", parts=tuple(item.rows for item in items)), ONE, VECTOR)
 
     def transposed(self, node: Any, wanted: str | None) -> Typed:
@@ -233,6 +234,15 @@ class Sizes:
         if not vectors:
             return self.chain(factors, node)
         if len(vectors) > 1 and sign == "":
+            for place in vectors[:-1]:
+                inner = factors[place].args if factors[place].op == "hadamard" else ()
+                large = [t for t in inner if t.op == "symbol" and not t.data[0].defined and t.data[0].key.base[0].isupper()]
+                if large:
+                    message = (
+                        f"(... {_printed(large[0])} ...) may be a matrix times a vector, or vectors entry by entry; "
+                        f"declare {_printed(large[0])} in the text, or write \\odot between the two"
+                    )
+                    raise Fault(node.at, message)
             self.side_by_side.append(" ".join(_printed(factors[place]) for place in vectors))
         last = vectors[-1]
         tail = [factor for factor in factors[last + 1 :] if factor.kind == MATRIX]

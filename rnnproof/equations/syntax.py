@@ -225,6 +225,8 @@ class _Builder(lark.Transformer[Any, Any]):
             rows = tuple(item.inner for item in nucleus.items if isinstance(item, Transposed))
             if len(rows) == len(nucleus.items):  # rows side by side, then stood up
                 return replace(nucleus, items=rows)
+            if not rows and nucleus.bracket in ("[", "("):  # [h, x]^T, in a line to save space
+                return nucleus
         if isinstance(nucleus, Group) and nucleus.bracket == "{" and isinstance(nucleus.inner, Symbol | Number):
             nucleus = nucleus.inner
         if isinstance(nucleus, Symbol):

@@ -46,6 +46,7 @@ _NO_OPERATIONS = (
     "mean",
     "var",
 )
+_NO_IDENTITY = {"scalar", "vector", "input", "parameter", "function", "activation"}  # said of I: it is no identity matrix
 _WEIGHTS = ("W", "w", "U", "V", "R", "b", "theta", "Theta", "omega", "Omega", "phi", "psi", "lambda")
 
 
@@ -135,15 +136,15 @@ def movers(definitions: Sequence[Definition]) -> set[str]:
     return set().union(*(symbols.moving(s) for d in definitions for s in symbols.symbols(d.relation)))
 
 
-def together(definitions: Sequence[Definition], letters: set[str], of_steps: bool = False) -> list[list[Definition]]:
+def together(definitions: Sequence[Definition], letters: set[str], defined_only: bool = False) -> list[list[Definition]]:
     """The equations grouped by the symbols they share, each group and the groups in document order.
 
-    With `of_steps` symbols count that carry an index or have an equation here: parameters tie nothing together.
+    With `defined_only` those count that have an equation here: two recurrences with one input and one matrix are two cells.
     """
     defined = {symbols.identify(d.target, letters)[0] for d in definitions}
     groups: list[tuple[set[Key], list[Definition]]] = []
     for definition in definitions:
-        keys = {key for key in _keys(definition, letters) if not of_steps or key.index or key in defined}
+        keys = {key for key in _keys(definition, letters) if not defined_only or key in defined}
         joined = [definition]
         for group in [g for g in groups if g[0] & keys]:
             groups.remove(group)
@@ -329,7 +330,7 @@ class Resolver:
         """The resolved tree: references, identities and calls instead of symbols, groups dissolved."""
         local = local or {}
         if isinstance(node, Symbol):
-            scalar = "scalar" in self.said.get(symbols.identify(node, self.letters)[0], ())
+            scalar = "scalar" in self.said.get(symbols.identify(node, self.letters)[0], ()) and node.base == "sigma"
             if symbols.is_named_function(node) and not (node.base == "sigma" and (self._bare_sigma or scalar)):
                 raise Fault(node.at, f"{node.printed} needs its argument; write {node.printed}(...)")
             if node.word and node.base in _NO_OPERATIONS:
@@ -339,7 +340,7 @@ class Resolver:
                 node.base == "I"
                 and not node.scripts
                 and key not in self._defined
-                and not self.said.get(key, set()) - {"matrix"}
+                and not self.said.get(key, set()) & _NO_IDENTITY
             ):
                 return Eye(node.at)
             return self.reference(node, local)
@@ -462,6 +463,10 @@ class Resolver:
         """The one activation that the document says or prints a symbol to be, or None. Raises Fault for one it cannot read."""
         key = symbols.identify(factor, self.letters)[0]
         said = self.said.get(key, set())
+        if symbols.is_named_function(factor) and factor.base != "sigma":
+            said = said & {"printed otherwise"}  # the text may compare tanh with others; only another body counts
+            if said:
+                said = {"is another function"}
         known = [activations.find(name) for name in ("sigmoid", "tanh", "relu") if f"is {name}" in said]
         if len(known) == 1 and "is another function" not in said and "is softmax" not in said:
             return known[0]
@@ -478,7 +483,7 @@ class Resolver:
             return activations.find(factor.base)
         key = symbols.identify(factor, self.letters)[0]
         said = self.said.get(key, ())
-        if "scalar" in said:
+        if "scalar" in said and self._uses.get(key, Use()).term:
             return None
         if self._bare_sigma:
             if "scalar" in said or key in self._defined or key in self.quantities:

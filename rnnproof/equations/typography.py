@@ -31,7 +31,7 @@ _DROPPED = re.compile(
     r"|\\(?:nonumber|notag|displaystyle|textstyle|scriptstyle|scriptscriptstyle|limits|nolimits|displaylimits|bf|rm|it|sf|em"
     r"|boldmath|unboldmath|hfill|allowbreak|xspace|mathstrut|strut|relax|protect|noindent|centering|tiny|scriptsize"
     r"|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|qedhere)(?![A-Za-z])"
-    r"|\\(?:text|mbox|hbox|textrm)\s*\{\s*\}|(?<![\w}^])(?<![\w}^] )\{\s*\}"
+    r"|\\(?:text|mbox|hbox|textrm)\s*\{\s*\}|(?<![_^}\\A-Za-z])\{\s*\}"
 )
 _BRACED = re.compile(
     rf"\\(?:under|over)brace\s*(?P<kept>{BRACES})(?:\s*[_^]\s*(?:{BRACES}|\\[A-Za-z]+\s*{BRACES}|[^\s\\{{}}]))?"
@@ -49,6 +49,10 @@ _FRACTION = re.compile(
     rf"(?P<macro>\\[dt]?frac)(?:\s*(?P<over>{BRACES})\s*(?P<under>\d|\\[A-Za-z]+|[A-Za-zα-ω])"
     rf"|\s*(?P<over1>\d|(?<![A-Za-z])\\[A-Za-z]+|(?<=\s)[A-Za-zα-ω])\s*(?P<under1>{BRACES}|\d|\\[A-Za-z]+|[A-Za-zα-ω]))"
 )
+_ARRAY = re.compile(
+    r"(?:\\left\s*)?[(\[]\s*\\begin\{array\}\s*\{[clr]\}(?P<inner>(?:(?!\\(?:begin|end)\{).)*)\\end\{array\}\s*(?:\\right\s*)?[)\]]",
+    re.S,
+)
 _OVER_MARKS = {"sim": "tilde", "wedge": "hat", "frown": "overarc", "to": "overrightarrow"}
 _OPERATOR = re.compile(rf"\{{\s*(?:{RELATION}|\\[A-Za-z]+|[^\w\s\\{{}}])?\s*\}}")
 _HELD = re.compile(rf"(?<![_^}}\]A-Za-z])(?<![_^}}\]A-Za-z]\s)(?P<braces>{BRACES})")
@@ -63,6 +67,7 @@ _NOISE = re.compile(
 def plain(excerpt: Excerpt) -> Excerpt:
     """The excerpt in plain LaTeX: without colours, boxes, labels and spacing; Unicode accents and scripts as macros."""
     excerpt = excerpt.substitute(_UNICODE, _macro)
+    excerpt = excerpt.substitute(_ARRAY, lambda match: rf"\begin{{bmatrix}}{match['inner']}\end{{bmatrix}}")
     excerpt = excerpt.substitute(_OVER, _accent).substitute(_BETWEEN, lambda match: r"\quad ".ljust(len(match[0])))
     excerpt = excerpt.substitute(_FRACTION, _braced)
     text = _DROPPED.sub(blank, _WRAPPERS.sub(blank, excerpt.text))

@@ -26,6 +26,7 @@ _FIXED: Sequence[Message] = (
     say("its left side is not a single symbol"),
     say("of its members the first one is read"),
     say("of its members the last one is read"),
+    say("reads nothing but itself"),
     say("a value, no equation"),
     say("another name for the same thing"),
     say("a sketch of what another equation defines"),
@@ -36,6 +37,7 @@ _FIXED: Sequence[Message] = (
     say("a remark in the text on what a display defines otherwise"),
     say("defines nothing that another equation reads"),
     say("an output that no other equation reads, of what is not among the operations"),
+    say("an output of what runs backwards through the steps"),
     say("no recurrence: nothing is read at the step before, as h_{{t-1}} is"),
 )
 _SAID = {str(message): message for message in _FIXED}
