@@ -17,6 +17,7 @@ from rnnproof.equations.system import Definition
 
 VALUE, SKETCH, ONE_STEP = "a value, no equation", "a sketch of what another equation defines", "a value at one step or layer"
 UNREAD = "defines nothing that another equation reads"
+ANOTHER_NAME = "another name for the same thing"
 BACKWARDS = "runs backwards through the steps, as gradients do"
 UPDATE = "an update of a parameter, no equation of the cell"
 REMARK = "a remark: the text speaks of another case or of a beginning"
@@ -30,8 +31,10 @@ _BEGINNING = (
     r"|svd|low-?rank|variant|sharing|shared?|experiments?)\b|初始|初期|инициал|начальн|inicial|초기|通常|обычно"
 )
 _OTHER_USE = (
-    r"\b(?:tasks?|labels|targets|data(?:set)?s?|signals?|series|process|generated|ground truth|follow|test time|inference time|at inference"
+    r"\b(?:tasks?|labels|targets|data(?:set)?s?|signals?|series|process|generated"
+    r"|ground truth|follow|test time|inference time|at inference"
     r"|(?:during|in|for) (?:generation|sampling|inference))\b|生成时|推論時|추론 시"
+    r"|\bnoise|噪声|噪音|ノイズ|잡음|шум|\bruido\b|\brauschen\b|\bbruit\b"
 )
 _IF = r"\b(?:if|whenever|suppose|si|falls|wenn)\b|如果|假如|假设|若|もし|если|만약|当(?!前|时|作|做)"
 _CASE = (
@@ -44,7 +47,7 @@ _CASE = (
     r"|特殊|例如|例えば|например|ejemplo|错误|誤り|ошибк|線形近似|线性近似|예를 들어|선형 근사"
 )
 _BEHIND = re.compile(
-    r"\b(?:for simplicity|in the proof|at (?:the )?(?:beginning|start)|initially|for example)\b", re.IGNORECASE
+    r"\b(?:for simplicity|in the proof|at (?:the )?(?:beginning|start)|initially|for example|noise)\b", re.IGNORECASE
 )
 _TRAINING = re.compile(
     r"\b(?:optimi[sz]ers?|optimi[sz]ation|(?:gradient )?descent|momentum|adam|rmsprop|weight updates?|update (?:the )?weights"
@@ -91,6 +94,8 @@ class _Judge:
                     found.lost.append((key, definition.printed.offset))
             elif definition.argument is not None and not key.index and not self.is_read(key):
                 reasons[number] = UNREAD
+            elif definition.argument is not None and _is_same_letter(definition.argument, definition.right):
+                reasons[number] = ANOTHER_NAME
             elif sketched[number] and (key in full or any(other.index for other in full)):
                 reasons[number] = SKETCH
             elif not key.index and any(is_one_step_of(key, other) for other in self.keys):
@@ -108,7 +113,7 @@ class _Judge:
             words = self.words_for(number)
             if number not in reasons and words is not None and self.cued(definition, words):
                 reasons[number] = REMARK
-            elif number not in reasons and words is _FOR_PARAMETERS and self.cued_behind(definition):
+            elif number not in reasons and words in (_FOR_PARAMETERS, _FOR_INPUTS) and self.cued_behind(definition):
                 reasons[number] = REMARK
             if number in reasons:
                 found.passed_over.append((definition, reasons[number]))
@@ -161,7 +166,9 @@ class _Judge:
         if definition.argument is not None:
             return _FOR_FUNCTIONS if not definition.printed.display else None
         if key.index:
-            fed = isinstance(definition.right, Symbol) or (self.is_read(key) and self.comes_of_itself(number))
+            fed = isinstance(definition.right, Symbol) or (
+                (self.is_read(key) or not definition.printed.display) and self.comes_of_itself(number)
+            )
             return _FOR_INPUTS if key.base.lower() in _INPUTS and fed else None
         carries = any(symbols.identify(s, self.letters)[0].index for s in symbols.symbols(definition.right))
         return None if carries else _FOR_PARAMETERS
@@ -220,7 +227,9 @@ def is_remark(document: Document, printed: Printed) -> bool:
     """Whether the words before what gives a parameter by others, in its sentence, make it a remark; or it gives numbers."""
     right = re.sub(r"\\(?:begin|end)\s*\{[A-Za-z]*(?:matrix|array)\*?\}(?:\{[^{}]*\})?", "", printed.tex.partition("=")[2])
     own = re.escape(printed.tex.partition("=")[0].strip())
-    right = re.sub(rf"{own}_\{{?\w\}}?|\\[lc]?dots", "", right)  # a list of the vector's own entries
+    right = (
+        right if "matrix" in printed.tex else re.sub(rf"{own}_\{{?\w\}}?|\\[lc]?dots", "", right)
+    )  # a list of the vector's own entries
     return not re.search(r"[A-Za-z]", right) or _FOR_PARAMETERS.search(_before(document, printed)) is not None
 
 
@@ -239,6 +248,11 @@ def _before(document: Document, printed: Printed) -> str:
     display = max(ends, default=0)
     text = document.prose[display : starts[number]].rstrip().rstrip("$`\\[(").rstrip()
     return prose.sentence(document.prose, display, display + len(text), last=True)[-300:]
+
+
+def _is_same_letter(argument: Symbol, right: Any) -> bool:
+    """Whether a function is said to give its argument in another font, \\phi(x_t) = \\mathbf{x}_t: no identity."""
+    return isinstance(right, Symbol) and right.base == argument.base and right.tex != argument.tex
 
 
 def is_value(node: Any) -> bool:

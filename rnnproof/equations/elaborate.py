@@ -58,6 +58,9 @@ def elaborate(
             if "diagonal" in said_of and not quantity.carries_index:
                 message = f"the text says that {quantity.tex} is diagonal; write \\odot with the vector of its diagonal"
                 raise role_inference.fault_at(quantity, message)
+            if "tied" in said_of and not quantity.key.above:
+                message = f"the text says that {quantity.tex} is the transpose of another; write it as W^\\top"
+                raise role_inference.fault_at(quantity, message)
             kinds_said = said_of & {SCALAR, VECTOR, MATRIX}
             if "no scalar" in said_of and not kinds_said:
                 message = f"the text says that {quantity.tex} is no scalar; say whether it is a vector or a matrix"
@@ -79,6 +82,8 @@ def elaborate(
     found = [*assumed, *fonts, *resolver.assumed, *(Assumption(tex, reading.ROW) for tex in rows)]
     found += [Assumption(tex, reading.SIDE_BY_SIDE) for tex in sizes.side_by_side]
     found += [Assumption(tex, reading.FIRST) for tex in sizes.first]
+    bound = [q for q in sorted_roles.parameters if "constrained" in resolver.said.get(q.key, ())]
+    found += [Assumption(quantity.tex, reading.FREE) for quantity in bound]
     below = [q for q in sorted_roles.inputs if any("minus1" in label for label in (*q.key.below, *q.key.above))]
     found += [Assumption(quantity.tex, reading.BELOW) for quantity in below]
     return replace(cell, assumed=tuple(dict.fromkeys(found)))

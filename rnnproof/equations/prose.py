@@ -21,12 +21,14 @@ SCALAR, VECTOR, MATRIX, INPUT, PARAMETER, FUNCTION, ACTIVATION = (
     *("scalar", "vector", "matrix", "input", "parameter", "function", "activation"),
 )
 DECLARABLE = (SCALAR, VECTOR, MATRIX, INPUT, PARAMETER, FUNCTION, ACTIVATION)
-RATE, RANGE, DIAGONAL, POWER, TRANSPOSE = (
+RATE, RANGE, DIAGONAL, POWER, TRANSPOSE, TIED, CONSTRAINED = (
     "rate",
     "range",
     "diagonal",
     "power",
     "transpose",
+    "tied",
+    "constrained",
 )  # a rate is a scalar where nothing else is said
 IS = {name: f"is {name}" for name in ("sigmoid", "tanh", "relu", "softmax")}
 IS_ANOTHER, OTHER_BODY, NO_SCALAR = "is another function", "printed otherwise", "no scalar"
@@ -60,6 +62,11 @@ _WORDS = {
     PARAMETER: r"parameters?|参数|參數|パラメータ|매개변수|parámetros?|параметр\w*",
     FUNCTION: r"functions?|maps?|mappings?|함수|funci[oó]n(?:es)?|функци\w*|関数|函数|函數",
     POWER: r"powers?|степень|次方|乗|거듭제곱|potencia",
+    TIED: r"the transpose of|转置矩阵为",
+    CONSTRAINED: r"(?:skew-?|anti-?)?symmetric|(?:upper|lower)[- ]triangular|triangular|circulant"
+    r"|tridiagonal|block[- ]diagonal|orthogonal"
+    r"|unitary|fixed to the identity|low[- ]rank|non-?negative"
+    r"|对称|正交|直交|対称|симметричн\w*|ортогональн\w*|orthogonale?|symmetrische?",
     TRANSPOSE: r"transpos\w+|adjoint|转置|轉置|転置|전치|traspuest\w*|транспонир\w*",
 }
 _NOT = {
@@ -85,7 +92,8 @@ _HYPOTHETICAL = re.compile(
 )
 # "the sigmoid in the first layer and tanh in the others": two functions under one name
 _TWO_USES = re.compile(
-    r"\b(?:in|for|within)\b[^.;]*?\b(?:and|but|,)\s+(?:an? |the )?(?:sigmoid|tanh|hyperbolic tangent|relu|softmax|identity|linear)\b"
+    r"\b(?:in|for|within)\b[^.;]*?\b(?:and|but|,)\s+(?:an? |the )?"
+    r"(?:sigmoid|tanh|hyperbolic tangent|relu|softmax|identity|linear)\b"
     r"\s+(?:in|for|within|elsewhere|otherwise)\b",
     re.IGNORECASE,
 )
@@ -268,7 +276,7 @@ def _said(before: str, behind: str) -> set[str]:
             (before, rf"{pattern}[ \t\n]*{near}{{0,2}}[ \t\n]*\Z"),
             (behind, rf"\A[\s,、，:：|—–-]*(?:to be\s+)?(?:{far}|{near}{{0,6}}?){pattern}"),
         )
-        for text, rule in rules:
+        for text, rule in rules[1:] if what == TIED else rules:
             match = re.search(rule, text, re.IGNORECASE)
             if match is None:
                 continue

@@ -231,7 +231,7 @@ class _Reader:
             self.pass_over([definition], reason)
         self.lost, self.backwards = judged.lost, judged.backwards
         unified, names = steps.unified(judged.kept, system.movers(found))
-        self.pass_over(names, "another name for the same thing")
+        self.pass_over(names, asides.ANOTHER_NAME)
         unified, self.layered = steps.with_layers(unified)
         return unified
 
@@ -331,7 +331,8 @@ class _Reader:
                 self.pass_over(outputs, "an output that no other equation reads, of what is not among the operations")
                 kept = [d for d in kept if d not in outputs]
             for group in system.together(kept, {letter}, defined_only=True):
-                reason = _NO_RECURRENCE if not steps.step_letter(group) else _ALONE if _is_bare(group, letter) else ""
+                bare = _is_bare(group, letter) and not any(d.printed.formula in self.conditions for d in group)
+                reason = _NO_RECURRENCE if not steps.step_letter(group) else _ALONE if bare else ""
                 if not reason:
                     found.append(group)
                 self.pass_over([d for d in group if reason and d not in model.inherited], reason)
@@ -358,11 +359,7 @@ class _Reader:
                 self.page.fault(definition.printed.place(at), why)
         self.require_readable(group, letter)
         self.require_no_ends(group, letter)
-        keys = {symbols.identify(s, {letter})[0] for definition in group for s in symbols.symbols(definition.relation)}
-        mine = []
-        for printed, declaration in self.declarations:
-            if any(isinstance(s, Symbol) and symbols.identify(s, {letter})[0] in keys for s in declaration.symbols):
-                mine.append((printed, declaration))
+        mine = self.declared_for(group, letter)
         said = self.said(letter, group)
         self.require_no_diagonals(group)
         before = [Assumption(d.target.printed, reading.EARLIER_PART) for d in group if d in inherited]
@@ -375,6 +372,24 @@ class _Reader:
         except Fault as fault:
             printed = getattr(fault.source, "printed", fault.source) or group[0].printed
             self.page.fault(printed.place(fault.at), fault.message)
+
+    def declared_for(self, group: Sequence[Definition], letter: str) -> list[tuple[Printed, Declaration]]:
+        """The declarations of a group's symbols: those of its sections; for others the nearest, first before."""
+        keys = {symbols.identify(s, {letter})[0] for definition in group for s in symbols.symbols(definition.relation)}
+        sections = {self.section(definition.printed.offset) for definition in group}
+        place = min(definition.printed.offset for definition in group)
+        found: dict[int, tuple[Printed, Declaration]] = {}
+        for key in keys:
+            about = [
+                number
+                for number, (_, declaration) in enumerate(self.declarations)
+                if any(isinstance(s, Symbol) and symbols.identify(s, {letter})[0] == key for s in declaration.symbols)
+            ]
+            near = [number for number in about if self.section(self.declarations[number][0].offset) in sections]
+            before = [number for number in about if self.declarations[number][0].offset < place]
+            for number in near or before[-1:] or about[:1]:
+                found[number] = self.declarations[number]
+        return [found[number] for number in sorted(found)]
 
     def require_readable(self, group: Sequence[Definition], letter: str) -> None:
         """Raise EquationError for an unreadable formula that defines what the group reads, or that belongs to its display."""
@@ -390,10 +405,11 @@ class _Reader:
             if entry.target is None:
                 continue
             key = symbols.identify(entry.target, {letter})[0]
-            if key in defined or (not key.index and (key not in read or asides.is_remark(self.document, entry.printed))):
+            near = self.section(entry.printed.offset) in sections
+            parameter = key in read and near and not asides.is_remark(self.document, entry.printed)
+            if key in defined or not (key.index or parameter):
                 continue
             aside = _ASIDE.search(entry.printed.tex) is not None
-            near = self.section(entry.printed.offset) in sections
             if key in read or (near and not aside and self.speaks_of(entry, defined)):
                 self.page.fault(entry.printed.place(entry.fault.at), entry.fault.message)
 
@@ -517,9 +533,12 @@ def _left(tex: str, letters: set[str]) -> Symbol | None:
 
 
 def _is_bare(group: Sequence[Definition], letter: str) -> bool:
-    """Whether a system reads nothing but what it defines itself, as C_t = C_{t-1}."""
-    defined = {symbols.identify(d.target, {letter})[0] for d in group}
-    return all(symbols.identify(s, {letter})[0] in defined for d in group for s in symbols.symbols(d.right))
+    """Whether each definition of a system reads nothing but its own symbol, as C_t = C_{t-1}."""
+
+    def key(symbol: Symbol) -> symbols.Key:
+        return symbols.identify(symbol, {letter})[0]
+
+    return all(key(s) == key(d.target) for d in group for s in symbols.symbols(d.right))
 
 
 def _likeness(tex: str) -> int:

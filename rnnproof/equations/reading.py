@@ -12,6 +12,7 @@ THIS_STEP = "is the input of the step that is computed"
 OF_FUNCTION = "belongs to the function that it is an argument of"
 SIDE_BY_SIDE = "is multiplied entry by entry: vectors side by side"
 FIRST = "is multiplied first, as it stands side by side, and the result entry by entry"
+FREE = "is differentiated as free in every entry, and the text restricts it"
 BELOW = "is the input: it comes from the layer below"
 LAYERED = "is the state of the layer, whose letter it leaves out"
 TWO_FONTS = "is printed in two fonts, and is one thing"
@@ -25,6 +26,7 @@ ASSUMPTIONS = (
     OF_FUNCTION,
     SIDE_BY_SIDE,
     FIRST,
+    FREE,
     BELOW,
     LAYERED,
     TWO_FONTS,

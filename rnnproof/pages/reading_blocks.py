@@ -15,6 +15,7 @@ _FIXED: Sequence[Message] = (
     say("belongs to the function that it is an argument of"),
     say("is multiplied entry by entry: vectors side by side"),
     say("is multiplied first, as it stands side by side, and the result entry by entry"),
+    say("is differentiated as free in every entry, and the text restricts it"),
     say("is the input: it comes from the layer below"),
     say("is the state of the layer, whose letter it leaves out"),
     say("is printed in two fonts, and is one thing"),
