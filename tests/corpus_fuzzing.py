@@ -110,6 +110,8 @@ def _symbol(rng: random.Random, path: Path) -> Mutant | None:
     if not letters:
         return None
     match = rng.choice(letters)
+    if re.search(r"\\sum_\s*\{[^{}]*\}\s*\^\s*\{?\s*\Z", text[start : match.start()]):
+        return None  # how many terms a sum has is told by its matrix
     new = rng.choice([letter for letter in _LETTERS if letter != match[0]])
     mutated = text[: match.start()] + new + text[match.end() :]
     return Mutant(path, f"{match[0]} -> {new} in {text[start:stop]!r}", mutated, "changed")
@@ -198,7 +200,7 @@ def _broken(mutant: Mutant, path: Path, report: reader.Reading) -> str:
         return "the reading is not that of the original"
     page = containers.opened(path)
     used = {equation.where for cell in report.cells for equation in cell.equations}
-    used |= {page.where(page.text.find(body.tex)) for cell in report.cells for body in cell.bodies if body.tex in page.text}
+    used |= {body.where for cell in report.cells for body in cell.bodies}
     over = {entry.where for entry in report.passed_over}
     for printed in source.equations(containers.taken_apart(page)):
         where = page.where(printed.offset)

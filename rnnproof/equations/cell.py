@@ -53,6 +53,7 @@ class Body:
     argument: Any
     expression: Any
     tex: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def elaborate(
     for statement in statements:
         with blame(statement.source):
             _check_outer(statement.right)
+    unsaid = [q for q in resolver.quantities.values() if q.kind is None and not q.defined]
     kinds = settle(resolver, statements)
     sorted_roles = role_inference.sort(resolver, statements, kinds)
     sizes = Sizes(kinds)
@@ -82,6 +83,7 @@ def elaborate(
     found = [*assumed, *fonts, *resolver.assumed, *(Assumption(tex, reading.ROW) for tex in rows)]
     found += [Assumption(tex, reading.SIDE_BY_SIDE) for tex in sizes.side_by_side]
     found += [Assumption(tex, reading.FIRST) for tex in sizes.first]
+    found += [Assumption(q.tex, reading.BY_USE) for q in unsaid if q.kind == SCALAR]
     bound = [q for q in sorted_roles.parameters if "constrained" in resolver.said.get(q.key, ())]
     found += [Assumption(quantity.tex, reading.FREE) for quantity in bound]
     below = [q for q in sorted_roles.inputs if any("minus1" in label for label in (*q.key.below, *q.key.above))]
@@ -207,17 +209,31 @@ _MARKS = ("prime", "star", "H", "dagger")
 
 
 def _check_transposes(resolver: Resolver) -> None:
-    """Raise Fault for U' or U^H beside U, where neither has an equation, and for what the text calls a transpose."""
+    """Raise Fault for a single U' beside U, where neither has an equation, for U^H, and for what the text calls a transpose.
+
+    Where several letters carry the mark they are a second set of weights, which is noted as an assumption.
+    """
+    second: list[Quantity] = []
     for quantity in resolver.quantities.values():
         marks = [label for label in quantity.key.above if label in _MARKS]
         bare = replace(quantity.key, above=tuple(label for label in quantity.key.above if label not in _MARKS))
         other = resolver.quantities.get(bare)
         both = other is not None and not other.defined and bool(marks)
+        if both and marks == ["prime"] and not quantity.defined and "transpose" not in resolver.said.get(quantity.key, ()):
+            second.append(quantity)
+            continue
         if not quantity.defined and (
             both or (marks and any("transpose" in resolver.said.get(key, ()) for key in (quantity.key, bare)))
         ):
-            message = f"{quantity.tex} may be a transpose; write \\top for one, or another letter"
-            raise role_inference.fault_at(quantity, message)
+            raise _may_be_a_transpose(quantity)
+    if len(second) == 1:
+        raise _may_be_a_transpose(second[0])
+    resolver.assumed += [Assumption(quantity.tex, reading.SECOND_SET) for quantity in second]
+
+
+def _may_be_a_transpose(quantity: Quantity) -> Fault:
+    message = f"{quantity.tex} may be a transpose; write \\top for one, or another letter"
+    return role_inference.fault_at(quantity, message)
 
 
 def _check_powers(resolver: Resolver) -> None:
@@ -510,7 +526,8 @@ def _cell(
             continue
         argument = build.symbol(statement.argument)
         tex[argument.name] = statement.argument.tex
-        bodies.append(Body(statement.target.name, argument, expression, portable(printed.shown)))
+        where = page.where(printed.offset)
+        bodies.append(Body(statement.target.name, argument, expression, portable(printed.shown), where))
     read = {q for s in statements for q in (r.quantity for r in _references(s.right))}
     states = []
     for quantity in reversed(_evaluation(page, statements)):

@@ -12,6 +12,8 @@ THIS_STEP = "is the input of the step that is computed"
 OF_FUNCTION = "belongs to the function that it is an argument of"
 SIDE_BY_SIDE = "is multiplied entry by entry: vectors side by side"
 FIRST = "is multiplied first, as it stands side by side, and the result entry by entry"
+SECOND_SET = "is a weight of its own, and no transpose"
+BY_USE = "is a scalar by its use, as the text says nothing of it"
 FREE = "is differentiated as free in every entry, and the text restricts it"
 BELOW = "is the input: it comes from the layer below"
 LAYERED = "is the state of the layer, whose letter it leaves out"
@@ -26,6 +28,8 @@ ASSUMPTIONS = (
     OF_FUNCTION,
     SIDE_BY_SIDE,
     FIRST,
+    SECOND_SET,
+    BY_USE,
     FREE,
     BELOW,
     LAYERED,

@@ -15,6 +15,8 @@ _FIXED: Sequence[Message] = (
     say("belongs to the function that it is an argument of"),
     say("is multiplied entry by entry: vectors side by side"),
     say("is multiplied first, as it stands side by side, and the result entry by entry"),
+    say("is a weight of its own, and no transpose"),
+    say("is a scalar by its use, as the text says nothing of it"),
     say("is differentiated as free in every entry, and the text restricts it"),
     say("is the input: it comes from the layer below"),
     say("is the state of the layer, whose letter it leaves out"),
