@@ -180,7 +180,7 @@ def outcome(mutant: Mutant) -> tuple[str, str, float]:
             path = Path(folder) / mutant.path.name
             path.write_text(mutant.text, encoding="utf-8")
             report = reader.read_report(path)
-            found, details = "read", _broken(mutant, path, report)
+            found, details = "read", broken(mutant, path, report)
             found = "misread" if details else "read"
     except RnnproofError:
         found, details = "refused", ""
@@ -192,7 +192,7 @@ def outcome(mutant: Mutant) -> tuple[str, str, float]:
     return ("slow" if seconds > SECONDS and found in ("read", "refused") else found), details, seconds
 
 
-def _broken(mutant: Mutant, path: Path, report: reader.Reading) -> str:
+def broken(mutant: Mutant, path: Path, report: reader.Reading) -> str:
     """What does not hold, or nothing."""
     if mutant.due == "changed" and told(report) == original(mutant.path):
         return "the reading is that of the original"

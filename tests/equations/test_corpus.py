@@ -1,7 +1,7 @@
 """Documents in the manner of real ones, each with the reading that is right beside it: every container, dialect and language.
 
-`case_*` are minimal: one cause each of what was once misread or refused with a message that misled. Beside `NAME.md` (or any
-other suffix) stands `NAME.toml`: the cells, or with `refused` the first line of the message.
+`case_*`, `trap_*` and `trap2_*` are minimal: one cause each of what was once misread, or refused with a message that misled. Beside
+`NAME.md` (or any other suffix) stands `NAME.toml`: the cells, or with `refused` the first line of the message.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 from rnnproof.equations import reader
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import EquationError
+from tests import corpus_fuzzing
 
 CORPUS = Path(__file__).parent / "corpus"
 DOCUMENTS = sorted(path for path in CORPUS.iterdir() if path.suffix != ".toml")
@@ -62,3 +63,16 @@ def test_the_corpus_has_every_container_and_language() -> None:
 
 def test_no_two_documents_share_what_stands_beside_them() -> None:
     assert len({path.with_suffix("") for path in DOCUMENTS}) == len(DOCUMENTS)
+
+
+def test_the_first_of_the_mutated_documents() -> None:
+    """`python -m tests.corpus_fuzzing` runs 20,000: nothing is read otherwise without a word."""
+    found = [(mutant, corpus_fuzzing.outcome(mutant)) for mutant in corpus_fuzzing.mutants(200, 0)]
+    assert {what for _, (what, _, _) in found} == {"read", "refused"}, found
+
+
+def test_a_reader_that_drops_a_term_is_seen() -> None:
+    """The fuzzer's own check, against a reader that reads every mutant as the document it was made of."""
+    mutants = [mutant for mutant in corpus_fuzzing.mutants(100, 0) if mutant.due == "changed"]
+    unread = [corpus_fuzzing.broken(mutant, mutant.path, reader.read_report(mutant.path)) for mutant in mutants]
+    assert mutants and all(unread)
