@@ -1,7 +1,7 @@
 """Documents in the manner of real ones, each with the reading that is right beside it: every container, dialect and language.
 
-`case_*`, `trap_*` and `trap2_*` are minimal: one cause each of what was once misread, or refused with a message that misled. Beside
-`NAME.md` (or any other suffix) stands `NAME.toml`: the cells, or with `refused` the first line of the message.
+`case_*`, `trap_*` and `trap2_*` are minimal: one cause each of what was once misread, or refused with a message that misled.
+Beside `NAME.md` (or any other suffix) stands `NAME.toml`: the cells, or with `refused` the first line of the message.
 """
 
 from __future__ import annotations
