@@ -60,6 +60,10 @@ _DIAGONAL_STATES = re.compile(
     r"(?:state|recurrent|transition|hidden-to-hidden)(?:[- ]weight)? matri(?:x|ces)\s+(?:is|are)\s+(?:\w+\s+)?diagonal",
     re.IGNORECASE,
 )
+# "I(n) \in \mathbb{N}": a whole number.
+_WHOLE = re.compile(
+    r"\s*(?P<what>.{1,60}?)\s*(?:\\in(?![A-Za-z])|∈)\s*(?:\\[NZ](?![A-Za-z])|\\mathbb\s*(?:\{\s*[NZ]\s*\}|[NZ]\b)|[ℕℤ])"
+)
 # A piece of a display that is no equation and yet part of one: its display cannot be trusted.
 _CONTINUED = re.compile(r"\A(?:\s|\\q?quad(?![A-Za-z])|\{\s*\}|&|\\[,;:!>]|\\(?:h?phantom|text|mbox)\s*\{[^{}]*\})*[-+*=]")
 _FRAGMENT = re.compile(r"_.*\\(?:odot|circ|tanh|sigma|otimes)(?![A-Za-z])|\\(?:odot|circ|tanh|sigma)(?![A-Za-z]).*_")
@@ -159,6 +163,8 @@ class _Reader:
         self.columns: set[int] = set()
         self.fragments: dict[int, Printed] = {}
         self.conditions = {n for n, formula in enumerate(document.formulas) if _is_conditional(formula.excerpt.text)}
+        short = (formula.excerpt.text for formula in document.formulas if len(formula.excerpt.text) < 100)
+        self.whole_numbers = [match["what"] for match in map(_WHOLE.match, short) if match]
         trees = self.parsed(printed)
         self.declarations = [(p, tree) for p, tree in trees if isinstance(tree, Declaration)]
         self.definitions = self.defined([(p, tree) for p, tree in trees if isinstance(tree, Relation)])
@@ -359,6 +365,7 @@ class _Reader:
                 self.page.fault(definition.printed.place(at), why)
         self.require_readable(group, letter)
         self.require_no_ends(group, letter)
+        self.require_no_counts(group, letter)
         mine = self.declared_for(group, letter)
         said = self.said(letter, group)
         self.require_no_diagonals(group)
@@ -433,6 +440,17 @@ class _Reader:
                         f"{symbol.printed} looks like one step of a sequence of this document, and a cell reads the step "
                         f"before only; give it another name, or say that ${symbol.printed}$ is an input or a parameter"
                     )
+                    self.page.fault(definition.printed.place(symbol.at), message)
+
+    def require_no_counts(self, group: Sequence[Definition], letter: str) -> None:
+        """Raise EquationError where what changes from step to step is said to be a whole number: it has no gradient."""
+        counts = [_left(f"{what} = 0", {letter}) for what in self.whole_numbers]
+        keys = {symbols.identify(symbol, {letter})[0] for symbol in counts if symbol}
+        for definition in group:
+            for symbol in symbols.symbols(definition.relation):
+                key = symbols.identify(symbol, {letter})[0]
+                if key.index and key in keys:
+                    message = f"the text says that {symbol.printed} is a whole number; cells compute with real vectors"
                     self.page.fault(definition.printed.place(symbol.at), message)
 
     def require_no_diagonals(self, group: Sequence[Definition]) -> None:
