@@ -26,9 +26,11 @@ BESIDE = "a remark in the text on what a display defines otherwise"
 _INPUTS = ("x", "u")
 # Words before a formula that speak of a beginning or a habit, of another use, of a special case or another model.
 _BEGINNING = (
-    r"\b(?:initiali[sz]\w+|initially|init|starts? (?:at|from|with)|begins? (?:at|with)|set to|often|sometimes|usually"
+    r"\b(?:initiali[sz]\w+|initially|init|(?:starts? (?:at|from|with)|begins? (?:at|with))(?!\s+(?:the|an?)\b)"
+    r"|set to|often|sometimes|usually"
     r"|commonly|after training|compress\w*|factori[sz]\w+|ablation|tying|tied|for simplicity|in the proof|decompos\w+|eigen\w*"
-    r"|svd|low-?rank|variant|sharing|shared?|experiments?)\b|初始|初期|инициал|начальн|inicial|초기|通常|обычно"
+    r"|svd|low-?rank|variant|sharing|shared?|experiments?|ridge|regression|least squares|pseudo-?inverse)\b"
+    r"|初始|初期|инициал|начальн|inicial|초기|通常|обычно"
 )
 _OTHER_USE = (
     r"\b(?:tasks?|labels|targets|data(?:set)?s?|signals?|series|process|generated"
@@ -39,7 +41,8 @@ _OTHER_USE = (
 _IF = r"\b(?:if|whenever|suppose|si|falls|wenn)\b|如果|假如|假设|若|もし|если|만약|当(?!前|时|作|做)"
 _CASE = (
     r"\b(?:special case|reduces? to|becomes?|simplif\w+|approximat\w+|lineari[sz]\w+|when|assum\w+"
-    r"|for example|e\.g|such as|wrong|incorrect\w*|mistak\w+|instead of|unlike|in contrast|whereas|other authors|some authors"
+    r"|for example|e\.g|such as|(?:wrong|incorrect\w*|mistak\w+)(?![^.]*\b(?:because|since|correct)\b)"
+    r"|instead of|unlike|in contrast|whereas|other authors|some authors"
     r"|some implementations|in keras|in pytorch|would be|could be|might be|can also|alternatively|variant|counter-?example"
     r"|variants|alternate|alternative|in training|with dropout|erratum|old version|previously|near zero"
     r"|without (?:a |the )?non-?linearity"
@@ -49,14 +52,24 @@ _CASE = (
 _BEHIND = re.compile(
     r"\b(?:for simplicity|in the proof|at (?:the )?(?:beginning|start)|initially|for example|noise)\b", re.IGNORECASE
 )
+_TEACHING = re.compile(
+    r"\b(?:exercises?|solutions?|problems?|benchmarks?|data ?sets?|tasks?)\b"
+    r"|练习|習題|习题|演習|練習|연습|упражнен|ejercicios?|übung",
+    re.IGNORECASE,
+)
 _TRAINING = re.compile(
-    r"\b(?:optimi[sz]ers?|optimi[sz]ation|(?:gradient )?descent|momentum|adam|rmsprop|weight updates?|update (?:the )?weights"
+    r"\b(?:optimi[sz]ers?|optimi[sz]ation|(?:gradient )?descent|momentum|adam|rmsprop|training"
+    r"|weight updates?|update (?:the )?weights"
     r"|learning rate)\b|优化|梯度下降|最適化|勾配降下|оптимиз|градиентн\w+ спуск|최적화|경사",
     re.IGNORECASE,
 )
 _FOR_PARAMETERS = re.compile(f"{_BEGINNING}|{_IF}", re.IGNORECASE)
 _FOR_INPUTS = re.compile(f"{_BEGINNING}|{_OTHER_USE}", re.IGNORECASE)
-_FOR_FUNCTIONS = re.compile(rf"{_BEGINNING}|{_IF}|{_CASE}|\b(?:or|target|toy|data|loss|objective|linear)\b", re.IGNORECASE)
+_FOR_FUNCTIONS = re.compile(
+    rf"{_BEGINNING}|{_IF}|{_CASE}|\b(?:or|target|toy|data|loss|objective|linear"
+    r"|also|tried|aussi|auch|también|früher)\b|也|尝试",
+    re.IGNORECASE,
+)
 _ANY = re.compile(f"{_BEGINNING}|{_OTHER_USE}|{_IF}|{_CASE}", re.IGNORECASE)
 
 
@@ -104,6 +117,8 @@ class _Judge:
                 reasons[number] = UPDATE
             elif key.index and definition.argument is None and self.is_training(number):
                 reasons[number] = UPDATE
+            elif definition.argument is None and self.is_exercise(number):
+                reasons[number] = REMARK
             elif key.index and self.runs_backwards(number):
                 reasons[number] = BACKWARDS
                 found.lost.append((key, definition.printed.offset))
@@ -144,9 +159,17 @@ class _Judge:
 
     def is_training(self, number: int) -> bool:
         """Whether a definition stands under a heading that speaks of training: an optimiser is a recurrence, and no cell."""
+        return len(self.places) > 1 and _TRAINING.search(self.title(number)) is not None
+
+    def title(self, number: int) -> str:
+        """The heading above a definition."""
         place = self.section(number)
-        title = self.document.headings[place - 1].title if place else ""
-        return len(self.places) > 1 and _TRAINING.search(title) is not None
+        return self.document.headings[place - 1].title if place else ""
+
+    def is_exercise(self, number: int) -> bool:
+        """Whether a definition stands under a heading of exercises or data, and others do not."""
+        titles = [self.title(other) for other in range(len(self.definitions))]
+        return _TEACHING.search(titles[number]) is not None and not all(map(_TEACHING.search, titles))
 
     def runs_backwards(self, number: int) -> bool:
         """Whether a definition reads its own symbol at a later step, as gradients do: g_{t-1} = U^T g_t."""

@@ -47,6 +47,9 @@ def split(
     runs: list[list[Definition]] = [[]]
     for definition in definitions:
         current = runs[-1]
+        if len(runs) > 1 and _is_next_variant(runs, definition, headings, letters):
+            runs.append([definition])
+            continue
         place = _conflict(current, definition, letters)
         if place is None:
             current.append(definition)
@@ -96,6 +99,19 @@ def split_what_can_be(
             left_out.append((part, fault))
             if not rest:
                 raise left_out[0][1] from None
+
+
+def _is_next_variant(
+    runs: Sequence[Sequence[Definition]], new: Definition, headings: Sequence[Heading], letters: frozenset[str]
+) -> bool:
+    """Whether a heading no weaker than that above the last model begins another one, where both change an earlier model."""
+    current = runs[-1]
+    begun = _strength(runs[-2][-1], current[0], headings)
+    if not current or _strength(current[-1], new, headings) > min(begun, _NO_HEADING - 1):
+        return False
+    earlier = {key_of(definition, letters) for run in runs[:-1] for definition in run}
+    mine = {key_of(definition, letters) for definition in current}
+    return key_of(new, letters) in earlier - mine and bool(mine & earlier)
 
 
 def _at_labels(run: list[Definition], headings: Sequence[Heading]) -> Iterator[list[Definition]]:

@@ -86,7 +86,8 @@ DERIVATIVES = re.compile(
 # A sentence that supposes, asks or tells of something else than the cell: what it says of a symbol does not hold.
 _HYPOTHETICAL = re.compile(
     r"\b(?:assum\w+|suppos\w+|if|what happens|warm-?up|for simplicity|special case|toy|exercise|one unit|single unit|1-?d\b"
-    r"|batch size|weight decay|learning rate|regulari\w+|penalt\w+|noise|variance|optimi[sz]er\w*|replac\w+|instead|gradient)\b"
+    r"|batch size|weight decay|learning rate|regulari\w+|penalt\w+|early work"
+    r"|originally|historically|formerly|noise|variance|optimi[sz]er\w*|replac\w+|instead|gradient)\b"
     r"|[?？]|如果|假设|若|换成|もし|仮定|만약|если|предполож|\bsi\b|supon",
     re.IGNORECASE,
 )
@@ -148,7 +149,12 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
     number = 0
     while number < len(spans):
         last = number
-        while last + 1 < len(spans) and spoken_of[last + 1] and _listed(document.prose[spans[last][1] : spans[last + 1][0]]):
+        while (
+            spoken_of[number]
+            and last + 1 < len(spans)
+            and spoken_of[last + 1]
+            and _listed(document.prose[spans[last][1] : spans[last + 1][0]])
+        ):
             last += 1
         if spoken_of[number]:
             before = sentence(document.prose, spans[number - 1][1] if number else 0, spans[number][0], last=True)
@@ -158,9 +164,28 @@ def remarks(document: Document, printed: Sequence[Printed]) -> list[Remark]:
             if last + 1 < len(spans) and _COPULA.fullmatch(document.prose[spans[last][1] : spans[last + 1][0]]):
                 said |= _named(document.formulas[last + 1].excerpt.text)
             every = tuple(symbol for group in spoken_of[number : last + 1] for symbol in group)
-            found.append(Remark(every, frozenset(said), spans[number][0]))
+            names = _functions(f"{before[-60:]} {behind}") if len(every) > 1 else []
+            if len(set(names)) > 1 or (len(every) > 1 and _RESPECTIVELY.search(f"{before} {behind}")):
+                names = names if len(names) == len(every) else [IS_ANOTHER] * bool(names) * len(every)
+                found += [Remark((s,), frozenset({n}), spans[number][0]) for s, n in zip(every, names, strict=False)]
+            else:
+                found.append(Remark(every, frozenset(said), spans[number][0]))
         number = last + 1
     return found
+
+
+_RESPECTIVELY = re.compile(
+    r"\brespectively\b|\bresp\.|\bbzw\.?|\bbeziehungsweise\b|\brespectivement\b|\brespectivamente\b|соответственно|分别|分別|それぞれ|각각",
+    re.IGNORECASE,
+)
+
+
+def _functions(text: str) -> list[str]:
+    """The functions that a sentence names, in order, as in "a and b are the sigmoid and tanh": one each where as many."""
+    functions = [*IS.values(), IS_ANOTHER]
+    pattern = "|".join(f"(?P<n{n}>{_WORDS[what]})" for n, what in enumerate(functions))
+    names = [functions[int(str(match.lastgroup)[1:])] for match in re.finditer(pattern, text, re.IGNORECASE)]
+    return [name for n, name in enumerate(names) if n == 0 or name != names[n - 1]]  # "the logistic sigmoid" is one
 
 
 _LEAST = r"(?:\\leq?(?:slant)?(?![A-Za-z])|\\lt(?![A-Za-z])|<|≤|⩽)"

@@ -31,7 +31,7 @@ from rnnproof.equations.models import Model
 from rnnproof.equations.page import Page
 from rnnproof.equations.reading import Assumption, PassedOver, passed_over_lines
 from rnnproof.equations.source import Printed
-from rnnproof.equations.syntax import parse
+from rnnproof.equations.syntax import parse, parse_symbols
 from rnnproof.equations.syntax_tree import Declaration, Fault, Product, Relation, Symbol
 from rnnproof.equations.system import Definition
 from rnnproof.errors import EquationError, UsageError
@@ -57,7 +57,8 @@ _DIAGONAL_PEEPHOLES = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _DIAGONAL_STATES = re.compile(
-    r"(?:state|recurrent|transition|hidden-to-hidden)(?:[- ]weight)? matri(?:x|ces)\s+(?:is|are)\s+(?:\w+\s+)?diagonal",
+    r"(?:state|recurrent|transition|hidden-to-hidden)(?:[- ]weight)? matri(?:x|ces)\s+(?:is|are|to be|be)\s+(?:\w+\s+)?diagonal"
+    r"|\bdiagonal (?:state|recurrent|transition|hidden-to-hidden)(?:[- ]weight)? matri(?:x|ces)",
     re.IGNORECASE,
 )
 # "I(n) \in \mathbb{N}": a whole number.
@@ -167,9 +168,9 @@ class _Reader:
         self.whole_numbers = [match["what"] for match in map(_WHOLE.match, short) if match]
         trees = self.parsed(printed)
         self.declarations = [(p, tree) for p, tree in trees if isinstance(tree, Declaration)]
+        self.remarks = prose.remarks(document, printed)
         self.definitions = self.defined([(p, tree) for p, tree in trees if isinstance(tree, Relation)])
         self.letters = system.movers(self.definitions)
-        self.remarks = prose.remarks(document, printed)
         self.functions = named_functions.defined(printed)
         self.declared = [prose.declared(text) for text in declared]
 
@@ -236,10 +237,28 @@ class _Reader:
         for definition, reason in judged.passed_over:
             self.pass_over([definition], reason)
         self.lost, self.backwards = judged.lost, judged.backwards
+        self.used = {self.section(d.printed.offset) for d in found if symbols.identify(d.target, letters)[0].index}
+        kept = [definition for definition in judged.kept if not self.is_said_otherwise(definition)]
+        self.pass_over([definition for definition in judged.kept if definition not in kept], asides.REMARK)
+        judged.kept = kept
         unified, names = steps.unified(judged.kept, system.movers(found))
         self.pass_over(names, asides.ANOTHER_NAME)
         unified, self.layered = steps.with_layers(unified)
         return unified
+
+    def is_said_otherwise(self, definition: Definition) -> bool:
+        """Whether a formula in the text names a function, as phi = ReLU, and the text says that phi is another one."""
+        function = definition.right
+        if definition.printed.display or not isinstance(function, Symbol) or not symbols.is_named_function(function):
+            return False
+        base = definition.target.base
+        names = set().union(*(remark.said for remark in self.remarks for s in remark.symbols if s.base == base))
+        name = prose.IS.get(function.base.lower(), prose.IS_ANOTHER)
+        if not names & {*prose.IS.values()} - {name}:
+            return False
+        if self.section(definition.printed.offset) in self.used and not asides.is_supposed(self.document, definition.printed):
+            self.remarks.append(prose.Remark((definition.target,), frozenset({name}), definition.printed.offset))
+        return True
 
     def members(self, printed: Printed, relation: Relation, known: set[Any], letters: set[str]) -> list[Relation]:
         """The equations of a chain a = b = c: of a symbol in the middle, else of the member that needs the fewest unknowns."""
@@ -299,7 +318,21 @@ class _Reader:
                 raise reason
             self.pass_over(group, str(reason).split("\n")[0])
         self.over += [(entry.printed, entry.fault.message) for entry in self.unreadable]
-        return _named(name, _distinct(cells))
+        return _named(name, self.distinct(cells))
+
+    def distinct(self, cells: Sequence[tuple[Model, Cell]]) -> list[tuple[Model, Cell]]:
+        """The cells without those that are the same as one before, whose equations are passed over."""
+        found: list[tuple[Model, Cell]] = []
+        for model, cell in cells:
+            same = next((other for _, other in found if _content(cell) == _content(other)), None)
+            if same is None:
+                found.append((model, cell))
+                continue
+            kept = {equation.where for _, other in found for equation in other.equations}
+            for definition in model.definitions:
+                if self.page.where(definition.printed.offset) not in kept:
+                    self.pass_over([definition], f"the same equation as in the cell of {same.equations[0].where}")
+        return found
 
     def apart(
         self, name: str, inherited: Sequence[Definition], group: list[Definition]
@@ -366,6 +399,11 @@ class _Reader:
         self.require_readable(group, letter)
         self.require_no_ends(group, letter)
         self.require_no_counts(group, letter)
+        for definition in group:
+            number = next((s for s in symbols.symbols(definition.right) if s.base == letter and not s.scripts), None)
+            if number is not None:
+                message = f"{letter} counts the steps, and stands as a number here; give that as an input"
+                self.page.fault(definition.printed.place(number.at), message)
         mine = self.declared_for(group, letter)
         said = self.said(letter, group)
         self.require_no_diagonals(group)
@@ -373,7 +411,9 @@ class _Reader:
         before += [Assumption(d.target.printed, reading.BLOCK) for d in group if d.printed.offset in self.columns]
         targets = {definition.target.printed for definition in group}
         before += [what for what in self.layered if what.tex in targets]
-        group, assumed = steps.with_earlier_inputs(group, letter, lambda key: "input" in said.get(key, ()))
+        group, assumed = steps.with_earlier_inputs(
+            steps.on_one_step(group, letter), letter, lambda key: "input" in said.get(key, ())
+        )
         try:
             return elaborate(self.page, name, group, mine, letter, said, [*before, *assumed])
         except Fault as fault:
@@ -410,6 +450,10 @@ class _Reader:
                     self.page.fault(definition.printed.place(symbol.at), message)
         for entry in self.unreadable:
             if entry.target is None:
+                several = {symbols.identify(symbol, {letter})[0] for symbol in _several(entry.printed.tex)}
+                if several & (read - defined):
+                    message = "several symbols are defined at once; give each gate an equation and parameters of its own"
+                    self.page.fault(entry.printed.offset, message)
                 continue
             key = symbols.identify(entry.target, {letter})[0]
             near = self.section(entry.printed.offset) in sections
@@ -489,19 +533,23 @@ class _Reader:
         """What the text says about each symbol: in the sections of the group, and in those that define nothing."""
         said: dict[Any, set[str]] = {}
         here = {self.section(definition.printed.offset) for definition in group}
-        others = {self.section(definition.printed.offset) for definition in self.definitions} - here
+        others = self.used - here
+        every = [s for d in self.definitions for s in symbols.symbols(d.relation)]
+        keys = {symbols.identify(symbol, {letter})[0] for symbol in every}
         for remark in self.remarks:
             if self.section(remark.place) in others:
                 continue
             for symbol in remark.symbols:
-                said.setdefault(symbols.identify(symbol, {letter})[0], set()).update(remark.said)
+                key = symbols.identify(symbol, {letter})[0]
+                said.setdefault(key, set()).update(remark.said)
+                if prose.DIAGONAL in remark.said and key not in keys and not symbol.scripts:  # "the V matrices are diagonal"
+                    for other in keys:
+                        said.setdefault(other, set()).update({prose.DIAGONAL} if other.base == key.base else set())
         for name, (known, printed) in self.functions.items():
             if self.section(printed.offset) not in others and not asides.is_supposed(self.document, printed):
                 is_a = {prose.IS_ANOTHER, prose.OTHER_BODY} if known == named_functions.OTHER else {prose.IS[known]}
                 is_a |= {prose.OTHER_BODY} if name == "tanh" and known != "tanh" else set()
                 said.setdefault(symbols.Key(name, (), (), ()), set()).update(is_a)
-        every = [s for d in self.definitions for s in symbols.symbols(d.relation)]
-        keys = {symbols.identify(symbol, {letter})[0] for symbol in every}
         for what, words in self.declared:
             wanted = [key for key in keys if key.name in (what, what.removesuffix(f"_{letter}"))]
             if not wanted:
@@ -559,6 +607,15 @@ def _is_bare(group: Sequence[Definition], letter: str) -> bool:
     return all(key(s) == key(d.target) for d in group for s in symbols.symbols(d.right))
 
 
+def _several(tex: str) -> list[Symbol]:
+    """The symbols on the left of i_t, f_t = ..., or nothing."""
+    left = _EQUAL.split(tex, maxsplit=1)[0]
+    try:
+        return parse_symbols(left) if "," in left and _EQUAL.search(tex) else []
+    except Fault:
+        return []
+
+
 def _likeness(tex: str) -> int:
     """How much a formula looks like a recurrence: something of the step before on its right, and on its left the same."""
     left, *right = _EQUAL.split(tex, maxsplit=1)
@@ -592,15 +649,6 @@ def _is_unread_output(definition: Definition, group: Sequence[Definition], lette
     if any(symbols.identify(s, {letter})[0] == key for d in group for s in symbols.symbols(d.right)):
         return False
     return _OF_OUTPUTS.search(definition.printed.tex) is not None or key.base in ("L", "J", "E", "ell", "mathcalL")
-
-
-def _distinct(cells: Sequence[tuple[Model, Cell]]) -> list[tuple[Model, Cell]]:
-    """The cells without those that are the same as one before."""
-    found: list[tuple[Model, Cell]] = []
-    for model, cell in cells:
-        if not any(_content(cell) == _content(other) for _, other in found):
-            found.append((model, cell))
-    return found
 
 
 def _content(cell: Cell) -> Any:

@@ -18,7 +18,7 @@ MAX_LENGTH = 4_000
 MAX_DEPTH = 50
 
 _QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
-_NUMBERED = re.compile(r"\\q?quad\s*(?:\(\s*[\d.]+[a-z]?\s*\)|\\text\s*\{[^{}]*\})\s*$")
+_NUMBERED = re.compile(r"\\q?quad\s*(?:\(\s*[\d.]+[a-z]?\s*\)|\\(?:text(?:it|rm|sf|normal|sl)?|mbox)\s*\{[^{}]*\})\s*$")
 _END = re.compile(r"(?:[\s.,;:、。，．]|\\q?quad(?![A-Za-z]))+$")
 _BREAK = re.compile(
     r"\f|\\\\(?:\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in)\s*\]|\*)?"

@@ -356,6 +356,36 @@ def _without_step(script: Script, letters: set[str]) -> Script:
     return Script("_", parts, ",".join("".join(part) for part in parts))
 
 
+def on_one_step(definitions: Sequence[Definition], letter: str) -> list[Definition]:
+    """With y_k = C h_k as y_{k+1} = C h_{k+1}, beside a state h_{k+1} that is made of the input x_{k+1}: one step is meant."""
+    letters = {letter}
+    targets = {symbols.identify(d.target, letters) for d in definitions}
+    defined = {key for key, _ in targets}
+    read = {symbols.identify(s, letters) for d in definitions for s in symbols.symbols(d.right)}
+    if not any(shift == 1 for _, shift in targets) or not any(shift == 1 and key not in defined for key, shift in read):
+        return list(definitions)
+
+    def later(node: Any) -> Any:
+        if not isinstance(node, Symbol) or symbols.identify(node, letters)[1] != 0:
+            return node
+        scripts = tuple(
+            replace(s, parts=tuple((letter, "+", "1") if part == (letter,) else part for part in s.parts)) for s in node.scripts
+        )
+        return replace(node, scripts=scripts)
+
+    changed = []
+    for definition in definitions:
+        key, shift = symbols.identify(definition.target, letters)
+        shifts = {symbols.identify(s, letters)[1] for s in symbols.symbols(definition.right)} - {None}
+        if shift == 0 and shifts == {0} and not any(other == key for other, _ in read):
+            relation = replace(
+                definition.relation, left=later(definition.relation.left), right=rebuilt(definition.right, later)
+            )
+            definition = replace(definition, relation=relation, target=later(definition.target))
+        changed.append(definition)
+    return changed
+
+
 def with_earlier_inputs(
     definitions: Sequence[Definition], letter: str, said: Callable[[Any], bool]
 ) -> tuple[list[Definition], list[Assumption]]:

@@ -373,6 +373,7 @@ class Resolver:
         waiting: list[Any] = list(node.factors)
         while waiting:
             factor = waiting.pop(0)
+            self._no_letters_of_a_name(factor, waiting)
             if isinstance(factor, Symbol) and factor.word and factor.base.lower() == "diag" and waiting:
                 factors.append(self._diagonal(factor, waiting, local))
                 break
@@ -393,6 +394,17 @@ class Resolver:
             factors.append(Call(factor.at, function, self.tree(argument, local)))
         return replace(node, factors=tuple(factors)) if len(factors) > 1 else factors[0]
 
+    def _no_letters_of_a_name(self, factor: Any, following: Sequence[Any]) -> None:
+        """Raise Fault for BN(...) in italics: capitals side by side before a bracket are rather a name than a product."""
+        if len(following) < 2 or not isinstance(following[1], Group | Column) or following[1].bracket != "(":
+            return
+        pair = [node for node in (factor, following[0]) if isinstance(node, Symbol) and re.fullmatch("[A-Z]", node.tex)]
+        if len(pair) == 2 and not any(node.scripts for node in pair) and following[1].at == pair[1].at + 1 == pair[0].at + 2:
+            name = f"{factor.base}{following[0].base}"
+            raise Fault(
+                factor.at, f"{name}(...) may be a function or a product; write \\mathrm{{{name}}}(...), or spaces between"
+            )
+
     def _is_function_name(self, node: Any) -> bool:
         if not isinstance(node, Symbol) or symbols.identify(node, self.letters)[0] in self._defined:
             return False
@@ -402,6 +414,9 @@ class Resolver:
         """diag(a) times what follows, which is a times that, entry by entry."""
         argument, *rest = following
         if not rest or not isinstance(argument, Group):
+            raise Fault(name.at, r"a diagonal matrix is understood before a vector only, as \mathrm{diag}(a) h")
+        last = rest[-1]
+        if isinstance(last, Symbol) and last.base[0].isupper() and symbols.identify(last, self.letters)[1] is None:
             raise Fault(name.at, r"a diagonal matrix is understood before a vector only, as \mathrm{diag}(a) h")
         behind = rest[0] if len(rest) == 1 else Product(rest[0].at, "", tuple(rest))
         return Product(name.at, "hadamard", (self.tree(argument, local), self.tree(behind, local)))

@@ -45,6 +45,11 @@ _OVER = re.compile(
 _BETWEEN = re.compile(
     r"\\(?:text|mbox|textrm|mathrm|hbox)\s*\{\s*,?\s*(?:and|where|with|und|mit|et|y|con|donde|и|где|其中|及|と)\s*,?:?\s*\}"
 )
+# A column of words beside the equations, and words between their rows.
+_BESIDE = re.compile(
+    r"&\s*&\s*\\(?:text(?:it|rm|sf|normal|sl)?|mbox)\s*\{[^{}]*\}(?=\s*(?:\\\\|\\(?:tag|label|end|nonumber|notag)\b|\Z))"
+)
+_ROWS_BETWEEN = re.compile(r"\\(?:short)?intertext\s*\{(?:[^{}]|\{[^{}]*\})*\}")
 _FRACTION = re.compile(
     rf"(?P<macro>\\[dt]?frac)(?:\s*(?P<over>{BRACES})\s*(?P<under>\d|\\[A-Za-z]+|[A-Za-zα-ω])"
     rf"|\s*(?P<over1>\d|(?<![A-Za-z])\\[A-Za-z]+|(?<=\s)[A-Za-zα-ω])\s*(?P<under1>{BRACES}|\d|\\[A-Za-z]+|[A-Za-zα-ω]))"
@@ -69,6 +74,7 @@ def plain(excerpt: Excerpt) -> Excerpt:
     excerpt = excerpt.substitute(_UNICODE, _macro)
     excerpt = excerpt.substitute(_ARRAY, lambda match: rf"\begin{{bmatrix}}{match['inner']}\end{{bmatrix}}")
     excerpt = excerpt.substitute(_OVER, _accent).substitute(_BETWEEN, lambda match: r"\quad ".ljust(len(match[0])))
+    excerpt = excerpt.substitute(_ROWS_BETWEEN, lambda match: r"\\".ljust(len(match[0]))).substitute(_BESIDE, blank)
     excerpt = excerpt.substitute(_FRACTION, _braced)
     text = _DROPPED.sub(blank, _WRAPPERS.sub(blank, excerpt.text))
     for _ in range(10):
