@@ -29,11 +29,12 @@ REFUSED = frozenset(
 KNOWN = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega varepsilon varphi vartheta varrho varpi varsigma ell "
-    "bar tilde hat dot ddot vec overline widetilde widehat check breve overrightarrow overleftarrow "
-    "mathrm mathbf mathcal mathbb mathit mathsf mathtt mathfrak mathscr boldsymbol text textbf textit textrm textsf texttt "
+    "bar tilde hat dot ddot vec overline underline widetilde widehat check breve acute grave mathring "
+    "overrightarrow overleftarrow mathrm mathbf mathcal mathbb mathit mathsf mathtt mathfrak mathscr boldsymbol text textbf textit textrm textsf texttt "
     "frac tfrac dfrac sqrt left right begin end partial nabla sum prod int odot cdot cdots ldots dots times top circ ast star "
     "tanh exp log sin cos max min cosh sinh erf le leq ge geq lt gt neq infty in cup quad qquad big Big lVert rVert langle "
-    "rangle mid equiv triangleq gets leftarrow mapsto to vee sup Vert oplus oslash prime intercal , ; : ! _ { } \\ | &".split()
+    "rangle mid equiv triangleq gets leftarrow mapsto to vee sup Vert oplus otimes oslash prime intercal "
+    ", ; : ! _ { } \\ | &".split()
 ) | {" "}
 MACRO = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _FENCE = re.compile(r"^(```+|~~~+)(\w*)[^\n]*\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
