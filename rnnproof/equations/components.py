@@ -89,20 +89,21 @@ def _no_matrix(factors: list[Any], letter: str) -> None:
             raise Fault(factor.at, message)
 
 
-def check_matrices(relations: Iterable[Relation]) -> None:
-    """Raise Fault for w_{ij} x_j beside w_{ik} h_k: two matrices that only the letters of their entries tell apart."""
-    seen: dict[Any, tuple[str, set[str]]] = {}
-    for relation in relations:
-        for node in nodes(relation.right):
-            if not isinstance(node, IndexSum):
-                continue
-            inside = [symbol for symbol in symbols.symbols(node.body) if node.letter in _labels(symbol)]
-            bases = {symbol.base for symbol in inside if len(_labels(symbol)) == 1}
-            for symbol in (symbol for symbol in inside if len(_labels(symbol)) > 1):
-                letter, others = seen.setdefault((symbol.base, len(_labels(symbol))), (node.letter, bases))
-                if letter != node.letter and others != bases:
-                    message = f"{symbol.printed} may be another matrix than the one summed over {letter}; give them two names"
-                    raise Fault(symbol.at, message)
+def check_matrices(relation: Relation, seen: dict[Any, tuple[str, set[str]]]) -> None:
+    """Raise Fault for w_{ij} x_j beside w_{ik} h_k: two matrices that only the letters of their entries tell apart.
+
+    `seen` is what the relations before this one sum over; this one's sums are added.
+    """
+    for node in nodes(relation.right):
+        if not isinstance(node, IndexSum):
+            continue
+        inside = [symbol for symbol in symbols.symbols(node.body) if node.letter in _labels(symbol)]
+        bases = {symbol.base for symbol in inside if len(_labels(symbol)) == 1}
+        for symbol in (symbol for symbol in inside if len(_labels(symbol)) > 1):
+            letter, others = seen.setdefault((symbol.base, len(_labels(symbol))), (node.letter, bases))
+            if letter != node.letter and others != bases:
+                message = f"{symbol.printed} may be another matrix than the one summed over {letter}; give them two names"
+                raise Fault(symbol.at, message)
 
 
 def _units(node: Product) -> Iterator[Any]:

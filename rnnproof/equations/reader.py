@@ -217,9 +217,10 @@ class _Reader:
         entries = components.entry_letters(relation for _, relation in relations) - letters
         lefts = [relation.left for _, relation in relations if isinstance(relation.left, Symbol)]
         known = {symbols.identify(left, letters)[0] for left in lefts}
+        summed: dict[Any, tuple[str, set[str]]] = {}
         for printed, relation in relations:
             try:
-                components.check_matrices(other for before, other in relations if before.offset <= printed.offset)
+                components.check_matrices(relation, summed)
                 for single in self.members(printed, relation, known, letters):
                     parts = components.apart(single)
                     if len(parts) > 1:

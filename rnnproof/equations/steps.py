@@ -5,6 +5,7 @@ Also which of two letters that move is the step: the other one counts layers, an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -285,11 +286,11 @@ def _is_index(script: Script, letters: set[str]) -> bool:
 def _reassigned(definitions: Sequence[Definition], letters: set[str]) -> list[Definition]:
     """With l_t = f(l_t) as an equation of its own: what l_t was before it has another name."""
     done: list[Definition] = []
+    printed = Counter(symbols.fingerprint(definition.relation) for definition in definitions)
     for definition in definitions:
         mine = symbols.identify(definition.target, letters)
         reads = any(symbols.identify(s, letters) == mine for s in symbols.symbols(definition.right))
-        printed = symbols.fingerprint(definition.relation)
-        reads &= not any(symbols.fingerprint(d.relation) == printed for d in definitions if d is not definition)
+        reads = reads and printed[symbols.fingerprint(definition.relation)] == 1
         before = [n for n, d in enumerate(done) if symbols.identify(d.target, letters) == mine]
         before = [n for n in before if done[n].target.tex == definition.target.tex]
         if reads and before:

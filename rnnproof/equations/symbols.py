@@ -72,10 +72,20 @@ def symbols(node: Any) -> Iterator[Symbol]:
         yield from symbols(child)
 
 
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a class of nodes, looked up once."""
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(entry.name for entry in fields(kind))
+    return _NAMES[kind]
+
+
 def children(node: Any) -> Iterator[Any]:
     """The nodes directly below a node."""
-    for entry in fields(node):
-        value = getattr(node, entry.name)
+    for name in _names(type(node)):
+        value = getattr(node, name)
         for item in value if isinstance(value, tuple) else (value,):
             inner = item[1] if isinstance(item, tuple) else item
             if isinstance(inner, Node):
@@ -85,7 +95,7 @@ def children(node: Any) -> Iterator[Any]:
 def fingerprint(node: Any) -> Any:
     """What two printings of one expression share: all but place, fonts and brackets' kinds."""
     if isinstance(node, Node | Script):
-        names = [entry.name for entry in fields(node) if entry.name not in ("at", "tex", "bracket", "word", "matrix")]
+        names = [name for name in _names(type(node)) if name not in ("at", "tex", "bracket", "word", "matrix")]
         return (type(node).__name__, *(fingerprint(getattr(node, name)) for name in names))
     return tuple(map(fingerprint, node)) if isinstance(node, tuple) else node
 

@@ -6,7 +6,7 @@ import keyword
 import re
 import unicodedata
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -63,11 +63,21 @@ def parse_symbols(tex: str) -> list[Symbol]:
     """The symbols of a list such as `\\alpha, \\beta`. Raises Fault for anything else."""
     found = []
     for piece in re.split(r",(?![^{(]*[})])", tex):
-        body = parse(piece, "body").body
-        if not isinstance(body, Symbol):
+        symbol = _symbol(piece)
+        if symbol is None:
             raise Fault(0, "no symbol")
-        found.append(body)
+        found.append(symbol)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _symbol(tex: str) -> Symbol | None:
+    """The symbol that a text is, or None; a document names few symbols, and each of them often."""
+    try:
+        body = parse(tex, "body").body
+    except Fault:
+        return None
+    return body if isinstance(body, Symbol) else None
 
 
 def parse_body(tex: str) -> Any:
