@@ -511,7 +511,7 @@ def _title(text: str) -> str:
     return " ".join(re.sub(r"\$[^$]*\$|\\[A-Za-z]+|[{}*_`]|\[([^\]]*)\]\([^)]*\)", lambda m: m[1] or " ", text).split())
 
 
-_ESCAPED = re.compile(r"\\_")
+_ESCAPED = re.compile(r"(?<![A-Za-z]{2})\\_|\\_(?![A-Za-z]{2})")  # h\_t, and not hard\_sigmoid
 _MARKUP = re.compile(
     r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+);|</?(?:br|span|p|div|wbr|font|nobr)\b[^<>]*>|\A%[^\n]*<!\[CDATA\[|%?\]\]>"
 )

@@ -268,13 +268,19 @@ def declare(resolver: Resolver, declarations: Declared) -> list[str]:
             _declare(resolver, declaration, named, rows)
     if not rows:
         return []
-    declared = [s for _, d in declarations if _size_name(d.extent[0]) == rows for s in d.symbols if isinstance(s, Symbol)]
+    declared = [
+        s for _, d in declarations if d.extent and _size_name(d.extent[0]) == rows for s in d.symbols if isinstance(s, Symbol)
+    ]
     return [s.printed for s in declared if symbols.identify(s, resolver.letters)[0] in resolver.quantities]
 
 
 def _minibatch(resolver: Resolver, declarations: Declared) -> str:
-    """The first size of everything that carries the step, where each has two sizes and nothing else has that one."""
+    """The first size of everything that carries the step, where each has two sizes and nothing else has that one.
+
+    A state or an input is among them: a weight of each step has two sizes too.
+    """
     rows: set[str] = set()
+    flows = False
     others: set[str] = set()
     for _, declaration in declarations:
         sizes = [_size_name(entry) for entry in declaration.extent]
@@ -283,9 +289,11 @@ def _minibatch(resolver: Resolver, declarations: Declared) -> str:
             if carries and len(sizes) == 2:
                 rows.add(sizes[0])
                 others.add(sizes[1])
+                quantity = resolver.quantities.get(symbols.identify(symbol, resolver.letters)[0])
+                flows |= quantity is not None and (quantity.defined or quantity.key.base in ("x", "X", "u"))
             else:
                 others |= {*sizes, ""} if carries else set(sizes)
-    return rows.pop() if len(rows) == 1 and "" not in others and not rows & others else ""
+    return rows.pop() if flows and len(rows) == 1 and "" not in others and not rows & others else ""
 
 
 def _size_name(entry: Any) -> str:

@@ -45,9 +45,7 @@ _ASIDE = re.compile(
     r"|leq?|geq?|int|lim|Pr|mathcal\s*\{?L\}?|ell|max|min|argmax|softmax|Softmax|operatorname\*?\s*\{softmax\}|dots|ldots|cdots|vdots)"
     r"(?![A-Za-z])|softmax|∂|∇|\{\s*\\?rm\s*d|\bd[A-Z]"
 )
-_OF_OUTPUTS = re.compile(
-    r"softmax|\\(?:log|ln|arg|max|min|lVert|Vert|\||Pr|mathbb\s*\{?E)(?![A-Za-z])|argmax|cross[-_ ]?entropy", re.I
-)
+_OF_OUTPUTS = re.compile(r"softmax|\\(?:log|ln|arg|max|min|Pr|mathbb\s*\{?E)(?![A-Za-z])|argmax|cross[-_ ]?entropy", re.I)
 
 
 _IN_A_SENTENCE = r"(?:(?!\.\s+[A-Z]|\n\s*\n).){0,160}?"
@@ -370,13 +368,24 @@ class _Reader:
             while outputs := [d for d in kept if _is_unread_output(d, kept, letter)]:
                 self.pass_over(outputs, "an output that no other equation reads, of what is not among the operations")
                 kept = [d for d in kept if d not in outputs]
-            for group in system.together(kept, {letter}, defined_only=True):
+            for group in self.in_sections(system.together(kept, {letter}, defined_only=True)):
                 bare = _is_bare(group, letter) and not any(d.printed.formula in self.conditions for d in group)
                 reason = _NO_RECURRENCE if not steps.step_letter(group) else _ALONE if bare else ""
                 if not reason:
                     found.append(group)
                 self.pass_over([d for d in group if reason and d not in model.inherited], reason)
         return found
+
+    def in_sections(self, parts: Sequence[list[Definition]]) -> list[list[Definition]]:
+        """The parts of what shares symbols, those of one section as one: a heading tells two models with one input apart."""
+        joined: list[list[Definition]] = []
+        for part in parts:
+            sections = {self.section(d.printed.offset) for d in part}
+            near = [other for other in joined if sections & {self.section(d.printed.offset) for d in other}]
+            joined = [other for other in joined if other not in near]
+            joined.append([d for other in (*near, part) for d in other])
+        order = {id(d): number for number, d in enumerate(self.definitions)}
+        return [sorted(part, key=lambda d: order.get(id(d), 0)) for part in joined]
 
     def joins_backwards(self, definition: Definition, group: Sequence[Definition]) -> bool:
         """Whether an output that nothing reads reads what runs backwards."""

@@ -260,7 +260,9 @@ class Resolver:
             return True
         if key in self._defined or key in self.quantities:
             return False
-        if use.several and not symbol.word and "mathcal" not in symbol.tex and len(symbol.base) == 1 and symbol.base.isupper():
+        if {"scalar", "vector", "matrix", "parameter"} & set(said):
+            return False
+        if use.several and not symbol.word and "mathcal" not in symbol.tex and symbol.base[0].isupper():
             if symbol.base in _WEIGHTS:
                 return False  # a matrix before vectors that stand one below the other
             if symbol.base not in OPEN_NAMES and not said:
@@ -273,7 +275,7 @@ class Resolver:
                     symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one"
                 )
             return True
-        if use.plain or {"scalar", "rate", "range"} & set(said) or not use.count:
+        if use.plain or {"scalar", "rate", "range", "vector", "matrix", "parameter"} & set(said) or not use.count:
             return False
         if symbol.base in OPEN_NAMES or (symbol.base.startswith(("sigma", "tanh")) and not symbols.is_named_function(symbol)):
             return True

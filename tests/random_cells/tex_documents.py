@@ -95,6 +95,9 @@ class _Author:
         relations += [self.equation(symbol, self.printer.tex(tree)) for symbol, tree in self.spare()]
         bodies, bindings = self.bodies()
         relations += bodies
+        calls = [n for tree in self.recipe.trees for n in walk(tree) if isinstance(n, Call) and not isinstance(n.inner, Read)]
+        if any(self.recipe.bodies[call.number].tree.dims != self.recipe.bodies[call.number].argument.dims for call in calls):
+            raise Unprintable  # of a sum it is read as an activation, that gives as many entries as it takes
         ordered = self.rng.random() < 0.6
         if not ordered:
             self.used["equations in another order"] += 1
@@ -105,6 +108,16 @@ class _Author:
             text += "".join(f", {told}" for told in declarations)
             return Document(text, bindings, {s: name.identifier for s, name in self.namer.names.items()}, False, self.used)
         text = tex_layout.lay_out(self.rng, self.used, relations, declarations, self.symbols.index)
+        marked = "$" in text or "\\[" in text or "\\begin" in text
+        if self.recipe.per_step and not marked:
+            raise Unprintable  # nothing in it can say that they are parameters
+        if marked and (
+            self.recipe.per_step or self.rng.random() < 0.6
+        ):  # what has the index and no equation is a parameter if told to be one
+            listed = " and ".join(f"${self.symbols.symbol(symbol)}$" for symbol in self.recipe.symbols("parameter"))
+            told = f"\n\nThe parameters are {listed}.\n" if listed else ""
+            end = "\n\\end{document}"
+            text = text.replace(end, told + end) if end in text else text + told
         names = {symbol: name.identifier for symbol, name in self.namer.names.items()}
         return Document(text, bindings, names, ordered, self.used)
 

@@ -55,6 +55,7 @@ class SymbolPrinter:
         self.rng, self.namer, self.index, self.used = rng, namer, namer.index, used
         self.signs = Signs.draw(rng, plain)
         self.bare = {s for s in namer.names if s.role == "value" and not namer.carries(s) and rng.random() < 0.25}
+        self.fonts: dict[Name, str] = {}
 
     def carries(self, symbol: Symbol) -> bool:
         """Whether the step's index stands on the symbol."""
@@ -94,7 +95,7 @@ class SymbolPrinter:
             base = unicodedata.lookup(f"GREEK {'SMALL' if base[1].islower() else 'CAPITAL'} LETTER {base[1:].upper()}")
             self.used["greek characters"] += 1
         elif fonts and not name.word and not base.startswith("\\"):
-            font = self.rng.choice(fonts)
+            font = self.fonts.setdefault(name, self.rng.choice(fonts))  # one thing is printed in one font
             self.used[f"font {font}"] += 1
             base = f"\\{font}{{{base}}}"
         if name.word:
