@@ -286,7 +286,7 @@ def _minibatch(resolver: Resolver, declarations: Declared) -> str:
         sizes = [_size_name(entry) for entry in declaration.extent]
         for symbol in declaration.symbols:
             carries = isinstance(symbol, Symbol) and bool(symbols.identify(symbol, resolver.letters)[0].index)
-            if carries and len(sizes) == 2:
+            if isinstance(symbol, Symbol) and carries and len(sizes) == 2:
                 rows.add(sizes[0])
                 others.add(sizes[1])
                 quantity = resolver.quantities.get(symbols.identify(symbol, resolver.letters)[0])
