@@ -260,7 +260,8 @@ class Resolver:
             return True
         if key in self._defined or key in self.quantities:
             return False
-        if {"scalar", "vector", "matrix", "parameter"} & set(said):
+        a_letter = not symbol.word and "mathcal" not in symbol.tex and not {"function", "activation"} & set(said)
+        if a_letter and {"scalar", "vector", "matrix", "parameter"} & set(said):
             return False
         if use.several and not symbol.word and "mathcal" not in symbol.tex and symbol.base[0].isupper():
             if symbol.base in _WEIGHTS:
@@ -275,7 +276,7 @@ class Resolver:
                     symbol.at, f"{symbol.printed} is applied like a function here and stands alone elsewhere; rename one"
                 )
             return True
-        if use.plain or {"scalar", "rate", "range", "vector", "matrix", "parameter"} & set(said) or not use.count:
+        if use.plain or {"scalar", "rate", "range"} & set(said) or not use.count:
             return False
         if symbol.base in OPEN_NAMES or (symbol.base.startswith(("sigma", "tanh")) and not symbols.is_named_function(symbol)):
             return True
