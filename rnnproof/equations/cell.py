@@ -9,7 +9,7 @@ from typing import Any
 from rnnproof.equations import expressions
 from rnnproof.equations.constants import require_finite
 from rnnproof.equations.divisors import require_divisors
-from rnnproof.equations.reading import Assumption, CellReading, Entry, PassedOver
+from rnnproof.equations.reading import Assumption, CellReading, Entry, PassedOver, PrintedGradient
 from rnnproof.errors import EquationError
 
 
@@ -78,6 +78,7 @@ class Cell:
     source: str = field(default="", compare=False)
     assumed: tuple[Assumption, ...] = field(default=(), compare=False)
     passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
+    printed_gradients: tuple[PrintedGradient, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _check(self)

@@ -15,6 +15,7 @@ from rnnproof.equations import (
     containers,
     models,
     named_functions,
+    printed_gradients,
     prose,
     reading,
     signs,
@@ -133,6 +134,8 @@ def read_page(
     if not cells:
         reader.fail()
     found = {(printed.offset, printed.shown): reason for printed, reason in reader.over}
+    cells, gradients = reader.with_gradients(cells)
+    found |= {(printed.offset, printed.shown): reason for printed, reason in gradients}
     found |= {(place, _line_at(page, place)): what for place, what in document.unread}
     passed_over = tuple(PassedOver(page.line(at), tex, reason, page.where(at)) for (at, tex), reason in sorted(found.items()))
     return Reading(tuple(replace(cell, passed_over=passed_over) for cell in cells), passed_over)
@@ -568,6 +571,15 @@ class _Reader:
             for key in wanted:
                 said[key] = {words}
         return said
+
+    def with_gradients(self, cells: Sequence[Cell]) -> tuple[list[Cell], list[tuple[Printed, str]]]:
+        """The cells with the gradients that the document prints of them; and what of the document these are."""
+        formulas = printed_gradients.formulas((printed for printed, _ in self.over), {cell.index for cell in cells})
+        used = {symbol.base for d in self.definitions for symbol in symbols.symbols(d.relation)}
+        functions = printed_gradients.functions(self.remarks, self.functions, used)
+        place = {self.page.where(d.printed.offset): d.printed.offset for d in self.definitions}
+        places = [[place[e.where] for e in cell.equations if e.where in place] for cell in cells]
+        return printed_gradients.of_cells(self.page, cells, places, self.section, formulas, functions)
 
     def pass_over(self, definitions: Sequence[Definition], reason: str) -> None:
         self.over += [(definition.printed, reason) for definition in definitions]

@@ -66,6 +66,22 @@ class PassedOver:
 
 
 @dataclass(frozen=True)
+class PrintedGradient:
+    """A chain of equal members, at least one of which is a derivative of the cell's quantities, as printed.
+
+    `members` are trees; none, and `fault` says why, where the formula cannot be read. `aliases` are (symbol, derivative) that
+    the document gives a name, as delta_t. `functions` are (printed name, activation).
+    """
+
+    tex: str
+    where: str
+    members: tuple[Any, ...] = ()
+    fault: str = ""
+    aliases: tuple[tuple[Any, Any], ...] = ()
+    functions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Entry:
     """One symbol: its name in code, its LaTeX, its shape as size names; `per_step` where it has a value for each step."""
 

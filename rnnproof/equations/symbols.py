@@ -41,6 +41,12 @@ def moving(symbol: Symbol) -> set[str]:
     return {shift[0] for shift in shifts if shift and shift[1]}
 
 
+def counting(symbol: Symbol) -> set[str]:
+    """The letters in its scripts that could count steps, shifted or not."""
+    shifts = (_shift(part) for script in symbol.scripts for part in script.parts)
+    return {shift[0] for shift in shifts if shift}
+
+
 def identify(symbol: Symbol, letters: Iterable[str]) -> tuple[Key, int | None]:
     """The identity of a symbol where `letters` are indices, and its shift (None where it carries no index)."""
     below: list[str] = []

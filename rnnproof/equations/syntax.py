@@ -43,10 +43,15 @@ _SCIENTIFIC = re.compile(r"(?<![\w.\\{^])\d+(?:\.\d*)?[eE][-+−]\s*\d+")
 
 def parse(tex: str, start: str) -> Any:
     """The tree of `tex` read as an `equation`, a `declaration` or a `body`. Raises Fault."""
+    return parsed_by(_parser(), Builder(), tex, start)
+
+
+def parsed_by(parser: lark.Lark, builder: Builder, tex: str, start: str) -> Any:
+    """The tree that `builder` makes of what `parser` reads. Raises Fault."""
     if found := _SCIENTIFIC.search(tex):
         raise Fault(found.start(), f"{found[0]} is read as a product; write the number in full, as 0.001")
     try:
-        return _Builder().transform(_parser().parse(tex, start=start))
+        return builder.transform(parser.parse(tex, start=start))
     except RecursionError:
         raise Fault(0, "nested too deeply; write the equation in steps") from None
     except lark.exceptions.VisitError as error:
@@ -85,11 +90,15 @@ def parse_body(tex: str) -> Any:
     return parse(clean(tex), "body")
 
 
+def grammar() -> str:
+    """The grammar of equations, as Lark reads it."""
+    return resources.files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
+
+
 @cache
 def _parser() -> lark.Lark:
-    text = resources.files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
     starts = ["equation", "declaration", "body"]
-    return lark.Lark(text, parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=False)
+    return lark.Lark(grammar(), parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=False)
 
 
 def macros(terminal: str) -> tuple[str, ...]:
@@ -125,7 +134,7 @@ def _unexpected(tex: str, token: Any, expected: Any) -> Fault:
     return Fault(at, f"{token} is not expected here; complete what stands before it")
 
 
-class _Builder(lark.Transformer[Any, Any]):
+class Builder(lark.Transformer[Any, Any]):
     """Lark's tree -> ours, bottom-up; one method for each rule of the grammar."""
 
     def equation(self, parts: list[Any]) -> Node:

@@ -1,0 +1,177 @@
+"""The gradients that a document prints beside its equations, found and parsed; `verification.gradient_comparison` judges them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rnnproof.equations import activations, prose, steps, symbols
+from rnnproof.equations.cell import Cell
+from rnnproof.equations.gradient_syntax import Partial, parse_gradient
+from rnnproof.equations.named_functions import OTHER
+from rnnproof.equations.page import Page
+from rnnproof.equations.reading import PrintedGradient
+from rnnproof.equations.source import Printed
+from rnnproof.equations.syntax_tree import Fault, Product, Relation, Symbol
+
+A_GRADIENT = "a gradient, which is compared with the derived one"
+A_NAME = "a name for a derivative"
+_DERIVATIVE = re.compile(
+    r"\\partial(?![A-Za-z])|∂|\\nabla(?![A-Za-z])|\\[dt]?frac\s*\{\s*(?:\\mathrm\s*\{\s*d\s*\}|\\rm d|d)(?![a-z])"
+)
+_LEADS = re.compile(rf"\A[\s{{(\[|]*(?:\\[dt]?frac\s*\{{\s*)?(?:{_DERIVATIVE.pattern})")
+_SHORT = re.compile(r"\A\s*(?:\\delta(?![A-Za-z])|d(?![a-z])|\\mathrm\s*\{\s*d\s*\})")
+_MEMBERSHIP = re.compile(r"\s*(?:\\in(?![A-Za-z])|∈).*", re.DOTALL)
+_SIGNS = ("delta", "d", "partial")
+LOSSES = ("L", "E", "J", "C", "ell", "Loss", "loss", "cost", "Cost", "Error", "error")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula with derivatives: where it is printed, and its members."""
+
+    printed: Printed
+    members: tuple[Any, ...]
+    fault: str = ""
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the formula gives a derivative a name, and says no more."""
+        return len(self.members) == 2 and self.alias is not None
+
+    @property
+    def alias(self) -> tuple[Symbol, Any] | None:
+        """The symbol that the formula gives a derivative as its name, and the derivative."""
+        first = self.members[0] if self.members else None
+        derivative = next((member for member in self.members[1:] if isinstance(member, Partial)), None)
+        return (first, derivative) if isinstance(first, Symbol) and derivative is not None else None
+
+    def names(self, letter: str) -> set[str]:
+        """The names of its symbols where `letter` counts the steps."""
+        return {symbols.identify(s, {letter})[0].name for member in self.members for s in symbols.symbols(member)}
+
+    def is_of(self, names: set[str], letter: str, aliases: Sequence[tuple[Symbol, Any]]) -> bool:
+        """Whether the formula is about derivatives at all: it has one as a member, or a name for one, or delta h_t."""
+        if not self.members:
+            return True
+        if any(isinstance(member, Partial) for member in self.members):
+            return True
+        first = self.members[0]
+        if isinstance(first, Symbol):
+            mine = symbols.identify(first, {letter})[0]
+            return mine.name not in names and any(symbols.identify(alias, {letter})[0] == mine for alias, _ in aliases)
+        return with_short_forms(first, names, letter) is not first
+
+
+def of_cells(
+    page: Page,
+    cells: Sequence[Cell],
+    places: Sequence[Sequence[int]],
+    section: Callable[[int], int],
+    found: Sequence[Formula],
+    functions: tuple[tuple[str, str], ...],
+) -> tuple[list[Cell], list[tuple[Printed, str]]]:
+    """The cells, each with the gradients that are printed of it; and what each formula is.
+
+    A formula is of the cell that has most of its symbols, of several the one of its section, then the nearest before it.
+    `places` are where the equations of each cell are printed.
+    """
+    aliases = tuple(formula.alias for formula in found if formula.alias is not None)
+    names = [_names_of(cell) for cell in cells]
+    gradients: list[list[PrintedGradient]] = [[] for _ in cells]
+    told: list[tuple[Printed, str]] = []
+    for formula in found:
+        at = formula.printed.offset
+        scores = [
+            (
+                len(formula.names(cell.index) & known),
+                section(at) in map(section, own),
+                max((place for place in own if place < at), default=-1),
+            )
+            for cell, known, own in zip(cells, names, places, strict=True)
+        ]
+        number = scores.index(max(scores))
+        if not formula.is_of(names[number], cells[number].index, aliases):
+            continue
+        told.append((formula.printed, A_NAME if formula.is_name else A_GRADIENT))
+        if not formula.is_name:
+            gradients[number].append(
+                PrintedGradient(formula.printed.shown, page.where(at), formula.members, formula.fault, aliases, functions)
+            )
+    return [replace(cell, printed_gradients=tuple(own)) for cell, own in zip(cells, gradients, strict=True)], told
+
+
+def _names_of(cell: Cell) -> set[str]:
+    """What the cell computes, is given, or learns."""
+    return {symbol.name for symbol in (*(e.symbol for e in cell.equations), *cell.inputs, *(p.symbol for p in cell.parameters))}
+
+
+def formulas(passed_over: Iterable[Printed], letters: set[str]) -> list[Formula]:
+    """The relations among what is passed over that may be gradients."""
+    found: list[Formula] = []
+    for printed in {printed.offset: printed for printed in passed_over}.values():
+        tex = _MEMBERSHIP.sub("", printed.tex)
+        if (
+            "=" not in tex
+            and not re.search(r"\\equiv|≡", tex)
+            or not (_DERIVATIVE.search(tex) or _SHORT.match(tex) or r"\delta" in tex)
+        ):
+            continue
+        try:
+            relation = parse_gradient(tex)
+        except Fault as fault:
+            if _LEADS.match(tex):
+                found.append(Formula(printed, (), fault.message))
+            continue
+        found.append(Formula(printed, members(steps.as_index(relation, letters))))
+    return found
+
+
+def members(relation: Relation) -> tuple[Any, ...]:
+    """The members of a chain, in print order."""
+    return (relation.left, *relation.middle, relation.right)
+
+
+def functions(
+    remarks: Iterable[prose.Remark], bodies: Mapping[str, tuple[str, Printed]], used: Iterable[str]
+) -> tuple[tuple[str, str], ...]:
+    """(printed name, activation) of the functions that the text names, or prints a body of, in one way alone."""
+    said: dict[str, set[str]] = {}
+    for remark in remarks:
+        for symbol in remark.symbols:
+            said.setdefault(symbol.base, set()).update(
+                {name for name, words in prose.IS.items() if words in remark.said} | (remark.said & {prose.IS_ANOTHER})
+            )
+    for name, (known, _) in bodies.items():
+        said.setdefault(name, set()).add(prose.IS_ANOTHER if known == OTHER else known)
+    for name in used:
+        known_as = activations.find(name)
+        if known_as is not None and not said.get(name):
+            said[name] = {known_as.name}
+    return tuple(
+        (name, next(iter(words))) for name, words in sorted(said.items()) if len(words) == 1 and not words & {prose.IS_ANOTHER}
+    )
+
+
+def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
+    """The tree with delta h_t and dh_t as derivatives of the loss, where h is one of the cell's `names` and delta is not."""
+
+    def change(node: Any) -> Any:
+        if not isinstance(node, Product) or node.sign:
+            return node
+        factors: list[Any] = []
+        changed = False
+        for factor in node.factors:
+            before = factors[-1] if factors else None
+            short = isinstance(before, Symbol) and before.base in _SIGNS and not before.scripts and before.base not in names
+            if short and isinstance(factor, Symbol) and symbols.identify(factor, {letter})[0].name in names:
+                sign = factors.pop()
+                factor, changed = Partial(sign.at, Symbol(sign.at, LOSSES[0], LOSSES[0]), factor), True
+            factors.append(factor)
+        if not changed:
+            return node
+        return Product(node.at, "", tuple(factors)) if len(factors) > 1 else factors[0]
+
+    return steps.rebuilt(tree, change)

@@ -1,0 +1,280 @@
+"""The gradients that an author prints, each beside the derived one: which agree, under which convention, and which do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from rnnproof.equations import reading, symbols
+from rnnproof.equations.cell import Cell
+from rnnproof.equations.gradient_syntax import OverSteps, Partial, StepSum
+from rnnproof.equations.printed_gradients import with_short_forms
+from rnnproof.equations.reading import PrintedGradient
+from rnnproof.equations.syntax_tree import Symbol
+from rnnproof.errors import RnnproofError
+from rnnproof.verification.derived_run import DerivedRun
+from rnnproof.verification.gradient_formulas import LAST_STEPS, Convention, Formula, NotCompared, Value
+from rnnproof.verification.sample import Array
+
+AGREES, DIFFERS, NOT_COMPARED = "agrees", "differs", "not compared"
+
+OTHER_STATES = "with the other states of the step before held fixed"
+OTHER_SYMBOLS = "with the other symbols of its equation held fixed"
+DENOMINATOR = "in denominator layout"
+LAST_LOSS = "for a loss that reads the last step alone"
+LAST_STEP = "at the last step alone: elsewhere what comes back from the next step is missing"
+ONE_STEP = "for one step: the gradient is the sum over all of them"
+TRANSPOSED = "transposed"
+PASSED_BACK = "for the part of it that comes back from the next step through this state"
+PARTLY = "in those of its members that can be compared"
+NOTES = (OTHER_STATES, OTHER_SYMBOLS, DENOMINATOR, LAST_LOSS, LAST_STEP, ONE_STEP, TRANSPOSED, PASSED_BACK, PARTLY)
+
+SHAPES = "its shapes fit in no reading"
+NOTATION = "its notation is not understood in a gradient"
+DERIVATIVE = "the derivative on its left is no vector or matrix of this cell"
+OPEN = "a function of the cell is left open"
+WAYS = "it can be read in too many ways; write diag(...) and brackets"
+REASONS = (SHAPES, NOTATION, DERIVATIVE, OPEN, WAYS)
+
+# Both sides are computed in float64 from at most five steps of at most some ten units with values of order one, so rounding
+# stays below 1e-12 of the largest entry; another formula at random values is off by some per cent.
+TOLERANCE = 1e-9
+_HELD = (("nothing", ""), ("other states", OTHER_STATES), ("other symbols", OTHER_SYMBOLS))
+
+
+@dataclass(frozen=True)
+class GradientComparison:
+    """One printed gradient and its verdict: AGREES with `notes` (of NOTES), DIFFERS, or NOT_COMPARED with a `reason`.
+
+    `error` is the largest difference over the largest derived entry, of the nearest reading.
+    """
+
+    tex: str
+    where: str
+    verdict: str
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    error: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.tex}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The verdict with its notes or its reason."""
+        if self.verdict == NOT_COMPARED:
+            return f"{self.verdict}: {self.reason}"
+        return ", ".join([self.verdict, *self.notes]) if self.verdict == AGREES else f"{self.verdict} from the derived one"
+
+
+def compare_printed_gradients(cell: Cell) -> tuple[GradientComparison, ...]:
+    """Every gradient that the cell's document prints, compared with the derived one at random values.
+
+    A partial derivative is read in three ways, as authors do: along every path, with the other states of the step before held
+    fixed, or with the other symbols of its equation held fixed. A formula differs where no way to read it agrees.
+    """
+    if not cell.printed_gradients:
+        return ()
+    try:
+        run = DerivedRun(cell)
+    except RnnproofError as error:
+        reason = OPEN if cell.open_functions else str(error).split("\n")[0]
+        return tuple(GradientComparison(g.tex, g.where, NOT_COMPARED, reason=reason) for g in cell.printed_gradients)
+    return tuple(_Judge(cell, run, gradient).verdict() for gradient in cell.printed_gradients)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way to read a formula."""
+
+    convention: Convention
+    step: int
+    notes: tuple[str, ...]
+    part: str = ""
+
+
+class _Judge:
+    def __init__(self, cell: Cell, run: DerivedRun, gradient: PrintedGradient) -> None:
+        self.cell, self.run, self.gradient = cell, run, gradient
+        names = {*run.names, *run.inputs, *run.params}
+        self.members = [with_short_forms(member, names, cell.index) for member in gradient.members]
+        self.rows = any(what.text == reading.ROW for what in cell.assumed)
+        self.nearest = np.inf
+
+    def verdict(self) -> GradientComparison:
+        def said(verdict: str, notes: tuple[str, ...] = (), reason: str = "", error: float = 0.0) -> GradientComparison:
+            return GradientComparison(self.gradient.tex, self.gradient.where, verdict, notes, reason, error)
+
+        if self.gradient.fault:
+            return said(NOT_COMPARED, reason=self.gradient.fault)
+        reference = self.reference()
+        if reference is None:
+            return said(NOT_COMPARED, reason=DERIVATIVE)
+        place, derivative = reference
+        others = [member for n, member in enumerate(self.members) if n != place]
+        found: list[tuple[str, ...]] = []
+        reason = ""
+        for member in others:
+            notes = self.agreement(derivative, member)
+            if isinstance(notes, str):
+                reason = notes
+            elif notes is None:
+                return said(DIFFERS, error=self.nearest)
+            else:
+                found.append(notes)
+        if not found:
+            return said(NOT_COMPARED, reason=reason or NOTATION)
+        partly = [PARTLY] if len(found) < len(others) else []
+        return said(AGREES, tuple(dict.fromkeys([*(note for notes in found for note in notes), *partly])))
+
+    def reference(self) -> tuple[int, Partial] | None:
+        """The member that the others are compared with: the first derivative, or what an alias stands for."""
+        for place, member in enumerate(self.members):
+            if isinstance(member, Partial):
+                return place, member
+        first = self.members[0]
+        if isinstance(first, Symbol):
+            mine, shift = symbols.identify(first, {self.cell.index})
+            for alias, derivative in self.gradient.aliases:
+                other, start = symbols.identify(alias, {self.cell.index})
+                if other == mine and isinstance(derivative, Partial) and shift == start:
+                    return 0, derivative
+        return None
+
+    def agreement(self, derivative: Partial, member: Any) -> tuple[str, ...] | None | str:
+        """The notes of the first way in which a member agrees; None where it differs in all; else why it is not compared."""
+        reason, compared = "", False
+        if isinstance(member, Symbol) and any(alias == member for alias, _ in self.gradient.aliases):
+            return ()
+        for way in self.ways(derivative, member):
+            formula = Formula(
+                self.run,
+                way.convention,
+                self.letters(derivative, way.step),
+                dict(self.gradient.functions),
+                list(self.gradient.aliases),
+            )
+            try:
+                due = self.derived(formula, derivative, way)
+                values = formula.values(member)
+            except NotCompared as caught:
+                reason = reason or _reason(str(caught))
+                continue
+            if np.max(np.abs(due.array)) < 1e-6:
+                continue
+            compared = True
+            for value in values:
+                notes = self.same(due, value, turned=self.is_of_loss(derivative))
+                if notes is not None:
+                    return (*way.notes, *notes)
+        return None if compared else reason or NOTATION
+
+    def letters(self, derivative: Partial, step: int) -> dict[str, int]:
+        """The step that each letter of the formula stands for: T the last one, k of d h_t / d h_k an earlier one."""
+        free = self.counting - {
+            node.letter for member in self.members for node in _nodes(member) if isinstance(node, OverSteps)
+        }
+        known = {letter: self.run.steps for letter in free if letter in LAST_STEPS}
+        later, earlier = (self.counting_in(node) & free - set(known) for node in (derivative.of, derivative.by))
+        known |= dict.fromkeys(earlier - later, step - 2 if later else step)
+        return {self.cell.index: step, **dict.fromkeys(free, step), **known}
+
+    @cached_property
+    def counting(self) -> set[str]:
+        """The letters that count steps in the formula."""
+        return {self.cell.index}.union(*(self.counting_in(member) for member in self.members))
+
+    def counting_in(self, tree: Any) -> set[str]:
+        """The letters with which a symbol of the tree is one that the cell has a value of at each step."""
+        return {
+            letter
+            for symbol in symbols.symbols(tree)
+            for letter in symbols.counting(symbol)
+            if symbols.identify(symbol, {letter})[0].name in {*self.run.names, *self.run.inputs}
+        }
+
+    def is_of_loss(self, derivative: Partial) -> bool:
+        """Whether it is the derivative of a loss, and of nothing that the cell computes."""
+        top = derivative.of
+        return not isinstance(top, Symbol) or symbols.identify(top, self.counting)[0].name not in self.run.names
+
+    def ways(self, derivative: Partial, member: Any) -> Iterator[_Way]:
+        """Every way to read the formula, the strictest first."""
+        inside, last = 3, self.run.steps
+        every = tuple(range(1, last + 1))
+        loss = self.is_of_loss(derivative)
+        layouts = (("numerator", ""), ("denominator", DENOMINATOR), *([("columns", "")] if loss else []))
+        if not loss:
+            for (held, said), (layout, laid) in product(_HELD, layouts):
+                convention = Convention(layout, held, (), (), self.rows)
+                yield _Way(convention, inside, tuple(filter(None, (said, laid))))
+            return
+        outputs = [state.new.name for state in self.cell.states if state.old is None]
+        first = self.cell.states[0].new.name
+        chosen = [tuple(outputs)] if outputs else []
+        chosen += [(first,)] if (first,) not in chosen else []
+        moments = [(every, inside, ""), ((last,), inside, LAST_LOSS), (every, last, LAST_STEP)]
+        by = symbols.identify(derivative.by, self.counting)[0].name if isinstance(derivative.by, Symbol) else ""
+        parameter = by in self.run.params
+        summed = any(isinstance(node, StepSum) for node in _nodes(member))
+        parts = ["", *([ONE_STEP] if parameter and not summed else []), *([PASSED_BACK] if by in self.run.carried else [])]
+        for (losses, step, when), part, outs, (layout, _), (held, _) in product(moments, parts, chosen, layouts, _HELD):
+            if not part or when != LAST_STEP:
+                yield _Way(Convention(layout, held, outs, losses, self.rows), step, tuple(filter(None, (when, part))), part)
+
+    def derived(self, formula: Formula, derivative: Partial, way: _Way) -> Value:
+        if not way.part:
+            return formula.derivative(derivative)
+        loss, by = derivative.of, derivative.by
+        if not isinstance(loss, Symbol) or not isinstance(by, Symbol):
+            raise NotCompared("notation")
+        formula.derivative(derivative)  # says what is not compared
+        key, shift = symbols.identify(loss, formula.letters)
+        losses = (way.step + (shift or 0),) if key.index else way.convention.losses
+        mine, moved = symbols.identify(by, formula.letters)
+        if way.part == ONE_STEP:
+            return Value(self.run.adjoint_of_one_step(mine.name, way.step, way.convention.outputs, losses))
+        array = self.run.passed_back(mine.name, way.step + (moved or 0), way.convention.outputs, losses)
+        return Value(array, row=way.convention.layout == "numerator")
+
+    def same(self, due: Value, value: Value, turned: bool) -> tuple[str, ...] | None:
+        """The notes where a value is the derived one, in its shape or another that says the same."""
+        for form, notes in _forms(due.array, value, turned):
+            error = float(np.max(np.abs(form - due.array)) / np.max(np.abs(due.array)))
+            self.nearest = min(self.nearest, error)
+            if error < TOLERANCE:
+                return notes
+        return None
+
+
+def _forms(due: Array, value: Value, turned: bool) -> Iterator[tuple[Array, tuple[str, ...]]]:
+    array = value.array
+    if array.ndim == 0 and due.size == 1:
+        yield array.reshape(due.shape), ()
+    elif due.ndim == 2 and array.shape in ((), (due.shape[0],)) and due.shape[0] == due.shape[1]:
+        yield np.diag(array) if array.ndim else array * np.eye(len(due)), ()
+    elif due.ndim == 1 and array.size == due.size:
+        yield array.ravel(), ()
+    elif array.shape == due.shape:
+        yield array, ()
+    elif array.shape in ((1, due.size), (due.size,)):
+        yield array.reshape(due.shape), ()
+    if turned and due.ndim == 2 and array.shape == due.shape[::-1]:
+        yield array.T, (TRANSPOSED,)
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
+    for child in symbols.children(node):
+        yield from _nodes(child)
+
+
+def _reason(what: str) -> str:
+    kind, _, name = what.partition(" ")
+    known = {"shapes": SHAPES, "notation": NOTATION, "derivative": DERIVATIVE, "ways": WAYS}
+    return known.get(kind) or f"it has the {kind} {name}, which the cell has not"

@@ -1,0 +1,361 @@
+"""What a printed gradient comes to in numbers: every value that its print allows, as authors leave much to the reader.
+
+Printed gradients mix conventions. A vector beside a matrix may stand for the diagonal matrix of its entries, the gradient of a
+loss is a row (numerator layout) or a column (denominator layout), and two vectors side by side are multiplied entry by entry.
+So a formula has a list of values, one for each way to read it whose shapes fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache, reduce
+from itertools import product
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from rnnproof.equations import activations, symbols
+from rnnproof.equations.gradient_syntax import Outer, OverSteps, Partial, StepProduct, StepSum, power_of, without_power
+from rnnproof.equations.printed_gradients import LOSSES
+from rnnproof.equations.syntax_tree import Group, Number, Product, Quotient, Scripted, Sum, Symbol, Transposed
+from rnnproof.verification.derived_run import DerivedRun
+from rnnproof.verification.sample import Array
+
+_MOST = 300
+LAST_STEPS = ("T", "N", "L", "S", "K", "tau")
+
+
+class NotCompared(Exception):
+    """Why a formula has no value."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """An array of 0, 1 or 2 axes; a vector is a column, a row (`row`), or a diagonal matrix, as what stands beside it needs."""
+
+    array: Array
+    row: bool = False
+    identity: bool = False
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a formula is read. `layout` is that of derivatives by vectors; `held` and the rest as in `DerivedRun`."""
+
+    layout: str
+    held: str
+    outputs: tuple[str, ...]
+    losses: tuple[int, ...]
+    rows: bool = False
+
+
+class Formula:
+    """The values of trees at one step of a run."""
+
+    def __init__(
+        self,
+        run: DerivedRun,
+        convention: Convention,
+        letters: dict[str, int],
+        functions: dict[str, str],
+        aliases: list[tuple[Symbol, Any]],
+    ) -> None:
+        self.run, self.convention, self.letters = run, convention, letters
+        self.functions, self.aliases = functions, aliases
+
+    def values(self, node: Any) -> list[Value]:
+        """Every value that a tree allows. Raises NotCompared."""
+        found = self._values(node)
+        if not found:
+            raise NotCompared("shapes")
+        return _distinct(found)
+
+    def _values(self, node: Any) -> list[Value]:
+        match node:
+            case Number():
+                return [Value(np.asarray(float(node.text)))]
+            case Group():
+                return self.values(node.inner)
+            case Symbol():
+                return [self._symbol(node)]
+            case Transposed():
+                return [self._transposed(value) for value in self.values(node.inner)]
+            case Partial():
+                return [self.derivative(node)]
+            case Sum():
+                signed = [[_scaled(sign, value) for value in self.values(term)] for sign, term in node.terms]
+                return _folded(signed, _added)
+            case Product():
+                return self._product(node)
+            case Outer():
+                return _folded([self.values(factor) for factor in node.factors], _outer)
+            case Quotient():
+                return _folded([self.values(node.over), self.values(node.under)], _divided)
+            case Scripted():
+                exponents = [power_of(script) for script in node.scripts]
+                if len(exponents) == 1 and exponents[0] is not None:
+                    return [_power(value, exponents[0]) for value in self.values(node.inner)]
+            case StepSum():
+                return [
+                    reduce(lambda left, right: _added(left, right)[0], way) for way in zip(*self._steps(node), strict=False)
+                ]
+            case StepProduct():
+                found = self._steps(node)
+                return [*_folded(found[::-1], _multiplied), *_folded(found, _multiplied)]
+        raise NotCompared("notation")
+
+    # sums and products
+
+    def _steps(self, node: OverSteps) -> list[list[Value]]:
+        """The values of what a sum or product runs over, for each step."""
+
+        def bound(limit: tuple[str | None, int] | None, default: int) -> int:
+            letter, number = limit or (None, default)
+            if letter is None or letter in self.letters:
+                return number + self.letters.get(letter or "", 0)
+            if letter in LAST_STEPS:
+                return self.run.steps + number
+            raise NotCompared("notation")
+
+        first, last = bound(node.first, 1), bound(node.last, self.run.steps)
+        steps = range(max(first, 1), min(last, self.run.steps) + 1)
+        if not steps:
+            raise NotCompared("notation")
+        return [self._at({node.letter: step}).values(node.body) for step in steps]
+
+    def _at(self, letters: dict[str, int]) -> Formula:
+        return Formula(self.run, self.convention, {**self.letters, **letters}, self.functions, self.aliases)
+
+    def _product(self, node: Product) -> list[Value]:
+        factors: list[list[Value]] = []
+        waiting = list(node.factors)
+        while waiting:
+            factor = waiting.pop(0)
+            function = self._function(factor) if isinstance(factor, Symbol) and waiting else None
+            if function is not None:
+                arguments = self.values(waiting.pop(0))
+                vectors = [value for value in arguments if value.array.ndim < 2]  # what a function is applied to
+                factors.append([value for argument in vectors or arguments for value in function(argument)])
+            else:
+                factors.append(self.values(factor))
+        return _folded(factors, _entrywise if node.sign == "hadamard" else _multiplied)
+
+    def _function(self, symbol: Symbol) -> Callable[[Value], Iterable[Value]] | None:
+        """What a symbol before its argument does: a function, its derivative, its square, diag; None for a quantity."""
+        marks = [script for script in symbol.scripts if script.parts and all(atom == "prime" for atom in script.parts[0])]
+        primes = sum(len(script.parts[0]) for script in marks)
+        bare = replace(symbol, scripts=tuple(script for script in symbol.scripts if script not in marks))
+        exponent = 1
+        if (squared := without_power(bare)) is not None:
+            bare, exponent = squared
+        if bare.scripts and not primes:
+            return None
+        if bare.base.lower() == "diag":
+            return _diagonal
+        name = self.functions.get(bare.base)
+        if name is None:
+            if primes or bare.word:
+                raise NotCompared(f"function {symbol.printed}")
+            return None
+        if primes > 1 or activations.find(name) is None:
+            raise NotCompared(f"function {symbol.printed}")
+        compute = _slope(name) if primes else _activation(name)
+        return lambda value: [Value(compute(value.array) ** exponent, value.row)]
+
+    # symbols and derivatives
+
+    def _symbol(self, symbol: Symbol) -> Value:
+        key, shift = symbols.identify(symbol, self.letters)
+        name, step = self._known(key, shift)
+        if name is not None:
+            value = self.run.value(name, step)
+            if value is None:
+                raise NotCompared(f"symbol {symbol.printed}")
+            return Value(np.squeeze(value) if value.shape == (1,) else value, self.convention.rows)
+        for alias, derivative in self.aliases:
+            other, start = symbols.identify(alias, self.letters)
+            if other == key:
+                moved = {letter: at + (shift or 0) - (start or 0) for letter, at in self.letters.items()}
+                return Formula(self.run, self.convention, moved, self.functions, []).derivative(derivative)
+        if (squared := without_power(symbol)) is not None:
+            return _power(self._symbol(squared[0]), squared[1])
+        if symbol.base == "I" and not symbol.scripts:
+            return Value(np.asarray(1.0), identity=True)
+        raise NotCompared(f"symbol {symbol.printed}")
+
+    def _known(self, key: symbols.Key, shift: int | None) -> tuple[str | None, int | None]:
+        """The cell's name for a symbol, and its step; None where the cell does not have it."""
+        run, name = self.run, key.name
+        if name in run.params and (not key.index or name in run.per_step):
+            return name, self.letters[key.index[0]] + (shift or 0) if key.index else None
+        if len(key.index) == 1 and (name in run.names or name in run.inputs):
+            return name, self.letters[key.index[0]] + (shift or 0)
+        return None, None
+
+    def _quantity(self, node: Any) -> tuple[str | None, int | None, Symbol]:
+        if not isinstance(node, Symbol):
+            raise NotCompared("notation")
+        name, step = self._known(*symbols.identify(node, self.letters))
+        return name, step, node
+
+    def derivative(self, node: Partial) -> Value:
+        """The derived value of a derivative, in the convention's layout. Raises NotCompared."""
+        of, at, top = self._quantity(node.of)
+        by, step, bottom = self._quantity(node.by)
+        if by is None:
+            raise NotCompared(f"symbol {bottom.printed}")
+        convention = self.convention
+        if of is None:
+            return self._adjoint(top, by, step)
+        if at is None:
+            raise NotCompared("notation")
+        array = self.run.jacobian(of, at, by, step, convention.held)
+        if array is None:
+            raise NotCompared("derivative")
+        return Value(array.T if convention.layout == "denominator" else array)
+
+    def _adjoint(self, loss: Symbol, by: str, step: int | None) -> Value:
+        key, shift = symbols.identify(loss, self.letters)
+        if key.base not in LOSSES or [label for label in (*key.below, *key.above) if not label.isdigit()]:
+            raise NotCompared(f"symbol {loss.printed}")
+        losses = self.convention.losses
+        if key.index:
+            losses = (self.letters[key.index[0]] + (shift or 0),)
+            if not 1 <= losses[0] <= self.run.steps:
+                raise NotCompared("derivative")
+        array = self.run.adjoint(by, step, self.convention.outputs, losses)
+        if array is None:
+            raise NotCompared("derivative")
+        return Value(array, row=self.convention.layout == "numerator" and array.ndim == 1)
+
+    def _transposed(self, value: Value) -> Value:
+        if value.array.ndim == 1:
+            return Value(value.array[:, None] if value.row else value.array[None, :])
+        return replace(value, array=value.array.T)
+
+
+def _distinct(values: list[Value]) -> list[Value]:
+    kept: list[Value] = []
+    for value in values:
+        if not any(
+            other.row == value.row
+            and other.identity == value.identity
+            and other.array.shape == value.array.shape
+            and np.array_equal(other.array, value.array)
+            for other in kept
+        ):
+            kept.append(value)
+    return kept
+
+
+def _folded(parts: list[list[Value]], join: Callable[[Value, Value], Iterable[Value]]) -> list[Value]:
+    """What the parts give, joined from the left, in every way."""
+
+    def further(left: list[Value], right: list[Value]) -> list[Value]:
+        found = _distinct([value for one, other in product(left, right) for value in join(one, other)])
+        if len(found) > _MOST:
+            raise NotCompared("ways")
+        return found
+
+    return reduce(further, parts)
+
+
+def _scaled(sign: int, value: Value) -> Value:
+    return value if sign == 1 else Value(-value.array, value.row)
+
+
+def _power(value: Value, exponent: int) -> Value:
+    if value.array.ndim == 2:
+        raise NotCompared("notation")
+    return replace(value, array=value.array**exponent)
+
+
+def _diagonal(value: Value) -> list[Value]:
+    if value.array.ndim == 1:
+        return [Value(np.diag(value.array))]
+    return [Value(np.diag(np.ravel(value.array)))] if 1 in value.array.shape and value.array.ndim == 2 else []
+
+
+def _added(left: Value, right: Value) -> list[Value]:
+    a, b = left.array, right.array
+    if left.identity and not right.identity:
+        return _added(right, left)
+    if right.identity and not left.identity:
+        if a.ndim == 1:
+            return [Value(np.diag(a) + b * np.eye(len(a)))]
+        return [Value(a + b * np.eye(len(a)))] if a.ndim == 2 and a.shape[0] == a.shape[1] else []
+    if a.ndim > b.ndim:
+        return [Value(v.array, v.row, v.identity) for v in _added(right, left)]
+    if a.shape == b.shape:
+        return [Value(a + b, left.row or right.row, left.identity and right.identity)]
+    if a.ndim == 0:
+        if b.ndim == 1:
+            return [Value(a + b, right.row)]
+        return [Value(a * np.eye(len(b)) + b)] if b.shape[0] == b.shape[1] else []
+    if a.ndim == 1 and b.ndim == 2:
+        forms = {(len(a), len(a)): np.diag(a), (len(a), 1): a[:, None], (1, len(a)): a[None, :]}
+        return [Value(forms[b.shape] + b)] if b.shape in forms else []
+    return []
+
+
+def _multiplied(left: Value, right: Value) -> list[Value]:
+    a, b = left.array, right.array
+    if a.ndim == 0 or b.ndim == 0:
+        return [Value(a * b, left.row or right.row, (left.identity and b.ndim == 0) or (right.identity and a.ndim == 0))]
+    if a.ndim == 1 and b.ndim == 1:
+        return [Value(a * b, left.row or right.row)] if len(a) == len(b) else []
+    if a.ndim == 1:
+        found = [Value(a[:, None] * b)] if len(a) == b.shape[0] else []
+        if left.row and len(a) == b.shape[0]:
+            found.append(Value(a @ b, row=True))
+        elif b.shape[0] == 1 and not left.row:
+            found.append(Value(a[:, None] @ b))
+        return found
+    if b.ndim == 1:
+        found = [Value(a * b)] if a.shape[1] == len(b) else []
+        if a.shape[1] == len(b) and not right.row:
+            product = a @ b
+            found.append(Value(product[0] if a.shape[0] == 1 else product))
+        elif a.shape[1] == 1 and right.row:
+            found.append(Value(a @ b[None, :]))
+        return found
+    return [Value(a @ b)] if a.shape[1] == b.shape[0] else []
+
+
+def _entrywise(left: Value, right: Value) -> list[Value]:
+    a, b = left.array, right.array
+    if left.identity or right.identity:
+        return []
+    if a.ndim == 0 or b.ndim == 0 or a.shape == b.shape:
+        return [Value(a * b, left.row or right.row)]
+    if a.ndim == 1 and b.ndim == 2:
+        if 1 in b.shape and b.size == len(a):
+            return [Value(a * b.ravel(), left.row)]
+        return [Value(a[:, None] * b)] if len(a) == b.shape[0] else []
+    if a.ndim == 2 and b.ndim == 1:
+        return _entrywise(right, left)
+    return []
+
+
+def _outer(left: Value, right: Value) -> list[Value]:
+    a, b = left.array, right.array
+    return [Value(np.outer(a, b)), *_entrywise(left, right)] if a.ndim == b.ndim == 1 else []
+
+
+def _divided(over: Value, under: Value) -> list[Value]:
+    a, b = over.array, under.array
+    if b.ndim == 0 or (a.ndim < 2 and b.ndim == 1 and a.shape in ((), b.shape)):
+        return [Value(a / b, over.row or under.row)]
+    return []
+
+
+@cache
+def _activation(name: str) -> Any:
+    return sp.lambdify(activations.X, activations.of(activations.named(name)).definition.doit(), "numpy")
+
+
+@cache
+def _slope(name: str) -> Any:
+    return sp.lambdify(activations.X, sp.diff(activations.of(activations.named(name)).definition, activations.X), "numpy")
