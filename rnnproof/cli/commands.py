@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -189,14 +190,32 @@ def check(
         click.echo(evidence.table(by=("cell", "gradient", "oracle", "dtype")))
     else:
         click.echo(table(tables.summary(evidence)))
+    differing = [] if module else _printed_gradients(cells, how, silent=as_json)
     unheard = [str(row) for row in evidence.failures if row.verdict in SILENT]
     wrong = {row.cell for row in evidence.failures if row.verdict not in SILENT}
     if wrong:
         click.echo(str(Evidence(tuple(row for row in evidence if row.cell in wrong))), err=True)
+    if wrong or differing:
         return WRONG
     if unheard:
         raise UsageError("; ".join(unheard) + "; install it, or ask for another oracle")
     return 0
+
+
+def _printed_gradients(cells: tuple[str, ...], how: How, silent: bool) -> list[Any]:
+    """Tell how the gradients that the documents print compare with the derived ones; those that differ, on stderr too."""
+    from rnnproof.pages.printed_gradient_blocks import verdicts
+    from rnnproof.pages.writers.terminal import bullets
+    from rnnproof.verification.gradient_comparison import DIFFERS, compare_printed_gradients
+
+    chosen = select(cells, replace(how, told=False)).cells
+    compared = [one for selected in chosen for one in compare_printed_gradients(selected.cell)]
+    if compared and not silent:
+        click.echo("\n" + bullets(verdicts(compared)))
+    differing = [one for one in compared if one.verdict == DIFFERS]
+    for one in differing:
+        click.echo(str(one), err=True)
+    return differing
 
 
 def _evidence(cells: tuple[str, ...], how: How, module: str | None, asked: dict[str, Any]) -> list[Any]:

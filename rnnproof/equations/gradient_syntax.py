@@ -101,14 +101,13 @@ class _GradientBuilder(Builder):
         return super().dots(parts)
 
     def hadamard(self, parts: list[Any]) -> Any:
-        signs = {getattr(sign, "type", "") for sign in parts[1::2]}
-        if signs == {"OTIMES"}:
-            return Outer(parts[0].at, tuple(parts[::2]))
         for number, part in enumerate(parts[:-1:2]):  # a sum goes on to the end of its product
             *before, last = _factors(part)
             if isinstance(last, StepSum):
                 whole = replace(last, body=self.hadamard([last.body, *parts[2 * number + 1 :]]))
-                return super().hadamard([*parts[: 2 * number], _product([*before, whole])])
+                return self.hadamard([*parts[: 2 * number], _product([*before, whole])])
+        if {getattr(sign, "type", "") for sign in parts[1::2]} == {"OTIMES"}:
+            return Outer(parts[0].at, tuple(parts[::2]))
         return super().hadamard(parts)
 
     def index_sum(self, parts: list[Any]) -> Node:

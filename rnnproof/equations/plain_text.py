@@ -14,6 +14,7 @@ _FONTS = (
 _SIGNS = (
     {
         "odot": "⊙",
+        "otimes": "⊗",
         "circ": "⊙",
         "oslash": "⊘",
         "cdot": "·",

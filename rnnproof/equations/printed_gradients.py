@@ -1,4 +1,4 @@
-"""The gradients that a document prints beside its equations, found and parsed; `verification.gradient_comparison` judges them."""
+"""The gradients that a document prints beside its equations, found and parsed; see `verification.gradient_comparison`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from rnnproof.equations.named_functions import OTHER
 from rnnproof.equations.page import Page
 from rnnproof.equations.reading import PrintedGradient
 from rnnproof.equations.source import Printed
+from rnnproof.equations.syntax import parse_symbols
 from rnnproof.equations.syntax_tree import Fault, Product, Relation, Symbol
 
 A_GRADIENT = "a gradient, which is compared with the derived one"
 A_NAME = "a name for a derivative"
 _DERIVATIVE = re.compile(
-    r"\\partial(?![A-Za-z])|∂|\\nabla(?![A-Za-z])|\\[dt]?frac\s*\{\s*(?:\\mathrm\s*\{\s*d\s*\}|\\rm d|d)(?![a-z])"
+    r"\\partial(?![A-Za-z])|∂|\\nabla(?![A-Za-z])|\\[dt]?frac\s*\{\s*(?:\\mathrm\s*\{\s*d\s*\}|\\rm d|d[^_^}])"
 )
 _LEADS = re.compile(rf"\A[\s{{(\[|]*(?:\\[dt]?frac\s*\{{\s*)?(?:{_DERIVATIVE.pattern})")
-_SHORT = re.compile(r"\A\s*(?:\\delta(?![A-Za-z])|d(?![a-z])|\\mathrm\s*\{\s*d\s*\})")
+_SHORT = re.compile(r"\A\s*(?:\\delta(?![A-Za-z])|d\s*\\?[A-Za-z]|\\mathrm\s*\{\s*d\s*\})")
 _MEMBERSHIP = re.compile(r"\s*(?:\\in(?![A-Za-z])|∈).*", re.DOTALL)
 _SIGNS = ("delta", "d", "partial")
 LOSSES = ("L", "E", "J", "C", "ell", "Loss", "loss", "cost", "Cost", "Error", "error")
@@ -59,10 +60,12 @@ class Formula:
         if any(isinstance(member, Partial) for member in self.members):
             return True
         first = self.members[0]
+        if with_short_forms(first, names, letter) != first:
+            return True
         if isinstance(first, Symbol):
             mine = symbols.identify(first, {letter})[0]
             return mine.name not in names and any(symbols.identify(alias, {letter})[0] == mine for alias, _ in aliases)
-        return with_short_forms(first, names, letter) is not first
+        return False
 
 
 def of_cells(
@@ -111,7 +114,7 @@ def _names_of(cell: Cell) -> set[str]:
 def formulas(passed_over: Iterable[Printed], letters: set[str]) -> list[Formula]:
     """The relations among what is passed over that may be gradients."""
     found: list[Formula] = []
-    for printed in {printed.offset: printed for printed in passed_over}.values():
+    for _, printed in sorted({printed.offset: printed for printed in passed_over}.items()):
         tex = _MEMBERSHIP.sub("", printed.tex)
         if (
             "=" not in tex
@@ -159,6 +162,8 @@ def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
     """The tree with delta h_t and dh_t as derivatives of the loss, where h is one of the cell's `names` and delta is not."""
 
     def change(node: Any) -> Any:
+        if isinstance(node, Symbol) and node.base == "delta" and "delta" not in names:
+            return _of_subscript(node, names) or node
         if not isinstance(node, Product) or node.sign:
             return node
         factors: list[Any] = []
@@ -166,7 +171,12 @@ def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
         for factor in node.factors:
             before = factors[-1] if factors else None
             short = isinstance(before, Symbol) and before.base in _SIGNS and not before.scripts and before.base not in names
-            if short and isinstance(factor, Symbol) and symbols.identify(factor, {letter})[0].name in names:
+            if (
+                short
+                and isinstance(factor, Symbol)
+                and _is_marked(factor)
+                and symbols.identify(factor, {letter})[0].name in names
+            ):
                 sign = factors.pop()
                 factor, changed = Partial(sign.at, Symbol(sign.at, LOSSES[0], LOSSES[0]), factor), True
             factors.append(factor)
@@ -175,3 +185,22 @@ def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
         return Product(node.at, "", tuple(factors)) if len(factors) > 1 else factors[0]
 
     return steps.rebuilt(tree, change)
+
+
+def _is_marked(symbol: Symbol) -> bool:
+    """Whether a letter behind a d is no letter of a word: it has an index, or is a weight."""
+    return bool(symbol.scripts) or symbol.base[0].isupper() or symbol.base == "b"
+
+
+def _of_subscript(symbol: Symbol, names: set[str]) -> Partial | None:
+    """What delta_{h_t} stands for: the derivative of the loss by what is printed below it, where that is a quantity."""
+    if len(symbol.scripts) != 1 or symbol.scripts[0].place != "_":
+        return None
+    try:
+        (below,) = parse_symbols(symbol.scripts[0].tex)
+    except Fault:
+        return None
+    counting = symbols.counting(below)
+    if not counting or symbols.identify(below, counting)[0].name not in names:
+        return None
+    return Partial(symbol.at, Symbol(symbol.at, LOSSES[0], LOSSES[0]), below)

@@ -12,6 +12,7 @@ from rnnproof.pages import tables
 from rnnproof.pages.blocks import Beside, Block, Code, Document, Figure, Fold, Heading, Paragraph
 from rnnproof.pages.derivation import Derivation
 from rnnproof.pages.message import Message, Text, say
+from rnnproof.pages.printed_gradient_blocks import printed_gradients
 from rnnproof.pages.reading_blocks import reading_of
 from rnnproof.proofs import ProofReport
 from rnnproof.verification import Evidence
@@ -79,6 +80,7 @@ def document(study: Study, figures: Sequence[Figure] = ()) -> Document:
         *_derivation(study),
         *derived.lines(d, Part.JACOBIANS),
         *derived.remarks(d),
+        *printed_gradients(d.cell),
         *derived.rules(d),
         *_evidence(study),
         *_experiments(figures),

@@ -11,6 +11,7 @@ from rnnproof.calculus.program import Role
 from rnnproof.equations import activations
 from rnnproof.pages.blocks import Block, Document, Formula, Heading, Paragraph, Table
 from rnnproof.pages.message import Message, Text, say
+from rnnproof.pages.printed_gradient_blocks import printed_gradients
 from rnnproof.pages.reading_blocks import assumed
 from rnnproof.pages.remarks import remarks as jacobian_remarks
 from rnnproof.pages.rule_captions import RULES
@@ -34,7 +35,8 @@ _LEADS = {
 
 def document(d: Lines) -> Document:
     """The whole derivation."""
-    blocks = [Paragraph(intro(d)), *notation(d), *(block for part in Part for block in lines(d, part)), *remarks(d), *rules(d)]
+    blocks = [Paragraph(intro(d)), *notation(d), *(block for part in Part for block in lines(d, part)), *remarks(d)]
+    blocks += [*printed_gradients(d.cell), *rules(d)]
     return Document(d.cell.name, say("{cell}: its gradients", cell=d.cell.name), tuple(blocks))
 
 

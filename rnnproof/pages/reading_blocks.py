@@ -25,6 +25,8 @@ _FIXED: Sequence[Message] = (
     say("is taken from an earlier part of the document"),
     say("has its own rows of what is printed as one matrix"),
     say("is a function left open, that gives as many entries as it takes"),
+    say("a gradient, which is compared with the derived one"),
+    say("a name for a derivative"),
     say("no definition"),
     say("its left side is not a single symbol"),
     say("of its members the first one is read"),

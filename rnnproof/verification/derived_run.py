@@ -16,6 +16,7 @@ import sympy as sp
 
 from rnnproof.equations import expressions
 from rnnproof.equations.cell import Cell, Equation, Parameter, State
+from rnnproof.equations.printed_steps import step_offsets
 from rnnproof.errors import UsageError
 from rnnproof.generation import build
 from rnnproof.verification.sample import Array, Layout, measure
@@ -47,7 +48,9 @@ class DerivedRun:
         self.module: Any = build(with_nudges)
         self.names = {equation.symbol.name: equation.symbol for equation in cell.equations}
         self.carried = {state.new.name: state for state in cell.states if state.old is not None}
+        self.old = {name: state.old.name for name, state in self.carried.items() if state.old is not None}
         self.inputs = {symbol.name for symbol in cell.inputs}
+        self.offsets = step_offsets(cell)
         self.per_step = {p.name for p in cell.parameters if p.per_step}
         layout = Layout.of_cell(with_nudges)
         sizes = layout.complete({"T": steps, "B": 1, "input": 4, "hidden": 3})
@@ -96,7 +99,7 @@ class DerivedRun:
                 return np.asarray(gradients.params[name])
             return np.asarray(gradients.params[name][step - 1]) if step is not None and 1 <= step <= self.steps else None
         if step is not None and step > self.steps:
-            return np.zeros(self.value(name, self.steps).shape)  # type: ignore[union-attr]  # it has a value there
+            return np.zeros(self._size(name))
         return self._read(gradients, name, step, 1, 0)
 
     def adjoint_of_one_step(self, name: str, step: int, outputs: tuple[str, ...], losses: tuple[int, ...]) -> Array:
@@ -151,7 +154,7 @@ class DerivedRun:
 
     def _size(self, name: str) -> int:
         value = self.value(name, self.steps)
-        return int(np.size(value))
+        return 0 if value is None else int(np.size(value))
 
     def _read(self, gradients: Any, name: str, step: int | None, first: int, row: Any) -> Array | None:
         if step is None or step < first - 1:
@@ -193,7 +196,7 @@ class DerivedRun:
         equation, module = self._alone(of)
         read = {symbol.name for symbol in expressions.symbols(equation.expression)}
         own = {parameter.name for parameter in self.cell.parameters}
-        old = {state.old.name: name for name, state in self.carried.items()}
+        old = {before: name for name, before in self.old.items()}
         values = {}
         for name in sorted(read - own):
             value = self.value(old.get(name, name), at - 1 if name in old else at)
@@ -203,7 +206,7 @@ class DerivedRun:
         if by in own:
             label: str | None = by
         elif step == at - 1 and by in self.carried:
-            label = self.carried[by].old.name
+            label = self.old[by]
         else:
             label = by if step == at else None
         if label not in read:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from rnnproof.calculus.lines import lines_of
 from rnnproof.equations import reading, symbols
+from rnnproof.equations.binding import bind
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.gradient_syntax import OverSteps, Partial, StepSum
 from rnnproof.equations.printed_gradients import with_short_forms
@@ -31,8 +33,9 @@ LAST_STEP = "at the last step alone: elsewhere what comes back from the next ste
 ONE_STEP = "for one step: the gradient is the sum over all of them"
 TRANSPOSED = "transposed"
 PASSED_BACK = "for the part of it that comes back from the next step through this state"
+STAND_IN = "for an elementwise function in place of the one left open"
 PARTLY = "in those of its members that can be compared"
-NOTES = (OTHER_STATES, OTHER_SYMBOLS, DENOMINATOR, LAST_LOSS, LAST_STEP, ONE_STEP, TRANSPOSED, PASSED_BACK, PARTLY)
+NOTES = (OTHER_STATES, OTHER_SYMBOLS, DENOMINATOR, LAST_LOSS, LAST_STEP, ONE_STEP, TRANSPOSED, PASSED_BACK, STAND_IN, PARTLY)
 
 SHAPES = "its shapes fit in no reading"
 NOTATION = "its notation is not understood in a gradient"
@@ -44,6 +47,7 @@ REASONS = (SHAPES, NOTATION, DERIVATIVE, OPEN, WAYS)
 # Both sides are computed in float64 from at most five steps of at most some ten units with values of order one, so rounding
 # stays below 1e-12 of the largest entry; another formula at random values is off by some per cent.
 TOLERANCE = 1e-9
+_STAND_INS = ("softplus", "gelu", "swish", "mish")  # for functions left open: smooth, and unlike one another
 _HELD = (("nothing", ""), ("other states", OTHER_STATES), ("other symbols", OTHER_SYMBOLS))
 
 
@@ -51,7 +55,8 @@ _HELD = (("nothing", ""), ("other states", OTHER_STATES), ("other symbols", OTHE
 class GradientComparison:
     """One printed gradient and its verdict: AGREES with `notes` (of NOTES), DIFFERS, or NOT_COMPARED with a `reason`.
 
-    `error` is the largest difference over the largest derived entry, of the nearest reading.
+    `error` is the largest difference over the largest derived entry, of the nearest reading; `derived` the derived formula
+    where it differs and there is one. `read` says whether the formula could be read at all.
     """
 
     tex: str
@@ -60,6 +65,8 @@ class GradientComparison:
     notes: tuple[str, ...] = ()
     reason: str = ""
     error: float = 0.0
+    derived: str = ""
+    read: bool = True
 
     def __str__(self) -> str:
         return f"{self.where}: {self.tex}: {self.said}"
@@ -69,7 +76,9 @@ class GradientComparison:
         """The verdict with its notes or its reason."""
         if self.verdict == NOT_COMPARED:
             return f"{self.verdict}: {self.reason}"
-        return ", ".join([self.verdict, *self.notes]) if self.verdict == AGREES else f"{self.verdict} from the derived one"
+        if self.verdict == AGREES:
+            return ", ".join([self.verdict, *self.notes])
+        return f"{self.verdict}; derived: {self.derived}" if self.derived else self.verdict
 
 
 def compare_printed_gradients(cell: Cell) -> tuple[GradientComparison, ...]:
@@ -80,12 +89,13 @@ def compare_printed_gradients(cell: Cell) -> tuple[GradientComparison, ...]:
     """
     if not cell.printed_gradients:
         return ()
+    stand_ins = dict(zip(cell.open_functions, _STAND_INS, strict=False))
     try:
-        run = DerivedRun(cell)
+        run = DerivedRun(bind(cell, **stand_ins))
     except RnnproofError as error:
-        reason = OPEN if cell.open_functions else str(error).split("\n")[0]
+        reason = OPEN if stand_ins else str(error).split("\n")[0]
         return tuple(GradientComparison(g.tex, g.where, NOT_COMPARED, reason=reason) for g in cell.printed_gradients)
-    return tuple(_Judge(cell, run, gradient).verdict() for gradient in cell.printed_gradients)
+    return tuple(_Judge(cell, run, gradient, stand_ins).verdict() for gradient in cell.printed_gradients)
 
 
 @dataclass(frozen=True)
@@ -99,19 +109,20 @@ class _Way:
 
 
 class _Judge:
-    def __init__(self, cell: Cell, run: DerivedRun, gradient: PrintedGradient) -> None:
-        self.cell, self.run, self.gradient = cell, run, gradient
+    def __init__(self, cell: Cell, run: DerivedRun, gradient: PrintedGradient, stand_ins: dict[str, str]) -> None:
+        self.cell, self.run, self.gradient, self.stand_ins = cell, run, gradient, stand_ins
+        self.functions = {**dict(gradient.functions), **stand_ins}
         names = {*run.names, *run.inputs, *run.params}
         self.members = [with_short_forms(member, names, cell.index) for member in gradient.members]
         self.rows = any(what.text == reading.ROW for what in cell.assumed)
         self.nearest = np.inf
 
     def verdict(self) -> GradientComparison:
-        def said(verdict: str, notes: tuple[str, ...] = (), reason: str = "", error: float = 0.0) -> GradientComparison:
-            return GradientComparison(self.gradient.tex, self.gradient.where, verdict, notes, reason, error)
+        def said(verdict: str, **more: Any) -> GradientComparison:
+            return GradientComparison(self.gradient.tex, self.gradient.where, verdict, **more)
 
         if self.gradient.fault:
-            return said(NOT_COMPARED, reason=self.gradient.fault)
+            return said(NOT_COMPARED, reason=self.gradient.fault, read=False)
         reference = self.reference()
         if reference is None:
             return said(NOT_COMPARED, reason=DERIVATIVE)
@@ -124,13 +135,29 @@ class _Judge:
             if isinstance(notes, str):
                 reason = notes
             elif notes is None:
-                return said(DIFFERS, error=self.nearest)
+                return said(DIFFERS, error=self.nearest, derived=self.formula(derivative))
             else:
                 found.append(notes)
         if not found:
             return said(NOT_COMPARED, reason=reason or NOTATION)
-        partly = [PARTLY] if len(found) < len(others) else []
-        return said(AGREES, tuple(dict.fromkeys([*(note for notes in found for note in notes), *partly])))
+        more = ([STAND_IN] if self.stand_ins else []) + ([PARTLY] if len(found) < len(others) else [])
+        return said(AGREES, notes=tuple(dict.fromkeys([*(note for notes in found for note in notes), *more])))
+
+    def formula(self, derivative: Partial) -> str:
+        """The derived formula of a derivative, where the derivation has it as a line."""
+        if not isinstance(derivative.of, Symbol) or not isinstance(derivative.by, Symbol):
+            return ""
+        lines = lines_of(self.cell)
+        name = symbols.identify(derivative.by, self.counting)[0].name
+        try:
+            if not self.is_of_loss(derivative):
+                return lines.jacobian(derivative.of.printed, derivative.by.printed).tex
+            if name not in self.run.names:
+                return lines.gradient(of=name).tex
+        except RnnproofError:
+            return ""
+        left = rf"\delta_{{{self.cell.tex.get(name, name)}}} ="
+        return next((step.tex for step in lines.steps if step.tex.startswith(left)), "")
 
     def reference(self) -> tuple[int, Partial] | None:
         """The member that the others are compared with: the first derivative, or what an alias stands for."""
@@ -149,6 +176,7 @@ class _Judge:
     def agreement(self, derivative: Partial, member: Any) -> tuple[str, ...] | None | str:
         """The notes of the first way in which a member agrees; None where it differs in all; else why it is not compared."""
         reason, compared = "", False
+        self.nearest = np.inf
         if isinstance(member, Symbol) and any(alias == member for alias, _ in self.gradient.aliases):
             return ()
         for way in self.ways(derivative, member):
@@ -156,7 +184,7 @@ class _Judge:
                 self.run,
                 way.convention,
                 self.letters(derivative, way.step),
-                dict(self.gradient.functions),
+                self.functions,
                 list(self.gradient.aliases),
             )
             try:
@@ -167,11 +195,12 @@ class _Judge:
                 continue
             if np.max(np.abs(due.array)) < 1e-6:
                 continue
-            compared = True
             for value in values:
-                notes = self.same(due, value, turned=self.is_of_loss(derivative))
-                if notes is not None:
-                    return (*way.notes, *notes)
+                for form, notes in _forms(due.array, value, turned=self.is_of_loss(derivative)):
+                    compared = True
+                    if self.is_same(due.array, form):
+                        return (*way.notes, *notes)
+            reason = reason or SHAPES
         return None if compared else reason or NOTATION
 
     def letters(self, derivative: Partial, step: int) -> dict[str, int]:
@@ -225,7 +254,8 @@ class _Judge:
         parts = ["", *([ONE_STEP] if parameter and not summed else []), *([PASSED_BACK] if by in self.run.carried else [])]
         for (losses, step, when), part, outs, (layout, _), (held, _) in product(moments, parts, chosen, layouts, _HELD):
             if not part or when != LAST_STEP:
-                yield _Way(Convention(layout, held, outs, losses, self.rows), step, tuple(filter(None, (when, part))), part)
+                convention = Convention(layout, held, outs, losses, self.rows, ended=when == LAST_STEP)
+                yield _Way(convention, step, tuple(filter(None, (when, part))), part)
 
     def derived(self, formula: Formula, derivative: Partial, way: _Way) -> Value:
         if not way.part:
@@ -242,17 +272,15 @@ class _Judge:
         array = self.run.passed_back(mine.name, way.step + (moved or 0), way.convention.outputs, losses)
         return Value(array, row=way.convention.layout == "numerator")
 
-    def same(self, due: Value, value: Value, turned: bool) -> tuple[str, ...] | None:
-        """The notes where a value is the derived one, in its shape or another that says the same."""
-        for form, notes in _forms(due.array, value, turned):
-            error = float(np.max(np.abs(form - due.array)) / np.max(np.abs(due.array)))
-            self.nearest = min(self.nearest, error)
-            if error < TOLERANCE:
-                return notes
-        return None
+    def is_same(self, due: Array, form: Array) -> bool:
+        """Whether the printed value is the derived one."""
+        error = float(np.max(np.abs(form - due)) / np.max(np.abs(due)))
+        self.nearest = min(self.nearest, error)
+        return error < TOLERANCE
 
 
 def _forms(due: Array, value: Value, turned: bool) -> Iterator[tuple[Array, tuple[str, ...]]]:
+    """A printed value in the derived one's shape, in each way that says the same; none where the shapes do not fit."""
     array = value.array
     if array.ndim == 0 and due.size == 1:
         yield array.reshape(due.shape), ()

@@ -49,6 +49,7 @@ class Convention:
     outputs: tuple[str, ...]
     losses: tuple[int, ...]
     rows: bool = False
+    ended: bool = False  # nothing after the last step may be read
 
 
 class Formula:
@@ -94,9 +95,8 @@ class Formula:
             case Quotient():
                 return _folded([self.values(node.over), self.values(node.under)], _divided)
             case Scripted():
-                exponents = [power_of(script) for script in node.scripts]
-                if len(exponents) == 1 and exponents[0] is not None:
-                    return [_power(value, exponents[0]) for value in self.values(node.inner)]
+                if (exponent := _exponent(node)) is not None:
+                    return [_power(value, exponent) for value in self.values(node.inner)]
             case StepSum():
                 return [
                     reduce(lambda left, right: _added(left, right)[0], way) for way in zip(*self._steps(node), strict=False)
@@ -119,8 +119,10 @@ class Formula:
                 return self.run.steps + number
             raise NotCompared("notation")
 
-        first, last = bound(node.first, 1), bound(node.last, self.run.steps)
-        steps = range(max(first, 1), min(last, self.run.steps) + 1)
+        ahead = max(self.run.offsets.values(), default=0)  # x_0 makes h_1
+        first, last = bound(node.first, 1 - ahead), bound(node.last, self.run.steps - ahead)
+        moved = ahead if node.first == (None, 1) else 0
+        steps = range(max(first - moved, 1 - ahead), min(last - moved, self.run.steps) + 1)
         if not steps:
             raise NotCompared("notation")
         return [self._at({node.letter: step}).values(node.body) for step in steps]
@@ -135,12 +137,20 @@ class Formula:
             factor = waiting.pop(0)
             function = self._function(factor) if isinstance(factor, Symbol) and waiting else None
             if function is not None:
-                arguments = self.values(waiting.pop(0))
-                vectors = [value for value in arguments if value.array.ndim < 2]  # what a function is applied to
-                factors.append([value for argument in vectors or arguments for value in function(argument)])
+                factors.append(self._applied(function, waiting.pop(0)))
             else:
                 factors.append(self.values(factor))
         return _folded(factors, _entrywise if node.sign == "hadamard" else _multiplied)
+
+    def _applied(self, function: Callable[[Value], Iterable[Value]], argument: Any) -> list[Value]:
+        """A function of what stands behind it; a square or a transpose behind the bracket is of the function's value."""
+        if isinstance(argument, Transposed):
+            return [self._transposed(value) for value in self._applied(function, argument.inner)]
+        if isinstance(argument, Scripted) and (exponent := _exponent(argument)) is not None:
+            return [_power(value, exponent) for value in self._applied(function, argument.inner)]
+        values = self.values(argument)
+        vectors = [value for value in values if value.array.ndim < 2]  # what a function is applied to
+        return [value for one in vectors or values for value in function(one)]
 
     def _function(self, symbol: Symbol) -> Callable[[Value], Iterable[Value]] | None:
         """What a symbol before its argument does: a function, its derivative, its square, diag; None for a quantity."""
@@ -188,10 +198,13 @@ class Formula:
     def _known(self, key: symbols.Key, shift: int | None) -> tuple[str | None, int | None]:
         """The cell's name for a symbol, and its step; None where the cell does not have it."""
         run, name = self.run, key.name
-        if name in run.params and (not key.index or name in run.per_step):
-            return name, self.letters[key.index[0]] + (shift or 0) if key.index else None
-        if len(key.index) == 1 and (name in run.names or name in run.inputs):
-            return name, self.letters[key.index[0]] + (shift or 0)
+        if name in run.params and not key.index:
+            return name, None
+        if len(key.index) == 1 and (name in run.per_step or name in run.names or name in run.inputs):
+            step = self.letters[key.index[0]] + (shift or 0) + run.offsets.get(name, 0)
+            if self.convention.ended and step > run.steps:
+                raise NotCompared("derivative")
+            return name, step
         return None, None
 
     def _quantity(self, node: Any) -> tuple[str | None, int | None, Symbol]:
@@ -234,6 +247,11 @@ class Formula:
         if value.array.ndim == 1:
             return Value(value.array[:, None] if value.row else value.array[None, :])
         return replace(value, array=value.array.T)
+
+
+def _exponent(node: Scripted) -> int | None:
+    """The power that a bracket is raised to."""
+    return power_of(node.scripts[0]) if len(node.scripts) == 1 else None
 
 
 def _distinct(values: list[Value]) -> list[Value]:

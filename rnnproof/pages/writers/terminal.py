@@ -47,6 +47,11 @@ def _formula(block: Formula, language: str) -> str:
     return f"{number}{plain(block.tex)}" + (f"    [{rules}]" if rules else "")
 
 
+def bullets(block: Bullets, language: str = "en") -> str:
+    """One list by itself."""
+    return "\n".join(f"- {_prose(item, language)}" for item in block.items)
+
+
 def table(block: Table, language: str = "en") -> str:
     """One table by itself; nothing where it has no row."""
     if not block.rows:
@@ -65,7 +70,7 @@ def _inside(blocks: Iterable[Block], language: str) -> str:
 _WRITERS: dict[type, Callable[[Any, str], str]] = {
     Heading: lambda block, language: _prose(block.text, language),
     Paragraph: lambda block, language: _prose(block.text, language),
-    Bullets: lambda block, language: "\n".join(f"- {_prose(item, language)}" for item in block.items),
+    Bullets: bullets,
     Formula: _formula,
     Table: table,
     Figure: lambda block, language: "",
