@@ -126,12 +126,12 @@ class _Judge:
         reference = self.reference()
         if reference is None:
             return said(NOT_COMPARED, reason=DERIVATIVE)
-        place, derivative = reference
+        place, derivative, moved = reference
         others = [member for n, member in enumerate(self.members) if n != place]
         found: list[tuple[str, ...]] = []
         reason = ""
         for member in others:
-            notes = self.agreement(derivative, member)
+            notes = self.agreement(derivative, member, moved)
             if isinstance(notes, str):
                 reason = notes
             elif notes is None:
@@ -159,21 +159,21 @@ class _Judge:
         left = rf"\delta_{{{self.cell.tex.get(name, name)}}} ="
         return next((step.tex for step in lines.steps if step.tex.startswith(left)), "")
 
-    def reference(self) -> tuple[int, Partial] | None:
-        """The member that the others are compared with: the first derivative, or what an alias stands for."""
+    def reference(self) -> tuple[int, Partial, int] | None:
+        """The member that the others are compared with: the first derivative, or what an alias stands for, so many steps on."""
         for place, member in enumerate(self.members):
             if isinstance(member, Partial):
-                return place, member
+                return place, member, 0
         first = self.members[0]
         if isinstance(first, Symbol):
             mine, shift = symbols.identify(first, {self.cell.index})
             for alias, derivative in self.gradient.aliases:
                 other, start = symbols.identify(alias, {self.cell.index})
-                if other == mine and isinstance(derivative, Partial) and shift == start:
-                    return 0, derivative
+                if other == mine and isinstance(derivative, Partial):
+                    return 0, derivative, (shift or 0) - (start or 0)
         return None
 
-    def agreement(self, derivative: Partial, member: Any) -> tuple[str, ...] | None | str:
+    def agreement(self, derivative: Partial, member: Any, moved: int) -> tuple[str, ...] | None | str:
         """The notes of the first way in which a member agrees; None where it differs in all; else why it is not compared."""
         reason, compared = "", False
         self.nearest = np.inf
@@ -188,7 +188,7 @@ class _Judge:
                 list(self.gradient.aliases),
             )
             try:
-                due = self.derived(formula, derivative, way)
+                due = self.derived(formula.on(moved), derivative, way, moved)
                 values = formula.values(member)
             except NotCompared as caught:
                 reason = reason or _reason(str(caught))
@@ -257,7 +257,9 @@ class _Judge:
                 convention = Convention(layout, held, outs, losses, self.rows, ended=when == LAST_STEP)
                 yield _Way(convention, step, tuple(filter(None, (when, part))), part)
 
-    def derived(self, formula: Formula, derivative: Partial, way: _Way) -> Value:
+    def derived(self, formula: Formula, derivative: Partial, way: _Way, moved: int) -> Value:
+        """The derived value, or the part of it that the way is about, `moved` steps from the way's."""
+        at = way.step + moved
         if not way.part:
             return formula.derivative(derivative)
         loss, by = derivative.of, derivative.by
@@ -265,11 +267,11 @@ class _Judge:
             raise NotCompared("notation")
         formula.derivative(derivative)  # says what is not compared
         key, shift = symbols.identify(loss, formula.letters)
-        losses = (way.step + (shift or 0),) if key.index else way.convention.losses
-        mine, moved = symbols.identify(by, formula.letters)
+        losses = (at + (shift or 0),) if key.index else way.convention.losses
+        mine, later = symbols.identify(by, formula.letters)
         if way.part == ONE_STEP:
-            return Value(self.run.adjoint_of_one_step(mine.name, way.step, way.convention.outputs, losses))
-        array = self.run.passed_back(mine.name, way.step + (moved or 0), way.convention.outputs, losses)
+            return Value(self.run.adjoint_of_one_step(mine.name, at, way.convention.outputs, losses))
+        array = self.run.passed_back(mine.name, at + (later or 0), way.convention.outputs, losses)
         return Value(array, row=way.convention.layout == "numerator")
 
     def is_same(self, due: Array, form: Array) -> bool:

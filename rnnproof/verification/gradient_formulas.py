@@ -127,6 +127,10 @@ class Formula:
             raise NotCompared("notation")
         return [self._at({node.letter: step}).values(node.body) for step in steps]
 
+    def on(self, steps: int) -> Formula:
+        """The same, so many steps on."""
+        return self._at({letter: at + steps for letter, at in self.letters.items()})
+
     def _at(self, letters: dict[str, int]) -> Formula:
         return Formula(self.run, self.convention, {**self.letters, **letters}, self.functions, self.aliases)
 

@@ -27,6 +27,7 @@ from rnnproof.pages.blocks import Block, Code, Formula, Heading, Paragraph, Tabl
 from rnnproof.pages.message import LANGUAGES
 from rnnproof.pages.writers.markdown import markdown
 from rnnproof.pages.written import blocks
+from rnnproof.verification.gradient_comparison import compare_printed_gradients
 from tests.pages.notation_readings import alike, bound, described, formulas, reading, refused
 
 PACKAGE = Path(rnnproof.__file__).parent
@@ -162,6 +163,11 @@ def _table(example: Example, table: Table) -> Iterator[str]:
         said = [(line, _SPANS.sub(r"\1", tex), _SPANS.sub(r"\1", reason)) for line, tex, reason in table.rows]
         if said != rows:
             yield f"{example.text}: passed over is {rows}"
+    elif first.startswith(r"`\frac{\partial"):
+        now = [(f"`{one.tex}`", one.said) for one in compare_printed_gradients(reading(example.text).cells[0])]
+        said = [(str(tex), str(verdict).strip("`") + _behind(str(verdict), str(how))) for tex, verdict, how in table.rows]
+        if said != now:
+            yield f"the printed gradients are {now}"
     elif len(table.headers) == 2:
         limits = [f"{limit:,}" for limit in (source.MAX_TEXT, source.MAX_EQUATIONS, source.MAX_LENGTH, source.MAX_DEPTH)]
         if [row[1] for row in table.rows] != limits:
@@ -175,6 +181,12 @@ def _table(example: Example, table: Table) -> Iterator[str]:
         yield from _functions(table)
     else:
         yield from _refusals(table)
+
+
+def _behind(verdict: str, how: str) -> str:
+    """What follows a verdict: a convention behind a comma, a formula behind a semicolon."""
+    between = ", " if verdict == "`agrees`" else "; "
+    return f"{between}{how.strip('`')}" if how else ""
 
 
 def _refusals(table: Table) -> Iterator[str]:
