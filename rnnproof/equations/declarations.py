@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnnproof.equations import symbols
+from rnnproof.equations.resolver import Resolver
 from rnnproof.equations.size_inference import ONE, Size
 from rnnproof.equations.source import Printed
 from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Symbol, blame
-from rnnproof.equations.system import Resolver
 from rnnproof.equations.type_inference import MATRIX, SCALAR, VECTOR
 
 Declared = Sequence[tuple[Printed, Declaration]]

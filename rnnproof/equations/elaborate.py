@@ -14,11 +14,12 @@ from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_o
 from rnnproof.equations.declarations import Declared, declare
 from rnnproof.equations.page import Page
 from rnnproof.equations.reading import Assumption
+from rnnproof.equations.resolver import Resolver
 from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
 from rnnproof.equations.sympy_builder import Builder, SizeNames
 from rnnproof.equations.syntax import portable
 from rnnproof.equations.syntax_tree import Fault, Product, Symbol, Transposed, blame
-from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
+from rnnproof.equations.system import Call, Definition, Quantity, Statement
 from rnnproof.equations.type_inference import MATRIX, SCALAR, VECTOR
 
 _EXPONENTS = ("n", "k", "m", "p", "N", "K")
