@@ -9,13 +9,14 @@ import sympy as sp
 
 from rnnproof.equations import activations, expressions, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Parameter
-from rnnproof.equations.elaborate import Builder, SizeNames
 from rnnproof.equations.page import Excerpt, Page
+from rnnproof.equations.resolver import Resolver
 from rnnproof.equations.size_inference import ONE, Size, Sizes, from_sympy
 from rnnproof.equations.source import Printed, check_depth
+from rnnproof.equations.sympy_builder import Builder, SizeNames
 from rnnproof.equations.syntax import parse_body
 from rnnproof.equations.syntax_tree import Fault, Relation, Symbol
-from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
+from rnnproof.equations.system import Call, Definition, Quantity, Statement
 from rnnproof.equations.type_inference import MATRIX, SCALAR, VECTOR
 from rnnproof.errors import BindError, EquationError
 

@@ -1,7 +1,7 @@
 """Where the mathematics of a document stands: Markdown, TeX, reStructuredText, HTML, notebooks, docstrings and comments.
 
-What does not count (code, comments, markup) is blanked out with spaces of the same length. Then one scan with every delimiter
-finds the formulas. Notebooks and files named by \\input become one page of several parts.
+One scan with every delimiter finds the formulas in its regions. Notebooks and files named by \\input become one page of several
+parts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from rnnproof.equations.macros import Macros
 from rnnproof.equations.page import Excerpt, Page, Part, blank, spaces
+from rnnproof.equations.regions import REGIONS, TEX_CODE, TEX_COMMENT, Heading
 from rnnproof.errors import EquationError, UsageError
 
 MAX_TEXT = 1_000_000
@@ -98,7 +99,7 @@ _INPUT = re.compile(r"\\(?:input|include|subfile|subimport\s*\{[^{}]*\})\s*\{(?P
 def _with_inputs(path: Path, root: Path, text: str, label: str, pieces: list[tuple[str, int, str]], above: list[Path]) -> None:
     """The text's pieces with those of the files that it names; one that is not there stays a macro, which `unread` tells."""
     start = 0
-    for match in _INPUT.finditer(_TEX_COMMENT.sub(blank, _TEX_CODE.sub(blank, text))):
+    for match in _INPUT.finditer(TEX_COMMENT.sub(blank, TEX_CODE.sub(blank, text))):
         found = next((p for base in (path.parent, root) if (p := _tex_file(base, match["name"].strip()))), None)
         if found is None or found.resolve() in above or len(pieces) > 2 * MAX_FILES:
             continue
@@ -115,16 +116,7 @@ def _tex_file(folder: Path, name: str) -> Path | None:
     return None
 
 
-# regions
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A title; of two, the one with the smaller level divides more."""
-
-    place: int
-    level: int
-    title: str
+# documents
 
 
 @dataclass(frozen=True)
@@ -151,7 +143,7 @@ def taken_apart(page: Page, macros: Macros | None = None) -> Document:
     if len(page.text) > MAX_TEXT:
         raise EquationError(f"{page.name}: {len(page.text)} characters, at most {MAX_TEXT} are read; cut the document")
     kind = kind_of(page)
-    regions, headings = _REGIONS[kind](page)
+    regions, headings = REGIONS[kind](page)
     known = (macros or Macros()).and_those_of(page, regions)
     formulas: list[Formula] = []
     unread: list[tuple[int, str]] = []
@@ -175,167 +167,13 @@ def kind_of(page: Page) -> str:
     return _SUFFIXES.get(suffix, "tex" if r"\documentclass" in page.text else "markdown")
 
 
-_TEX_CODE = re.compile(
-    r"\\begin\{(verbatim|lstlisting|minted|comment)\*?\}.*?(?:\\end\{\1\*?\}|\Z)"
-    r"|\\iffalse(?![A-Za-z]).*?\\fi(?![A-Za-z])|\\verb\*?([^\w\s])[^\n]{0,200}?\2",
-    re.S,
-)
-_TEX_COMMENT = re.compile(r"(?<!\\)(?:\\\\)*%[^\n]*")
+# the scan
+
 _TEX_HEADING = re.compile(
     r"\\(?P<macro>begin\{frame\}|part|chapter|section|subsection|subsubsection|paragraph|subparagraph|frametitle)\*?\s*(?:\[[^][]*\])?"
     r"\s*\{(?P<title>(?:[^{}]|\{[^{}]*\})*)\}"
 )
 _TEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection", "frametitle", "paragraph", "subparagraph")
-
-Regions = tuple[list[Excerpt], list[Heading]]
-
-
-def _tex(page: Page) -> Regions:
-    text = _TEX_CODE.sub(blank, page.text)
-    return [Excerpt.of(_TEX_COMMENT.sub(_blank_comment, text), 0)], []
-
-
-def _blank_comment(match: re.Match[str]) -> str:
-    sign = match[0].index("%")  # an even number of backslashes before it are line breaks
-    return match[0][:sign] + " " * (len(match[0]) - sign)
-
-
-def _markdown(page: Page) -> Regions:
-    starts = [part.start for part in page.parts] or [0]
-    bounds = zip(starts, [*starts[1:], len(page.text)], strict=True)
-    return [Excerpt.of(_without_code(page.text[start:stop], False), start) for start, stop in bounds], []
-
-
-def _html(page: Page) -> Regions:
-    text = re.sub(r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)", blank, page.text)
-    text = _STRUCK_OUT.sub(blank, text)
-    text = _HTML_CODE.sub(lambda match: match[0] if _MATH_SCRIPT.match(match[0]) else spaces(match[0]), text)
-    return [Excerpt.of(text, 0)], []
-
-
-_HTML_CODE = re.compile(r"<(script|style|pre|code|textarea)\b(?:[^<]|<(?!/\1\s*>))*</\1\s*>", re.I)
-_MATH_SCRIPT = re.compile(r"<script\b[^>]*?type=[\"']math/tex", re.I)
-
-_PYTHON = re.compile(
-    r"(?P<comment>\#[^\n]*)|(?P<raw>[rR])?[bBuUfF]?(?P<quote>\"\"\"|''')(?P<body>.*?)(?P=quote)"
-    r"|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'",
-    re.S,
-)
-_JULIA = re.compile(
-    r"(?P<comment>\#(?!=)[^\n]*)|\#=(?P<block>.*?)=\#|(?P<raw>raw|md|L)?(?P<quote>\"\"\")(?P<body>.*?)(?P=quote)"
-    r"|\"(?:[^\"\\]|\\.)*\"",
-    re.S,
-)
-_ESCAPED_ONCE = re.compile(r"(?<!\\)(?:\\\\)*\\[A-Za-z]{2,}")
-_ESCAPED_TWICE = re.compile(r"(?<!\\)(?:\\\\)+[A-Za-z]{2,}")
-_PYTHON_NAME = re.compile(r"^(?P<indent>[ \t]*)(?P<keyword>class|def|async[ ]+def)[ ]+(?P<name>\w+)", re.M)
-_JULIA_NAME = re.compile(r"(?:struct|function)?[ \t]*(?P<name>[A-Z]\w*)\b")
-
-
-def _python(page: Page) -> Regions:
-    names = list(_PYTHON_NAME.finditer(page.text))
-    headings = [Heading(m.start(), len(m["indent"].expandtabs(4)) // 4 - 20, m["name"]) for m in names]
-    return _of_code(page, _PYTHON), headings
-
-
-def _julia(page: Page) -> Regions:
-    headings = []
-    for match in _JULIA.finditer(page.text):
-        if match["body"] is not None:
-            name = _JULIA_NAME.search(match["body"].strip().split("\n")[0])
-            name = name or _JULIA_NAME.match(page.text[match.end() : match.end() + 200].lstrip())
-            headings.append(Heading(match.start(), -20, name["name"] if name else ""))
-    return _of_code(page, _JULIA), headings
-
-
-def _of_code(page: Page, grammar: re.Pattern[str]) -> list[Excerpt]:
-    """The docstrings, each a region, and the comments, each run of lines a region."""
-    regions: list[Excerpt] = []
-    comments: list[tuple[int, int]] = []
-    for match in grammar.finditer(page.text):
-        if match["comment"]:
-            adjacent = (
-                comments
-                and not page.text[comments[-1][1] : match.start()].strip()
-                and (page.text.count("\n", comments[-1][1], match.start()) <= 1)
-            )
-            start = comments.pop()[0] if adjacent else match.start()
-            comments.append((start, match.end()))
-            continue
-        name = "body" if match["quote"] else "block"
-        body = match.groupdict().get(name)
-        if body is not None:
-            raw = match.groupdict().get("raw") is not None or name == "block"
-            regions.append(Excerpt.of(_without_code(body if raw else _unescaped(body), grammar is _JULIA), match.start(name)))
-    for start, stop in comments:
-        text = re.sub(r"^[ \t]*\#+:?", blank, page.text[start:stop], flags=re.M)
-        regions.append(Excerpt.of(_without_code(text, grammar is _JULIA), start))
-    return sorted(regions, key=lambda region: region.place(0))
-
-
-def _unescaped(body: str) -> str:
-    """A string's text with doubled backslashes made single, where no macro is written with a single one."""
-    if not _ESCAPED_TWICE.search(body) or _ESCAPED_ONCE.search(body):
-        return body
-    return re.sub(r"(?:\\\\)+", lambda match: " " * (len(match[0]) // 2) + "\\" * (len(match[0]) // 2), body)
-
-
-_REGIONS = {"tex": _tex, "markdown": _markdown, "html": _html, "python": _python, "julia": _julia}
-
-_STRUCK_OUT = re.compile(
-    r"<(?P<tag>del|s|strike)\b[^>]*>(?:[^<]|<(?!/(?P=tag)>))*</(?P=tag)>|~~(?=\S)[^~\n]+~~"
-    r"|<(?P<hidden>\w+)\b[^>]*\bstyle=\"[^\"]*display:\s*none[^\"]*\"[^>]*>(?:[^<]|<(?!/(?P=hidden)>))*</(?P=hidden)>",
-    re.IGNORECASE,
-)
-_FENCE = re.compile(r"[ \t]*(?:[-*+][ ]+)?(`{3,}|~{3,})[ \t]*([^\n`]*)$")
-_QUOTED = re.compile(r"^[ ]{0,3}(?:>[ ]?)+", re.M)
-
-
-def _without_code(text: str, spans_are_math: bool) -> str:
-    """Markdown with its comments, code fences and code spans blanked; a math fence becomes a display. Linear in the text."""
-    comments = re.sub(r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)", blank, text)
-    comments = _STRUCK_OUT.sub(blank, comments)
-    comments = _QUOTED.sub(blank, comments)
-    lines, fence, display = [], "", False
-    for line in comments.split("\n"):
-        found = _FENCE.match(line)
-        if fence and not (found and found[1].startswith(fence) and not found[2].strip()):
-            lines.append(line if display else " " * len(line))
-        elif found:
-            display = found[2].strip() in ("math", "{math}") if not fence else display
-            fence = "" if fence else found[1]
-            lines.append(("$$" if display else "").ljust(len(line)))
-        else:
-            lines.append(line)
-    paragraphs = re.split(r"(\n[ \t]*\n)", "\n".join(lines))
-    return "".join(_without_spans(paragraph, spans_are_math) for paragraph in paragraphs)
-
-
-def _without_spans(paragraph: str, math: bool) -> str:
-    """A paragraph without what stands between two runs of as many backticks, unless it is mathematics."""
-    runs = list(re.finditer(r"(?<![\\`])`+", paragraph))
-    closing: list[int | None] = [None] * len(runs)
-    latest: dict[int, int] = {}
-    for place in range(len(runs) - 1, -1, -1):
-        size = len(runs[place][0])
-        closing[place], latest[size] = latest.get(size), place
-    pieces, start, place = [], 0, 0
-    while place < len(runs):
-        stop = closing[place]
-        if stop is not None:
-            begin, end = runs[place].start(), runs[stop].end()
-            before, behind = paragraph[max(0, begin - 6) : begin], paragraph[end : end + 1]
-            role = before.endswith(":math:") or (before.endswith("$") and behind == "$")
-            if not role and not (math and len(runs[place][0]) == 2):
-                pieces += [paragraph[start:begin], spaces(paragraph[begin:end])]
-                start = end
-            place = stop
-        place += 1
-    return "".join((*pieces, paragraph[start:]))
-
-
-# the scan
-
 _URL = r"(?:[^\s\"'<>()]|\((?:[^\s\"'<>()]|\((?:[^\s\"'<>()]|\([^\s\"'<>()]*\))*\))*\))+"
 _IMAGE = (
     r"(?:latex\.codecogs\.com/[a-z.]*|www\.zhihu\.com/equation|render\.githubusercontent\.com/render/math|math\.now\.sh"

@@ -1,4 +1,4 @@
-"""One system of parsed equations -> `Cell`: kinds, roles and sizes put together, SymPy objects built by hand from a table."""
+"""One system of parsed equations -> `Cell`: kinds, roles and sizes put together."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import Any
 
 import sympy as sp
 
-from rnnproof.equations import expressions, reading, role_inference, symbols, system, type_inference
+from rnnproof.equations import reading, role_inference, symbols, system, type_inference
 from rnnproof.equations.cell import Body, Cell, Equation, Parameter, State, in_order
+from rnnproof.equations.declarations import Declared, declare
 from rnnproof.equations.page import Page
 from rnnproof.equations.reading import Assumption
+from rnnproof.equations.resolver import Resolver
 from rnnproof.equations.size_inference import ONE, Size, Sizes, Typed
-from rnnproof.equations.source import Printed
+from rnnproof.equations.sympy_builder import Builder, SizeNames
 from rnnproof.equations.syntax import portable
-from rnnproof.equations.syntax_tree import AnySize, Declaration, Fault, Number, Product, Symbol, Transposed, blame
-from rnnproof.equations.system import Call, Definition, Quantity, Resolver, Statement
-from rnnproof.equations.type_inference import MATRIX, NUMBER, SCALAR, VECTOR
+from rnnproof.equations.syntax_tree import Fault, Product, Symbol, Transposed, blame
+from rnnproof.equations.system import Call, Definition, Quantity, Statement
+from rnnproof.equations.type_inference import MATRIX, SCALAR, VECTOR
 
-_RESERVED = {"steps"}
 _EXPONENTS = ("n", "k", "m", "p", "N", "K")
-
-
-Declared = Sequence[tuple[Printed, Declaration]]
 
 
 def elaborate(
@@ -259,77 +257,6 @@ def _check_powers(resolver: Resolver) -> None:
             raise role_inference.fault_at(quantity, message)
 
 
-def declare(resolver: Resolver, declarations: Declared) -> list[str]:
-    """Give declared quantities their kind and the names of their sizes; returns what is declared as a minibatch of rows."""
-    named: dict[str, Size] = {}
-    rows = _minibatch(resolver, declarations)
-    for printed, declaration in declarations:
-        with blame(printed):
-            _declare(resolver, declaration, named, rows)
-    if not rows:
-        return []
-    declared = [
-        s for _, d in declarations if d.extent and _size_name(d.extent[0]) == rows for s in d.symbols if isinstance(s, Symbol)
-    ]
-    return [s.printed for s in declared if symbols.identify(s, resolver.letters)[0] in resolver.quantities]
-
-
-def _minibatch(resolver: Resolver, declarations: Declared) -> str:
-    """The first size of everything that carries the step, where each has two sizes and nothing else has that one.
-
-    A state or an input is among them: a weight of each step has two sizes too.
-    """
-    rows: set[str] = set()
-    flows = False
-    others: set[str] = set()
-    for _, declaration in declarations:
-        sizes = [_size_name(entry) for entry in declaration.extent]
-        for symbol in declaration.symbols:
-            carries = isinstance(symbol, Symbol) and bool(symbols.identify(symbol, resolver.letters)[0].index)
-            if isinstance(symbol, Symbol) and carries and len(sizes) == 2:
-                rows.add(sizes[0])
-                others.add(sizes[1])
-                quantity = resolver.quantities.get(symbols.identify(symbol, resolver.letters)[0])
-                flows |= quantity is not None and (quantity.defined or quantity.key.base in ("x", "X", "u"))
-            else:
-                others |= {*sizes, ""} if carries else set(sizes)
-    return rows.pop() if flows and len(rows) == 1 and "" not in others and not rows & others else ""
-
-
-def _size_name(entry: Any) -> str:
-    return (
-        "" if isinstance(entry, AnySize) else entry.text if isinstance(entry, Number) else symbols.identify(entry, ())[0].name
-    )
-
-
-def _declare(resolver: Resolver, declaration: Declaration, named: dict[str, Size], rows_of: str) -> None:
-    sizes: list[Size] = []
-    for entry in declaration.extent:
-        if isinstance(entry, AnySize):
-            sizes.append(Size("a declared size"))
-        elif isinstance(entry, Number):
-            if entry.text != "1":
-                sizes.append(Size("a declared size"))  # that two are 128 does not make them one
-            else:
-                sizes.append(ONE)
-        else:
-            text = _size_name(entry)
-            sizes.append(named.setdefault(text, Size(text, declared=text)))
-    if rows_of and len(sizes) == 2 and (sizes[0] is ONE or sizes[0].declared == rows_of):
-        sizes = sizes[1:]  # a row of a minibatch is one vector
-    for symbol in declaration.symbols:
-        if not isinstance(symbol, Symbol):
-            raise Fault(symbol.at, "a declaration names plain symbols; write them without products or transposes")
-        quantity = resolver.quantities.get(symbols.identify(symbol, resolver.letters)[0])
-        if quantity is None:
-            continue
-        rows, columns = [*sizes, ONE, ONE][:2]
-        if len(sizes) > 2 or (rows is ONE and columns is not ONE):
-            raise Fault(symbol.at, f"{symbol.printed} is declared as neither a column nor a matrix; write R^n for a vector")
-        quantity.kind = MATRIX if columns is not ONE else VECTOR if rows is not ONE else SCALAR
-        quantity.size = (rows, columns)
-
-
 def settle(resolver: Resolver, statements: Sequence[Statement]) -> type_inference.Kinds:
     """All kinds known, or a Fault that says what to declare."""
 
@@ -368,36 +295,6 @@ def measure(sizes: Sizes, statements: Sequence[Statement]) -> list[Typed]:
             sizes.same(typed, rows, ONE, statement.right.at)
             measured.append(typed)
     return measured
-
-
-class SizeNames:
-    """Gives each size still open a name of its own, and turns sizes into SymPy."""
-
-    def __init__(self, taken: Sequence[Any] = ()) -> None:
-        self._named: dict[int, tuple[Size, Any]] = {}
-        self._taken = {*_RESERVED, *map(str, taken)}
-
-    def name(self, size: Size, wanted: str) -> None:
-        """Names every open leaf of a size (a declared one by its declaration)."""
-        for leaf in size.leaves():
-            if leaf.fixed is None and id(leaf) not in self._named:
-                text = wanted if wanted in ("hidden", "input") else leaf.declared or wanted
-                while text in self._taken or not text.isidentifier():
-                    text += "_size" if text in _RESERVED else "_"
-                self._taken.add(text)
-                self._named[id(leaf)] = (leaf, sp.Symbol(text, integer=True, positive=True))
-
-    def keep(self, size: Size, symbol: Any) -> None:
-        """An open size that came in as a SymPy symbol keeps it."""
-        for leaf in size.leaves():
-            if leaf.fixed is None:
-                self._named.setdefault(id(leaf), (leaf, symbol))
-
-    def sympy(self, size: Size) -> Any:
-        leaves = list(size.leaves())
-        for leaf in leaves:
-            self.name(leaf, "size")
-        return sp.Add(*(leaf.fixed if leaf.fixed is not None else self._named[id(leaf)][1] for leaf in leaves))
 
 
 def _name_sizes(
@@ -439,78 +336,6 @@ def _references(node: Any) -> list[Any]:
     if isinstance(node, system.Ref):
         return [node]
     return [reference for child in symbols.children(node) for reference in _references(child)]
-
-
-class Builder:
-    """Typed trees -> SymPy."""
-
-    def __init__(self, names: SizeNames) -> None:
-        self.names = names
-
-    def shape(self, typed: Typed) -> tuple[Any, Any]:
-        return self.names.sympy(typed.rows), self.names.sympy(typed.columns)
-
-    def symbol(self, quantity: Quantity, suffix: str = "") -> Any:
-        """The quantity's SymPy symbol: given from outside, or made of its name and size."""
-        if quantity.given is not None:
-            return quantity.given
-        if quantity.kind == SCALAR:
-            return sp.Symbol(quantity.name + suffix, real=True)
-        rows, columns = quantity.size or (ONE, ONE)
-        return sp.MatrixSymbol(quantity.name + suffix, self.names.sympy(rows), self.names.sympy(columns))
-
-    def build(self, typed: Typed) -> Any:
-        return _BUILDS[typed.op](self, typed, [self.build(argument) for argument in typed.args])
-
-    def reference(self, typed: Typed, args: list[Any]) -> Any:
-        quantity, shift = typed.data
-        old = quantity.defined and shift is not None and shift == (quantity.defined_at or 0) - 1
-        return self.symbol(quantity, "_prev" if old else "")
-
-    def spread(self, typed: Typed, args: list[Any]) -> Any:
-        rows, columns = self.shape(typed)
-        if args[0] == 0:
-            return sp.ZeroMatrix(rows, columns)
-        ones = sp.OneMatrix(rows, columns)
-        return ones if args[0] == 1 else expressions.multiply(args[0], ones)
-
-    def sum(self, typed: Typed, args: list[Any]) -> Any:
-        if typed.kind in (SCALAR, NUMBER):
-            return sp.Add(*(sign * arg for sign, arg in zip(typed.data, args, strict=True)))
-        return expressions.add(*(arg if sign > 0 else _negative(arg) for sign, arg in zip(typed.data, args, strict=True)))
-
-    def multiply(self, typed: Typed, args: list[Any]) -> Any:
-        return sp.Mul(*args) if typed.kind in (SCALAR, NUMBER) else expressions.multiply(*_flat(args))
-
-    def open(self, typed: Typed, args: list[Any]) -> Any:
-        return expressions.OpenFunction(typed.data.name, args[0], self.names.sympy(typed.rows))
-
-
-def _negative(arg: Any) -> Any:
-    return expressions.multiply(sp.S.NegativeOne, *_flat([arg]))
-
-
-def _flat(args: list[Any]) -> list[Any]:
-    """Products inside a product dissolved: they act from the right in any case."""
-    return [factor for arg in args for factor in (arg.args if isinstance(arg, sp.MatMul) else (arg,))]
-
-
-_BUILDS: dict[str, Any] = {
-    "symbol": Builder.reference,
-    "number": lambda self, typed, args: sp.Rational(typed.data.numerator, typed.data.denominator),
-    "identity": lambda self, typed, args: sp.Identity(self.shape(typed)[0]),
-    "spread": Builder.spread,
-    "sum": Builder.sum,
-    "multiply": Builder.multiply,
-    "inverse": lambda self, typed, args: sp.Pow(args[0], -1),
-    "hadamard": lambda self, typed, args: expressions.hadamard(*args),
-    "quotient": lambda self, typed, args: expressions.Quotient(*args),
-    "transpose": lambda self, typed, args: sp.Transpose(args[0]),
-    "dot": lambda self, typed, args: expressions.Dot(*args),
-    "apply": lambda self, typed, args: expressions.apply(typed.data, args[0]),
-    "open": Builder.open,
-    "column": lambda self, typed, args: expressions.concatenate(*args),
-}
 
 
 def _cell(

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnnproof.equations import symbols
-from rnnproof.equations.containers import LABEL, Heading
+from rnnproof.equations.containers import LABEL
+from rnnproof.equations.regions import Heading
 from rnnproof.equations.symbols import Key
 from rnnproof.equations.syntax_tree import Column, Fault, Group, Node, Number, Product, Quotient, Sum, Symbol, Transposed
 from rnnproof.equations.system import Definition

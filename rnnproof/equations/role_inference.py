@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rnnproof.equations.resolver import Resolver
 from rnnproof.equations.symbols import children
 from rnnproof.equations.syntax_tree import Column, Fault, Product, Sum
-from rnnproof.equations.system import Call, Quantity, Ref, Resolver, Statement
+from rnnproof.equations.system import Call, Quantity, Ref, Statement
 from rnnproof.equations.type_inference import KIND_RULES, MATRIX, VECTOR, Kinds
 
 
