@@ -10,17 +10,43 @@ from typing import Any
 
 import lark
 
-from rnnproof.equations.subscripts import Script
+from rnnproof.equations.subscripts import Script, transposition
 from rnnproof.equations.syntax import Builder, grammar, is_step, parsed_by
-from rnnproof.equations.syntax_tree import Fault, Node, Product, Quotient, Relation, Symbol
+from rnnproof.equations.syntax_tree import (
+    Column,
+    Fault,
+    Node,
+    Product,
+    Quotient,
+    Relation,
+    Scripted,
+    Symbol,
+    Transposed,
+)
 
 _PARTIAL = "partial"
-_NABLA = re.compile(
-    r"\\nabla\s*_\s*(?:\{(?P<by>(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}|(?P<letter>[A-Za-z]))\s*"
-    r"(?P<of>(?:\\(?:mathcal|mathrm|mathbf)\s*\{[A-Z]\}|\\ell(?![A-Za-z])|[A-Z](?![A-Za-z]))"
-    r"(?:\s*[_^]\s*(?:\{[^{}]*\}|\w))*)"
+_INDEX = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
+_QUANTITY = rf"(?:\\[A-Za-z]+\s*\{{[^{{}}]*\}}|\\[A-Za-z]+|[A-Za-z])(?:\s*[_^]\s*(?:{_INDEX}|\w))*"
+_STEP = r"(?:\\langle|<|\()[^{}]*?(?:\\rangle|>|\))"
+# Other ways to print what the grammar has one way for; each is tried once, in this order.
+_REWRITTEN = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\A\s*\\(?:therefore|Rightarrow|implies|Longrightarrow)(?![A-Za-z])", ""),
+        (r"\\mathrel\s*\{\s*\+\s*\}\s*=|\+=", "="),
+        (rf"\\(?:nabla|partial)\s*_\s*({_INDEX}|[A-Za-z])\s*({_QUANTITY})", r"\\frac{\\partial \2}{\\partial \1}"),
+        (r"\\diag(?![A-Za-z])", r"\\mathrm{diag}"),
+        (r"\\(sech|sinh|cosh|sgn)(?![A-Za-z])", r"\\mathrm{\1}"),
+        (
+            r"\\math(?:bb|bf|rm)\s*\{?\s*[1I]\s*\}?\s*(?:_\s*)?(?:\\\{|[\[({])\s*([^<>]*?)\s*>\s*0\s*(?:\\\}|[\])}])",
+            r"\\mathrm{step}(\1)",
+        ),
+        (rf"(?:\||\\[lr]?vert(?![A-Za-z]))\s*_\s*(?:{_INDEX}|\w)", ""),
+        (rf"\^\s*\{{\s*({_STEP})\s*(?:\^\s*)?\{{?\s*(?:T|\\top|\\intercal)\s*\}}?\s*\}}", r"^{\1}^{\\top}"),
+        (r"_\s*\{\s*(\w+)\s*\\geq?(?![A-Za-z])\s*(\w+)\s*>\s*(\w+)\s*\}", r"_{\2=\3+1}^{\1}"),
+        (r"\(\s*[A-Za-z]\s*(?:<|>|=|\\[lg]eq?(?![A-Za-z])|\\neq?(?![A-Za-z]))[^()]*\)\s*\Z", ""),
+    )
 )
-_D = re.compile(r"\\diag(?![A-Za-z])")
 
 
 Limit = tuple[str | None, int] | None
@@ -32,6 +58,11 @@ class Partial(Node):
 
     of: Node
     by: Node
+
+
+@dataclass(frozen=True)
+class ShortPartial(Partial):
+    """The derivative of the loss in a short form, delta h_t or dh_t: by the quantity, or by what its function is applied to."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +94,9 @@ class Outer(Node):
 
 def parse_gradient(tex: str) -> Relation:
     """The tree of a relation between derivatives. Raises Fault."""
-    tex = _NABLA.sub(lambda found: rf"\frac{{\partial {found['of']}}}{{\partial {found['by'] or found['letter']}}}", tex)
-    tree: Relation = parsed_by(_parser(), _GradientBuilder(), _D.sub(r"\\mathrm{diag}", tex), "equation")
+    for pattern, replacement in _REWRITTEN:
+        tex = pattern.sub(replacement, tex)
+    tree: Relation = parsed_by(_parser(), _GradientBuilder(), tex, "equation")
     return tree
 
 
@@ -81,6 +113,24 @@ class _GradientBuilder(Builder):
 
     def partial(self, parts: list[Any]) -> Symbol:
         return Symbol(parts[0].start_pos, _PARTIAL, r"\partial")
+
+    def factor(self, parts: list[Any]) -> Node:
+        nucleus, *scripts = parts
+        if isinstance(nucleus, Column):  # [h, x]^T is a row here
+            turned = any(transposition(script)[0] for script in scripts)
+            return Transposed(nucleus.at, nucleus) if turned else super().factor(parts)
+        return super().factor(parts)
+
+    def run(self, parts: list[Any]) -> Any:
+        """A product; the step of g(t)^2 belongs to g, and the square to its value."""
+        joined: list[Any] = []
+        for part in parts:
+            before = joined[-1] if joined else None
+            if isinstance(part, Scripted) and is_step(part.inner) and isinstance(before, Symbol) and not before.word:
+                joined[-1] = replace(part, inner=Product(before.at, "", (before, part.inner)))
+            else:
+                joined.append(part)
+        return super().run(joined)
 
     def fraction(self, parts: list[Any]) -> Node:
         sign, over, under = parts[0], _inside(parts[1]), _inside(parts[2])
@@ -154,7 +204,8 @@ def _factors(node: Any) -> list[Any]:
 
 
 def _is_d(node: Any) -> bool:
-    return isinstance(node, Symbol) and node.base in (_PARTIAL, "d") and not node.scripts
+    """Whether a node is the d of a derivative, or that of an immediate one, which has a plus."""
+    return isinstance(node, Symbol) and node.base in (_PARTIAL, "d") and all(script.tex == "+" for script in node.scripts)
 
 
 def _differential(node: Any) -> Any:

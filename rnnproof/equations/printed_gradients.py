@@ -9,11 +9,12 @@ from typing import Any
 
 from rnnproof.equations import activations, prose, steps, symbols
 from rnnproof.equations.cell import Cell
-from rnnproof.equations.gradient_syntax import Partial, parse_gradient
+from rnnproof.equations.gradient_syntax import Partial, ShortPartial, parse_gradient
 from rnnproof.equations.named_functions import OTHER
 from rnnproof.equations.page import Page
 from rnnproof.equations.reading import PrintedGradient
 from rnnproof.equations.source import Printed
+from rnnproof.equations.subscripts import Script
 from rnnproof.equations.syntax import parse_symbols
 from rnnproof.equations.syntax_tree import Fault, Product, Relation, Symbol
 
@@ -64,7 +65,8 @@ class Formula:
             return True
         if isinstance(first, Symbol):
             mine = symbols.identify(first, {letter})[0]
-            return mine.name not in names and any(symbols.identify(alias, {letter})[0] == mine for alias, _ in aliases)
+            derivatives = [alias for alias, tree in aliases if isinstance(tree, Partial)]
+            return mine.name not in names and any(symbols.identify(alias, {letter})[0] == mine for alias in derivatives)
         return False
 
 
@@ -74,6 +76,7 @@ def of_cells(
     places: Sequence[Sequence[int]],
     section: Callable[[int], int],
     found: Sequence[Formula],
+    values: Sequence[tuple[Symbol, Any]],
     functions: tuple[tuple[str, str], ...],
 ) -> tuple[list[Cell], list[tuple[Printed, str]]]:
     """The cells, each with the gradients that are printed of it; and what each formula is.
@@ -81,7 +84,7 @@ def of_cells(
     A formula is of the cell that has most of its symbols, of several the one of its section, then the nearest before it.
     `places` are where the equations of each cell are printed.
     """
-    aliases = tuple(formula.alias for formula in found if formula.alias is not None)
+    aliases = (*(formula.alias for formula in found if formula.alias is not None), *values)
     names = [_names_of(cell) for cell in cells]
     gradients: list[list[PrintedGradient]] = [[] for _ in cells]
     told: list[tuple[Printed, str]] = []
@@ -132,30 +135,65 @@ def formulas(passed_over: Iterable[Printed], letters: set[str]) -> list[Formula]
     return found
 
 
+def named_values(passed_over: Iterable[Printed], found: Sequence[Formula], letters: set[str]) -> list[tuple[Symbol, Any]]:
+    """(symbol, tree) of what the document gives a name beside its cells and reads in gradients, as D_t = diag(1 - h_t^2)."""
+    read = {s.base for formula in found for member in formula.members for s in symbols.symbols(member)}
+    named: list[tuple[Symbol, Any]] = []
+    for printed in passed_over:
+        left, equal, _ = printed.tex.partition("=")
+        if equal and len(left) < 20 and any(base in left for base in read):
+            try:
+                relation = parse_gradient(printed.tex)
+            except Fault:
+                continue
+            first, *rest = members(steps.as_index(relation, letters))
+            if isinstance(first, Symbol) and symbols.counting(first) and not any(isinstance(one, Partial) for one in rest):
+                named.append((first, rest[-1]))
+    return named
+
+
 def members(relation: Relation) -> tuple[Any, ...]:
     """The members of a chain, in print order."""
     return (relation.left, *relation.middle, relation.right)
 
 
 def functions(
-    remarks: Iterable[prose.Remark], bodies: Mapping[str, tuple[str, Printed]], used: Iterable[str]
+    remarks: Iterable[prose.Remark], bodies: Mapping[str, tuple[str, Printed]], used: Iterable[str], over: Iterable[Printed]
 ) -> tuple[tuple[str, str], ...]:
     """(printed name, activation) of the functions that the text names, or prints a body of, in one way alone."""
     said: dict[str, set[str]] = {}
     for remark in remarks:
         for symbol in remark.symbols:
-            said.setdefault(symbol.base, set()).update(
-                {name for name, words in prose.IS.items() if words in remark.said} | (remark.said & {prose.IS_ANOTHER})
+            name = symbols.identify(symbol, ())[0].name
+            said.setdefault(name, set()).update(
+                {known for known, words in prose.IS.items() if words in remark.said} | (remark.said & {prose.IS_ANOTHER})
             )
     for name, (known, _) in bodies.items():
         said.setdefault(name, set()).add(prose.IS_ANOTHER if known == OTHER else known)
+    for relation in filter(None, map(_name_of_a_function, over)):
+        name = symbols.identify(relation.left, ())[0].name  # type: ignore[arg-type]  # both sides are symbols
+        said.setdefault(name, set()).add(activations.find(relation.right.base).name)  # type: ignore[union-attr, attr-defined]
     for name in used:
         known_as = activations.find(name)
         if known_as is not None and not said.get(name):
             said[name] = {known_as.name}
-    return tuple(
-        (name, next(iter(words))) for name, words in sorted(said.items()) if len(words) == 1 and not words & {prose.IS_ANOTHER}
-    )
+    alone = {name: words for name, words in said.items() if len(words) == 1 and prose.IS_ANOTHER not in words}
+    return tuple((name, next(iter(words))) for name, words in sorted(alone.items()))
+
+
+_NAME = re.compile(r"\A\s*\\?[A-Za-z]+(?:_\w|_\{\w+\})?\s*(?:=|:=|\\equiv)\s*\\?(?:[A-Za-z]+|operatorname\s*\{\w+\})\s*\Z")
+
+
+def _name_of_a_function(printed: Printed) -> Relation | None:
+    """A formula such as f = \\tanh, as a relation of two symbols; None for anything else."""
+    if not _NAME.match(printed.tex):
+        return None
+    try:
+        relation = parse_gradient(printed.tex)
+    except Fault:
+        return None
+    named = isinstance(relation.left, Symbol) and isinstance(relation.right, Symbol)
+    return relation if named and symbols.is_named_function(relation.right) else None  # type: ignore[arg-type]
 
 
 def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
@@ -163,7 +201,7 @@ def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
 
     def change(node: Any) -> Any:
         if isinstance(node, Symbol) and node.base == "delta" and "delta" not in names:
-            return _of_subscript(node, names) or node
+            return _of_subscript(node, names, letter) or node
         if not isinstance(node, Product) or node.sign:
             return node
         factors: list[Any] = []
@@ -178,7 +216,7 @@ def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
                 and symbols.identify(factor, {letter})[0].name in names
             ):
                 sign = factors.pop()
-                factor, changed = Partial(sign.at, Symbol(sign.at, LOSSES[0], LOSSES[0]), factor), True
+                factor, changed = ShortPartial(sign.at, Symbol(sign.at, LOSSES[0], LOSSES[0]), factor), True
             factors.append(factor)
         if not changed:
             return node
@@ -192,15 +230,22 @@ def _is_marked(symbol: Symbol) -> bool:
     return bool(symbol.scripts) or symbol.base[0].isupper() or symbol.base == "b"
 
 
-def _of_subscript(symbol: Symbol, names: set[str]) -> Partial | None:
-    """What delta_{h_t} stands for: the derivative of the loss by what is printed below it, where that is a quantity."""
-    if len(symbol.scripts) != 1 or symbol.scripts[0].place != "_":
-        return None
-    try:
-        (below,) = parse_symbols(symbol.scripts[0].tex)
-    except Fault:
-        return None
-    counting = symbols.counting(below)
-    if not counting or symbols.identify(below, counting)[0].name not in names:
-        return None
-    return Partial(symbol.at, Symbol(symbol.at, LOSSES[0], LOSSES[0]), below)
+def _of_subscript(symbol: Symbol, names: set[str], letter: str) -> Partial | None:
+    """What delta_{h_t}, delta_{h,t} and delta^h_t stand for: the derivative of the loss by the quantity in the script."""
+    below: Symbol | None = None
+    key = symbols.identify(symbol, {letter})[0]
+    labels = [*key.below, *key.above]
+    if key.index and len(labels) == 1 and labels[0] in names:
+        parts = [(script, part) for script in symbol.scripts for part in script.parts if letter in part]
+        script, part = parts[0]
+        step = Script(script.place, (part,), "".join(part))
+        below = Symbol(symbol.at, labels[0], labels[0], (step,))
+    elif len(symbol.scripts) == 1 and symbol.scripts[0].place == "_":
+        try:
+            (below,) = parse_symbols(symbol.scripts[0].tex)
+        except (Fault, ValueError):
+            return None
+        counting = symbols.counting(below)
+        if not counting or symbols.identify(below, counting)[0].name not in names:
+            return None
+    return None if below is None else ShortPartial(symbol.at, Symbol(symbol.at, LOSSES[0], LOSSES[0]), below)

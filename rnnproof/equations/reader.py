@@ -308,12 +308,14 @@ class _Reader:
 
     def with_gradients(self, cells: Sequence[Cell]) -> tuple[list[Cell], list[tuple[Printed, str]]]:
         """The cells with the gradients that the document prints of them; and what of the document these are."""
-        formulas = printed_gradients.formulas((printed for printed, _ in self.over), {cell.index for cell in cells})
+        over, letters = [printed for printed, _ in self.over], {cell.index for cell in cells}
+        formulas = printed_gradients.formulas(over, letters)
+        values = printed_gradients.named_values(over, formulas, letters) if formulas else []
         used = {symbol.base for d in self.definitions for symbol in symbols.symbols(d.relation)}
-        functions = printed_gradients.functions(self.remarks, self.functions, used)
+        functions = printed_gradients.functions(self.remarks, self.functions, used, over)
         place = {self.page.where(d.printed.offset): d.printed.offset for d in self.definitions}
         places = [[place[e.where] for e in cell.equations if e.where in place] for cell in cells]
-        return printed_gradients.of_cells(self.page, cells, places, self.section, formulas, functions)
+        return printed_gradients.of_cells(self.page, cells, places, self.section, formulas, values, functions)
 
     def pass_over(self, definitions: Sequence[Definition], reason: str) -> None:
         self.over += [(definition.printed, reason) for definition in definitions]

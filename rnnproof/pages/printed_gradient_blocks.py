@@ -18,6 +18,7 @@ from rnnproof.verification.gradient_comparison import (
 # What the comparison says in fixed words; the rest of its reasons are error messages, which are in English everywhere.
 _FIXED: Sequence[Message] = (
     say("with the other states of the step before held fixed"),
+    say("with the gates and the other states of the step before held fixed"),
     say("with the other symbols of its equation held fixed"),
     say("in denominator layout"),
     say("for a loss that reads the last step alone"),
@@ -25,6 +26,7 @@ _FIXED: Sequence[Message] = (
     say("for one step: the gradient is the sum over all of them"),
     say("transposed"),
     say("for the part of it that comes back from the next step through this state"),
+    say("by what the functions of the gates are applied to"),
     say("for an elementwise function in place of the one left open"),
     say("in those of its members that can be compared"),
     say("its shapes fit in no reading"),

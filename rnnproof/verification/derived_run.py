@@ -13,30 +13,48 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
-from rnnproof.equations import expressions
-from rnnproof.equations.cell import Cell, Equation, Parameter, State
+from rnnproof.equations import activations, expressions
+from rnnproof.equations.cell import Cell, Equation, Parameter, State, in_order
 from rnnproof.equations.printed_steps import step_offsets
 from rnnproof.errors import UsageError
 from rnnproof.generation import build
 from rnnproof.verification.sample import Array, Layout, measure
 
-_NUDGE = "nudge_of_"
+_NUDGE, _INNER = "nudge_of_", "nudge_inside_"
+_GATES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras3")
 
 
 def nudged(cell: Cell) -> Cell:
-    """The cell with an input of its own added to every equation, and every value an output."""
+    """The cell with an input of its own added to every equation, and to what its function is applied to; every value an output.
+
+    A value that is another equation's part, written out there, is read there.
+    """
     equations, inputs, states = [], [*cell.inputs], [*cell.states]
     carried = {state.new for state in cell.states}
-    for equation in cell.equations:
-        symbol = equation.symbol
+    for equation in in_order(shared(cell.equations)):
+        symbol, expression = equation.symbol, equation.expression
         if not getattr(symbol, "is_Matrix", False) or expressions.shape_of(symbol)[1] != 1:
             raise UsageError(f"{symbol} is no vector")
+        if isinstance(expression, ElementwiseApplyFunction):
+            inner = sp.MatrixSymbol(f"{_INNER}{symbol.name}", *expressions.shape_of(symbol))
+            inputs.append(inner)
+            expression = expression.func(expression.function, sp.MatAdd(expression.expr, inner))
         nudge = sp.MatrixSymbol(f"{_NUDGE}{symbol.name}", *expressions.shape_of(symbol))
         inputs.append(nudge)
-        equations.append(replace(equation, expression=sp.MatAdd(equation.expression, nudge)))
+        equations.append(replace(equation, expression=sp.MatAdd(expression, nudge)))
         states += [State(symbol.name, symbol, None)] if symbol not in carried else []
     return replace(cell, equations=tuple(equations), inputs=tuple(inputs), states=tuple(states))
+
+
+def shared(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
+    """The equations, each part that another one defines read by its name."""
+    defined = {e.expression: e.symbol for e in equations if e.expression.args and not isinstance(e.expression, sp.MatrixSymbol)}
+    return tuple(
+        replace(e, expression=e.expression.xreplace({part: name for part, name in defined.items() if name != e.symbol}))
+        for e in equations
+    )
 
 
 class DerivedRun:
@@ -65,7 +83,9 @@ class DerivedRun:
             label.removeprefix("input ") if label != "inputs" else with_nudges.inputs[0].name: drawn(shape, steps, 1)
             for label, shape in layout.inputs.items()
         }
-        self.xs |= {name: 0 * value for name, value in self.xs.items() if name.startswith(_NUDGE)}
+        self.xs |= {name: 0 * value for name, value in self.xs.items() if name.startswith((_NUDGE, _INNER))}
+        self.applied = {name.removeprefix(_INNER) for name in self.xs if name.startswith(_INNER)}
+        self.gates = tuple(e.symbol.name for e in cell.equations if _is_gate(e) and e.symbol.name not in self.carried)
         self.seeds = {name: drawn(shape, steps, 1) for name, shape in layout.states.items()}
         self.start = {s.name: drawn(layout.states[s.name], 1) * (s.old is not None) for s in with_nudges.states}
         self.state_names = {s.new.name: s.name for s in with_nudges.states}
@@ -91,8 +111,13 @@ class DerivedRun:
 
     # gradients
 
-    def adjoint(self, name: str, step: int | None, outputs: tuple[str, ...], losses: tuple[int, ...]) -> Array | None:
-        """The gradient of a loss that reads the states `outputs` at the steps `losses`."""
+    def adjoint(
+        self, name: str, step: int | None, outputs: tuple[str, ...], losses: tuple[int, ...], inner: bool = False
+    ) -> Array | None:
+        """The gradient of a loss that reads the states `outputs` at the steps `losses`.
+
+        With `inner` by what the function of the value's equation is applied to, where that is a function of a sum.
+        """
         gradients = self._whole(outputs, losses)
         if name in self.params:
             if name not in self.per_step:
@@ -100,7 +125,7 @@ class DerivedRun:
             return np.asarray(gradients.params[name][step - 1]) if step is not None and 1 <= step <= self.steps else None
         if step is not None and step > self.steps:
             return np.zeros(self._size(name))
-        return self._read(gradients, name, step, 1, 0)
+        return self._read(gradients, name, step, 1, 0, _INNER if inner and name in self.applied else _NUDGE)
 
     def adjoint_of_one_step(self, name: str, step: int, outputs: tuple[str, ...], losses: tuple[int, ...]) -> Array:
         """The part of a parameter's gradient that comes from its use at one step."""
@@ -121,16 +146,19 @@ class DerivedRun:
     def jacobian(self, of: str, at: int, by: str, step: int | None, held: str) -> Array | None:
         """d `of` at one step / d `by` at a step or before, a row for each entry of `of`; None where it is not defined.
 
-        `held` says what is kept constant: "nothing", "other states" of the step before, or "other symbols" of the equation.
+        `held` says what is kept constant: "nothing", "other states" of the step before, these and the "gates", or all "other
+        symbols" of the equation. Between steps further apart what is held is held at each.
         A parameter is flattened, and its uses at all steps count, at this step only, or in this equation only.
         """
         if of not in self.names or not 1 <= at <= self.steps:
             return None
-        if held == "other symbols":
-            return self._explicit(of, at, by, step)
-        if held == "other states" and of == by and step is not None and step < at - 1 and of in self.carried:
+        if held != "nothing" and of == by and step is not None and step < at - 1 and of in self.carried:
             later, earlier = self.jacobian(of, at, by, at - 1, held), self.jacobian(of, at - 1, by, step, held)
             return later @ earlier if later is not None and earlier is not None else None
+        if held == "other symbols":
+            return self._explicit(of, at, by, step)
+        if held == "gates":
+            return self._beside_gates(of, at, by, step)
         first = 1 if held == "nothing" else at
         before = step == at - 1 and by in self.carried
         if by not in self.params and (step is None or not (first <= step <= at or before or step == 0 == first - 1)):
@@ -156,13 +184,13 @@ class DerivedRun:
         value = self.value(name, self.steps)
         return 0 if value is None else int(np.size(value))
 
-    def _read(self, gradients: Any, name: str, step: int | None, first: int, row: Any) -> Array | None:
+    def _read(self, gradients: Any, name: str, step: int | None, first: int, row: Any, nudge: str = _NUDGE) -> Array | None:
         if step is None or step < first - 1:
             return None
         if step == first - 1:
             return np.asarray(gradients.initial[self.state_names[name]][row]) if name in self.carried else None
         inputs = gradients.inputs if isinstance(gradients.inputs, dict) else dict.fromkeys(self.xs, gradients.inputs)
-        label = name if name in self.inputs else f"{_NUDGE}{name}"
+        label = name if name in self.inputs else f"{nudge}{name}"
         return np.asarray(inputs[label][step - first, row]) if label in inputs else None
 
     @cached_property
@@ -189,6 +217,46 @@ class DerivedRun:
 
     def _backward(self, first: int, last: int, seeds: Mapping[str, Array], batch: int) -> Any:
         return self.module.backward(self._forward(first, last, batch), dict(seeds))
+
+    # the gates as constants
+
+    def _beside_gates(self, of: str, at: int, by: str, step: int | None) -> Array | None:
+        """A Jacobian within one step, the gates and the other states of the step before being constants."""
+        if not self.gates or of in self.gates or by not in self.carried or step != at - 1 or at < 2:
+            return None
+        module, size = self._without_gates, self._size(of)
+        values = {name: self.value(name, at) for name in (*self.gates, *self.inputs)}
+        xs: Any = {name: np.repeat(value[None, None], size, axis=1) for name, value in values.items() if value is not None}
+        params = {
+            name: self.params[name] if name not in self.per_step else self.params[name][at - 1 : at]
+            for name in module.PARAMETERS
+        }
+        start = {
+            self.state_names[name]: np.repeat(np.asarray(self.value(name, at - 1))[None], size, axis=0) for name in self.carried
+        }
+        start = {name: start.get(name, np.zeros((size, self._size(name)))) for name in module.STATES}
+        read = {name: xs[name] for name in module.INPUTS} if module.INPUT is None else next(iter(xs.values()))
+        trace = module.forward(params, read, start)
+        gradients = module.backward(trace, {self.state_names[of]: np.eye(size)[None]})
+        return np.asarray(gradients.initial[self.state_names[by]])
+
+    @cached_property
+    def _without_gates(self) -> Any:
+        """The cell with its gates given as inputs, and every other value an output."""
+        kept = tuple(e for e in self.cell.equations if e.symbol.name not in self.gates)
+        read = {symbol for equation in kept for symbol in expressions.symbols(equation.expression)}
+        gates = [symbol for name, symbol in self.names.items() if name in self.gates and symbol in read]
+        made = [state.new for state in self.cell.states]
+        others = [State(e.symbol.name, e.symbol, None) for e in kept if e.symbol not in made]
+        alone = replace(
+            self.cell,
+            name=f"{self.cell.name}_without_gates",
+            equations=kept,
+            inputs=(*(symbol for symbol in self.cell.inputs if symbol in read), *gates),
+            parameters=tuple(p for p in self.cell.parameters if p.symbol in read),
+            states=(*(state for state in self.cell.states if state.new.name not in self.gates), *others),
+        )
+        return build(alone)
 
     # one equation alone
 
@@ -247,3 +315,12 @@ class DerivedRun:
             return equation, build(alone)
 
         return cache(made)
+
+
+def _is_gate(equation: Equation) -> bool:
+    """Whether a value is a sigmoid of something, and so opens and closes."""
+    expression = equation.expression
+    if not isinstance(expression, ElementwiseApplyFunction):
+        return False
+    function = type(expression.function.expr)
+    return any(function == activations.named(name) for name in _GATES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -14,10 +14,10 @@ from rnnproof.calculus.lines import lines_of
 from rnnproof.equations import reading, symbols
 from rnnproof.equations.binding import bind
 from rnnproof.equations.cell import Cell
-from rnnproof.equations.gradient_syntax import OverSteps, Partial, StepSum
+from rnnproof.equations.gradient_syntax import OverSteps, Partial, ShortPartial, StepSum
 from rnnproof.equations.printed_gradients import with_short_forms
 from rnnproof.equations.reading import PrintedGradient
-from rnnproof.equations.syntax_tree import Symbol
+from rnnproof.equations.syntax_tree import Group, Symbol, Transposed
 from rnnproof.errors import RnnproofError
 from rnnproof.verification.derived_run import DerivedRun
 from rnnproof.verification.gradient_formulas import LAST_STEPS, Convention, Formula, NotCompared, Value
@@ -26,6 +26,7 @@ from rnnproof.verification.sample import Array
 AGREES, DIFFERS, NOT_COMPARED = "agrees", "differs", "not compared"
 
 OTHER_STATES = "with the other states of the step before held fixed"
+GATES = "with the gates and the other states of the step before held fixed"
 OTHER_SYMBOLS = "with the other symbols of its equation held fixed"
 DENOMINATOR = "in denominator layout"
 LAST_LOSS = "for a loss that reads the last step alone"
@@ -33,9 +34,23 @@ LAST_STEP = "at the last step alone: elsewhere what comes back from the next ste
 ONE_STEP = "for one step: the gradient is the sum over all of them"
 TRANSPOSED = "transposed"
 PASSED_BACK = "for the part of it that comes back from the next step through this state"
+INNER = "by what the functions of the gates are applied to"
 STAND_IN = "for an elementwise function in place of the one left open"
 PARTLY = "in those of its members that can be compared"
-NOTES = (OTHER_STATES, OTHER_SYMBOLS, DENOMINATOR, LAST_LOSS, LAST_STEP, ONE_STEP, TRANSPOSED, PASSED_BACK, STAND_IN, PARTLY)
+NOTES = (
+    OTHER_STATES,
+    GATES,
+    OTHER_SYMBOLS,
+    DENOMINATOR,
+    LAST_LOSS,
+    LAST_STEP,
+    ONE_STEP,
+    TRANSPOSED,
+    PASSED_BACK,
+    INNER,
+    STAND_IN,
+    PARTLY,
+)
 
 SHAPES = "its shapes fit in no reading"
 NOTATION = "its notation is not understood in a gradient"
@@ -48,7 +63,8 @@ REASONS = (SHAPES, NOTATION, DERIVATIVE, OPEN, WAYS)
 # stays below 1e-12 of the largest entry; another formula at random values is off by some per cent.
 TOLERANCE = 1e-9
 _STAND_INS = ("softplus", "gelu", "swish", "mish")  # for functions left open: smooth, and unlike one another
-_HELD = (("nothing", ""), ("other states", OTHER_STATES), ("other symbols", OTHER_SYMBOLS))
+HELD = (("nothing", ""), ("other states", OTHER_STATES), ("gates", GATES), ("other symbols", OTHER_SYMBOLS))
+LAYOUTS = ("columns", "numerator", "denominator")
 
 
 @dataclass(frozen=True)
@@ -99,8 +115,8 @@ def compare_printed_gradients(cell: Cell) -> tuple[GradientComparison, ...]:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """One way to read a formula."""
+class Way:
+    """One way to read a formula: its convention, the step it is evaluated at, and what is said where it agrees so."""
 
     convention: Convention
     step: int
@@ -113,9 +129,12 @@ class _Judge:
         self.cell, self.run, self.gradient, self.stand_ins = cell, run, gradient, stand_ins
         self.functions = {**dict(gradient.functions), **stand_ins}
         names = {*run.names, *run.inputs, *run.params}
-        self.members = [with_short_forms(member, names, cell.index) for member in gradient.members]
+        members = [with_short_forms(member, names, cell.index) for member in gradient.members]
+        if members and isinstance(members[0], Transposed):  # both sides of it, transposed
+            members = [_turned(member) for member in members]
+        self.members = members
         self.rows = any(what.text == reading.ROW for what in cell.assumed)
-        self.nearest = np.inf
+        self.error = self.nearest = np.inf
 
     def verdict(self) -> GradientComparison:
         def said(verdict: str, **more: Any) -> GradientComparison:
@@ -128,20 +147,36 @@ class _Judge:
             return said(NOT_COMPARED, reason=DERIVATIVE)
         place, derivative, moved = reference
         others = [member for n, member in enumerate(self.members) if n != place]
+        given = {alias for alias, _ in self.gradient.aliases}
+        others = [member for n, member in enumerate(self.members) if n != place and member not in given]
+        if not others:
+            return said(NOT_COMPARED, reason=NOTATION)
+        layouts = LAYOUTS if self.is_of_loss(derivative) else LAYOUTS[1:]
+        judged = [self.in_layout(derivative, others, moved, layout) for layout in layouts]
+        for notes in judged:
+            if isinstance(notes, tuple):
+                return said(AGREES, notes=notes)
+        if None in judged:
+            return said(DIFFERS, error=self.error, derived=self.formula(derivative))
+        return said(NOT_COMPARED, reason=judged[0])
+
+    def in_layout(self, derivative: Partial, members: Sequence[Any], moved: int, layout: str) -> tuple[str, ...] | None | str:
+        """The notes where every member that can be compared agrees in a layout; None where one differs; else a reason."""
         found: list[tuple[str, ...]] = []
         reason = ""
-        for member in others:
-            notes = self.agreement(derivative, member, moved)
+        for member in members:
+            notes = self.agreement(derivative, member, moved, layout)
+            if notes is None:
+                self.error = min(self.error, self.nearest)
+                return None
             if isinstance(notes, str):
-                reason = notes
-            elif notes is None:
-                return said(DIFFERS, error=self.nearest, derived=self.formula(derivative))
+                reason = reason or notes
             else:
                 found.append(notes)
         if not found:
-            return said(NOT_COMPARED, reason=reason or NOTATION)
-        more = ([STAND_IN] if self.stand_ins else []) + ([PARTLY] if len(found) < len(others) else [])
-        return said(AGREES, notes=tuple(dict.fromkeys([*(note for notes in found for note in notes), *more])))
+            return reason or NOTATION
+        more = ([STAND_IN] if self.stand_ins else []) + ([PARTLY] if len(found) < len(members) else [])
+        return tuple(dict.fromkeys([*(note for notes in found for note in notes), *more]))
 
     def formula(self, derivative: Partial) -> str:
         """The derived formula of a derivative, where the derivation has it as a line."""
@@ -173,20 +208,13 @@ class _Judge:
                     return 0, derivative, (shift or 0) - (start or 0)
         return None
 
-    def agreement(self, derivative: Partial, member: Any, moved: int) -> tuple[str, ...] | None | str:
+    def agreement(self, derivative: Partial, member: Any, moved: int, layout: str) -> tuple[str, ...] | None | str:
         """The notes of the first way in which a member agrees; None where it differs in all; else why it is not compared."""
         reason, compared = "", False
         self.nearest = np.inf
-        if isinstance(member, Symbol) and any(alias == member for alias, _ in self.gradient.aliases):
-            return ()
-        for way in self.ways(derivative, member):
-            formula = Formula(
-                self.run,
-                way.convention,
-                self.letters(derivative, way.step),
-                self.functions,
-                list(self.gradient.aliases),
-            )
+        for way in self.ways(derivative, member, layout):
+            letters = self.letters(derivative, way.step)
+            formula = Formula(self.run, way.convention, letters, self.functions, list(self.gradient.aliases))
             try:
                 due = self.derived(formula.on(moved), derivative, way, moved)
                 values = formula.values(member)
@@ -208,9 +236,10 @@ class _Judge:
         free = self.counting - {
             node.letter for member in self.members for node in _nodes(member) if isinstance(node, OverSteps)
         }
-        known = {letter: self.run.steps for letter in free if letter in LAST_STEPS}
-        later, earlier = (self.counting_in(node) & free - set(known) for node in (derivative.of, derivative.by))
-        known |= dict.fromkeys(earlier - later, step - 2 if later else step)
+        later, earlier = (self.counting_in(node) & free for node in (derivative.of, derivative.by))
+        known = dict.fromkeys(free.intersection(LAST_STEPS) - (earlier - later if later else set()), self.run.steps)
+        later, earlier = later - set(known), earlier - set(known)
+        known |= dict.fromkeys(earlier - later, step - 2 if later or known else step)
         return {self.cell.index: step, **dict.fromkeys(free, step), **known}
 
     @cached_property
@@ -232,32 +261,37 @@ class _Judge:
         top = derivative.of
         return not isinstance(top, Symbol) or symbols.identify(top, self.counting)[0].name not in self.run.names
 
-    def ways(self, derivative: Partial, member: Any) -> Iterator[_Way]:
-        """Every way to read the formula, the strictest first."""
+    def ways(self, derivative: Partial, member: Any, layout: str) -> Iterator[Way]:
+        """Every way to read the formula in a layout, the strictest first."""
         inside, last = 3, self.run.steps
-        every = tuple(range(1, last + 1))
-        loss = self.is_of_loss(derivative)
-        layouts = (("numerator", ""), ("denominator", DENOMINATOR), *([("columns", "")] if loss else []))
-        if not loss:
-            for (held, said), (layout, laid) in product(_HELD, layouts):
-                convention = Convention(layout, held, (), (), self.rows)
-                yield _Way(convention, inside, tuple(filter(None, (said, laid))))
+        nodes = [*_nodes(member), *_nodes(derivative)]
+        of_values = any(isinstance(node, Partial) and not self.is_of_loss(node) for node in nodes)
+        helds = HELD if of_values else HELD[:1]
+        laid = DENOMINATOR if layout == "denominator" and of_values else ""
+        if not self.is_of_loss(derivative):
+            for held, said in helds:
+                yield Way(Convention(layout, held, (), (), self.rows), inside, tuple(filter(None, (said, laid))))
             return
         outputs = [state.new.name for state in self.cell.states if state.old is None]
         first = self.cell.states[0].new.name
         chosen = [tuple(outputs)] if outputs else []
         chosen += [(first,)] if (first,) not in chosen else []
+        every = tuple(range(1, last + 1))
         moments = [(every, inside, ""), ((last,), inside, LAST_LOSS), (every, last, LAST_STEP)]
-        by = symbols.identify(derivative.by, self.counting)[0].name if isinstance(derivative.by, Symbol) else ""
-        parameter = by in self.run.params
-        summed = any(isinstance(node, StepSum) for node in _nodes(member))
-        parts = ["", *([ONE_STEP] if parameter and not summed else []), *([PASSED_BACK] if by in self.run.carried else [])]
-        for (losses, step, when), part, outs, (layout, _), (held, _) in product(moments, parts, chosen, layouts, _HELD):
+        by = _name(derivative.by, self.counting)
+        summed = any(isinstance(node, StepSum) for node in nodes)
+        parts = ["", *([ONE_STEP] if by in self.run.params and not summed else [])]
+        parts += [PASSED_BACK] if by in self.run.carried else []
+        short = any(isinstance(node, ShortPartial) and _name(node.by, self.counting) in self.run.applied for node in nodes)
+        inners = (("", False), (INNER, True)) if short else (("", False),)
+        for (losses, step, when), part, (inner, is_inner), outs, (held, _) in product(moments, parts, inners, chosen, helds):
             if not part or when != LAST_STEP:
-                convention = Convention(layout, held, outs, losses, self.rows, ended=when == LAST_STEP)
-                yield _Way(convention, step, tuple(filter(None, (when, part))), part)
+                convention = Convention(
+                    layout, held, outs, losses, self.rows, ended=when == LAST_STEP, alone=when == LAST_LOSS, inner=is_inner
+                )
+                yield Way(convention, step, tuple(filter(None, (when, part, inner, laid))), part)
 
-    def derived(self, formula: Formula, derivative: Partial, way: _Way, moved: int) -> Value:
+    def derived(self, formula: Formula, derivative: Partial, way: Way, moved: int) -> Value:
         """The derived value, or the part of it that the way is about, `moved` steps from the way's."""
         at = way.step + moved
         if not way.part:
@@ -272,7 +306,7 @@ class _Judge:
         if way.part == ONE_STEP:
             return Value(self.run.adjoint_of_one_step(mine.name, at, way.convention.outputs, losses))
         array = self.run.passed_back(mine.name, at + (later or 0), way.convention.outputs, losses)
-        return Value(array, row=way.convention.layout == "numerator")
+        return Value(array)
 
     def is_same(self, due: Array, form: Array) -> bool:
         """Whether the printed value is the derived one."""
@@ -296,6 +330,17 @@ def _forms(due: Array, value: Value, turned: bool) -> Iterator[tuple[Array, tupl
         yield array.reshape(due.shape), ()
     if turned and due.ndim == 2 and array.shape == due.shape[::-1]:
         yield array.T, (TRANSPOSED,)
+
+
+def _turned(member: Any) -> Any:
+    """A member transposed; the transpose of a transposed one is what is in its bracket."""
+    if not isinstance(member, Transposed):
+        return Transposed(member.at, Group(member.at, "(", member))
+    return member.inner.inner if isinstance(member.inner, Group) else member.inner
+
+
+def _name(node: Any, letters: set[str]) -> str:
+    return symbols.identify(node, letters)[0].name if isinstance(node, Symbol) else ""
 
 
 def _nodes(node: Any) -> Iterator[Any]:

@@ -17,13 +17,32 @@ import numpy as np
 import sympy as sp
 
 from rnnproof.equations import activations, symbols
-from rnnproof.equations.gradient_syntax import Outer, OverSteps, Partial, StepProduct, StepSum, power_of, without_power
+from rnnproof.equations.gradient_syntax import (
+    Outer,
+    OverSteps,
+    Partial,
+    ShortPartial,
+    StepProduct,
+    StepSum,
+    power_of,
+    without_power,
+)
 from rnnproof.equations.printed_gradients import LOSSES
-from rnnproof.equations.syntax_tree import Group, Number, Product, Quotient, Scripted, Sum, Symbol, Transposed
+from rnnproof.equations.syntax_tree import Column, Group, Number, Product, Quotient, Scripted, Sum, Symbol, Transposed
 from rnnproof.verification.derived_run import DerivedRun
 from rnnproof.verification.sample import Array
 
 _MOST = 300
+# Functions that slopes are printed with and cells are not made of.
+_PLAIN: dict[str, Callable[[Array], Array]] = {
+    "sech": lambda x: 1 / np.cosh(x),
+    "cosh": np.cosh,
+    "sinh": np.sinh,
+    "sign": np.sign,
+    "sgn": np.sign,
+    "step": lambda x: (x > 0) * 1.0,
+    "exp": np.exp,
+}
 LAST_STEPS = ("T", "N", "L", "S", "K", "tau")
 
 
@@ -50,6 +69,9 @@ class Convention:
     losses: tuple[int, ...]
     rows: bool = False
     ended: bool = False  # nothing after the last step may be read
+    begins: bool = False  # no gradient before the first step may be read
+    alone: bool = False  # the loss reads one step alone
+    inner: bool = False  # delta o_t is by what the function of o_t is applied to
 
 
 class Formula:
@@ -80,7 +102,7 @@ class Formula:
             case Group():
                 return self.values(node.inner)
             case Symbol():
-                return [self._symbol(node)]
+                return self._symbol(node)
             case Transposed():
                 return [self._transposed(value) for value in self.values(node.inner)]
             case Partial():
@@ -90,6 +112,8 @@ class Formula:
                 return _folded(signed, _added)
             case Product():
                 return self._product(node)
+            case Column():
+                return _folded([self.values(item) for item in node.items], _stacked)
             case Outer():
                 return _folded([self.values(factor) for factor in node.factors], _outer)
             case Quotient():
@@ -119,13 +143,24 @@ class Formula:
                 return self.run.steps + number
             raise NotCompared("notation")
 
-        ahead = max(self.run.offsets.values(), default=0)  # x_0 makes h_1
-        first, last = bound(node.first, 1 - ahead), bound(node.last, self.run.steps - ahead)
-        moved = ahead if node.first == (None, 1) else 0
-        steps = range(max(first - moved, 1 - ahead), min(last - moved, self.run.steps) + 1)
-        if not steps:
+        moved = max(self.run.offsets.values(), default=0) if node.first == (None, 1) else 0  # x_0 makes h_1
+        steps = range(max(bound(node.first, 0) - moved, 0), min(bound(node.last, self.run.steps) - moved, self.run.steps) + 1)
+        found = [self._at({node.letter: step}).values(node.body) for step in steps if step > 0]
+        if 0 in steps:
+            try:
+                begins = Formula(
+                    self.run,
+                    replace(self.convention, begins=True),
+                    {**self.letters, node.letter: 0},
+                    self.functions,
+                    self.aliases,
+                )
+                found.insert(0, begins.values(node.body))
+            except NotCompared:
+                pass  # the sum begins with the first step
+        if not found:
             raise NotCompared("notation")
-        return [self._at({node.letter: step}).values(node.body) for step in steps]
+        return found
 
     def on(self, steps: int) -> Formula:
         """The same, so many steps on."""
@@ -164,13 +199,14 @@ class Formula:
         exponent = 1
         if (squared := without_power(bare)) is not None:
             bare, exponent = squared
-        if bare.scripts and not primes:
-            return None
         if bare.base.lower() == "diag":
             return _diagonal
-        name = self.functions.get(bare.base)
+        name = self.functions.get(symbols.identify(bare, ())[0].name)
+        if name is None and bare.base in _PLAIN and not primes:
+            plain = _PLAIN[bare.base]
+            return lambda value: [Value(plain(value.array) ** exponent, value.row)]
         if name is None:
-            if primes or bare.word:
+            if primes or (bare.word and not bare.scripts):
                 raise NotCompared(f"function {symbol.printed}")
             return None
         if primes > 1 or activations.find(name) is None:
@@ -180,30 +216,37 @@ class Formula:
 
     # symbols and derivatives
 
-    def _symbol(self, symbol: Symbol) -> Value:
+    def _symbol(self, symbol: Symbol) -> list[Value]:
         key, shift = symbols.identify(symbol, self.letters)
         name, step = self._known(key, shift)
         if name is not None:
             value = self.run.value(name, step)
             if value is None:
                 raise NotCompared(f"symbol {symbol.printed}")
-            return Value(np.squeeze(value) if value.shape == (1,) else value, self.convention.rows)
-        for alias, derivative in self.aliases:
+            return [Value(np.squeeze(value) if value.shape == (1,) else value, self.convention.rows)]
+        for alias, tree in self.aliases:
             other, start = symbols.identify(alias, self.letters)
             if other == key:
                 moved = {letter: at + (shift or 0) - (start or 0) for letter, at in self.letters.items()}
-                return Formula(self.run, self.convention, moved, self.functions, []).derivative(derivative)
+                others = [(name, body) for name, body in self.aliases if body is not tree]
+                return Formula(self.run, self.convention, moved, self.functions, others).values(tree)
         if (squared := without_power(symbol)) is not None:
-            return _power(self._symbol(squared[0]), squared[1])
+            return [_power(value, squared[1]) for value in self._symbol(squared[0])]
         if symbol.base == "I" and not symbol.scripts:
-            return Value(np.asarray(1.0), identity=True)
+            return [Value(np.asarray(1.0), identity=True)]
         raise NotCompared(f"symbol {symbol.printed}")
 
     def _known(self, key: symbols.Key, shift: int | None) -> tuple[str | None, int | None]:
         """The cell's name for a symbol, and its step; None where the cell does not have it."""
         run, name = self.run, key.name
-        if name in run.params and not key.index:
-            return name, None
+        if name in run.params and name not in run.per_step:
+            return name, self.letters[key.index[0]] + (shift or 0) if key.index else None
+        for digit in [label for label in (*key.below, *key.above) if label.isdigit()] if not key.index else []:
+            bare = symbols.Key(
+                key.base, tuple(x for x in key.below if x != digit), tuple(x for x in key.above if x != digit), ()
+            )
+            if bare.name in run.names or bare.name in run.inputs:
+                return bare.name, int(digit) + run.offsets.get(bare.name, 0)
         if len(key.index) == 1 and (name in run.per_step or name in run.names or name in run.inputs):
             step = self.letters[key.index[0]] + (shift or 0) + run.offsets.get(name, 0)
             if self.convention.ended and step > run.steps:
@@ -225,15 +268,18 @@ class Formula:
             raise NotCompared(f"symbol {bottom.printed}")
         convention = self.convention
         if of is None:
-            return self._adjoint(top, by, step)
+            return self._adjoint(top, by, step, inner=self.convention.inner and isinstance(node, ShortPartial))
         if at is None:
             raise NotCompared("notation")
-        array = self.run.jacobian(of, at, by, step, convention.held)
+        if by in self.run.params and step is not None:  # a weight with a step is its use at that step
+            array = self.run.jacobian(of, at, by, None, "other states") if step == at else None
+        else:
+            array = self.run.jacobian(of, at, by, step, convention.held)
         if array is None:
             raise NotCompared("derivative")
         return Value(array.T if convention.layout == "denominator" else array)
 
-    def _adjoint(self, loss: Symbol, by: str, step: int | None) -> Value:
+    def _adjoint(self, loss: Symbol, by: str, step: int | None, inner: bool) -> Value:
         key, shift = symbols.identify(loss, self.letters)
         if key.base not in LOSSES or [label for label in (*key.below, *key.above) if not label.isdigit()]:
             raise NotCompared(f"symbol {loss.printed}")
@@ -242,10 +288,18 @@ class Formula:
             losses = (self.letters[key.index[0]] + (shift or 0),)
             if not 1 <= losses[0] <= self.run.steps:
                 raise NotCompared("derivative")
-        array = self.run.adjoint(by, step, self.convention.outputs, losses)
-        if array is None:
+        outputs = self.convention.outputs
+        if by in self.run.params and by not in self.run.per_step and step is not None:
+            if not 1 <= step <= self.run.steps:
+                raise NotCompared("derivative")
+            return Value(self.run.adjoint_of_one_step(by, step, outputs, losses))
+        array = self.run.adjoint(by, step, outputs, losses, inner)
+        if self.convention.begins and step == 0:
             raise NotCompared("derivative")
-        return Value(array, row=self.convention.layout == "numerator" and array.ndim == 1)
+        if array is None or (self.convention.alone and not np.any(array)):  # where all is zero, everything agrees
+            raise NotCompared("derivative")
+        row = array.ndim == 1 and (self.convention.rows or self.convention.layout == "numerator")
+        return Value(array, row=row)
 
     def _transposed(self, value: Value) -> Value:
         if value.array.ndim == 1:
@@ -290,7 +344,9 @@ def _scaled(sign: int, value: Value) -> Value:
 
 def _power(value: Value, exponent: int) -> Value:
     if value.array.ndim == 2:
-        raise NotCompared("notation")
+        if value.array.shape[0] != value.array.shape[1]:
+            raise NotCompared("shapes")
+        return Value(np.linalg.matrix_power(value.array, exponent))
     return replace(value, array=value.array**exponent)
 
 
@@ -364,6 +420,11 @@ def _entrywise(left: Value, right: Value) -> list[Value]:
 def _outer(left: Value, right: Value) -> list[Value]:
     a, b = left.array, right.array
     return [Value(np.outer(a, b)), *_entrywise(left, right)] if a.ndim == b.ndim == 1 else []
+
+
+def _stacked(above: Value, below: Value) -> list[Value]:
+    """One vector below the other."""
+    return [Value(np.concatenate([above.array, below.array]), above.row)] if above.array.ndim == below.array.ndim == 1 else []
 
 
 def _divided(over: Value, under: Value) -> list[Value]:
