@@ -16,7 +16,7 @@ from rnnproof.equations.reading import PrintedGradient
 from rnnproof.equations.source import Printed
 from rnnproof.equations.subscripts import Script
 from rnnproof.equations.syntax import parse_symbols
-from rnnproof.equations.syntax_tree import Fault, Product, Relation, Symbol
+from rnnproof.equations.syntax_tree import Fault, Group, Product, Relation, Symbol, Transposed
 
 A_GRADIENT = "a gradient, which is compared with the derived one"
 A_NAME = "a name for a derivative"
@@ -58,7 +58,7 @@ class Formula:
         """Whether the formula is about derivatives at all: it has one as a member, or a name for one, or delta h_t."""
         if not self.members:
             return True
-        if any(isinstance(member, Partial) for member in self.members):
+        if any(isinstance(_bare(member), Partial) for member in self.members):
             return True
         first = self.members[0]
         if with_short_forms(first, names, letter) != first:
@@ -223,6 +223,13 @@ def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
         return Product(node.at, "", tuple(factors)) if len(factors) > 1 else factors[0]
 
     return steps.rebuilt(tree, change)
+
+
+def _bare(member: Any) -> Any:
+    """What stands in the brackets of a member, transposed or not."""
+    while isinstance(member, Group | Transposed):
+        member = member.inner
+    return member
 
 
 def _is_marked(symbol: Symbol) -> bool:

@@ -17,6 +17,7 @@ from rnnproof.verification.gradient_comparison import (
 
 # What the comparison says in fixed words; the rest of its reasons are error messages, which are in English everywhere.
 _FIXED: Sequence[Message] = (
+    say("with what a weight does at the steps before held fixed"),
     say("with the other states of the step before held fixed"),
     say("with the gates and the other states of the step before held fixed"),
     say("with the other symbols of its equation held fixed"),

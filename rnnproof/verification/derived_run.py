@@ -58,9 +58,12 @@ def shared(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
 
 
 class DerivedRun:
-    """One sequence of `steps` steps with random values; steps count from 1, and step 0 has the initial states."""
+    """One sequence of `steps` steps with random values; steps count from 1, and step 0 has the initial states.
 
-    def __init__(self, cell: Cell, steps: int = 5, seed: int = 0) -> None:
+    These are random too, or zero as asked for with `from_zero`.
+    """
+
+    def __init__(self, cell: Cell, steps: int = 5, seed: int = 0, from_zero: bool = False) -> None:
         self.cell, self.steps = cell, steps
         with_nudges = nudged(cell)
         self.module: Any = build(with_nudges)
@@ -87,7 +90,9 @@ class DerivedRun:
         self.applied = {name.removeprefix(_INNER) for name in self.xs if name.startswith(_INNER)}
         self.gates = tuple(e.symbol.name for e in cell.equations if _is_gate(e) and e.symbol.name not in self.carried)
         self.seeds = {name: drawn(shape, steps, 1) for name, shape in layout.states.items()}
-        self.start = {s.name: drawn(layout.states[s.name], 1) * (s.old is not None) for s in with_nudges.states}
+        starts = 0 if from_zero else 1
+        self.start = {s.name: drawn(layout.states[s.name], 1) * (s.old is not None) * starts for s in with_nudges.states}
+        self._jacobians: dict[tuple[str, int, str, int | None, str], Array | None] = {}
         self.state_names = {s.new.name: s.name for s in with_nudges.states}
         trace = self._forward(1, steps, 1)
         self.history = {name: trace.states[state] for name, state in self.state_names.items()}
@@ -140,26 +145,42 @@ class DerivedRun:
         """The part of a state's adjoint that comes from the next step, which reads it; zero at the last one."""
         if step >= self.steps:
             return np.zeros(self._size(name))
-        seeds = {state: seed[step:] for state, seed in self._seeds(outputs, losses, 1).items()}
-        return np.asarray(self._backward(step + 1, self.steps, seeds, 1).initial[self.state_names[name]][0])
+        return np.asarray(self._from(step + 1, outputs, losses).initial[self.state_names[name]][0])
+
+    @cached_property
+    def _from(self) -> Any:
+        return cache(self._backward_from)
+
+    def _backward_from(self, first: int, outputs: tuple[str, ...], losses: tuple[int, ...]) -> Any:
+        """The gradients of the steps from `first` on."""
+        seeds = {state: seed[first - 1 :] for state, seed in self._seeds(outputs, losses, 1).items()}
+        return self._backward(first, self.steps, seeds, 1)
 
     def jacobian(self, of: str, at: int, by: str, step: int | None, held: str) -> Array | None:
         """d `of` at one step / d `by` at a step or before, a row for each entry of `of`; None where it is not defined.
 
-        `held` says what is kept constant: "nothing", "other states" of the step before, these and the "gates", or all "other
-        symbols" of the equation. Between steps further apart what is held is held at each.
+        `held` says what is kept constant: "nothing"; "other uses" of a parameter, at the steps before; "other states" of the
+        step before; these and the "gates"; or all "other symbols" of the equation. Between steps further apart what is held
+        is held at each.
         A parameter is flattened, and its uses at all steps count, at this step only, or in this equation only.
         """
+        key = (of, at, by, step, held)
+        if key not in self._jacobians:
+            self._jacobians[key] = self._jacobian(of, at, by, step, held)
+        return self._jacobians[key]
+
+    def _jacobian(self, of: str, at: int, by: str, step: int | None, held: str) -> Array | None:
         if of not in self.names or not 1 <= at <= self.steps:
             return None
-        if held != "nothing" and of == by and step is not None and step < at - 1 and of in self.carried:
+        if held not in ("nothing", "other uses") and of == by and step is not None and step < at - 1 and of in self.carried:
             later, earlier = self.jacobian(of, at, by, at - 1, held), self.jacobian(of, at - 1, by, step, held)
             return later @ earlier if later is not None and earlier is not None else None
         if held == "other symbols":
             return self._explicit(of, at, by, step)
         if held == "gates":
             return self._beside_gates(of, at, by, step)
-        first = 1 if held == "nothing" else at
+        whole = held == "nothing" or (held == "other uses" and by not in self.params)
+        first = 1 if whole else at
         before = step == at - 1 and by in self.carried
         if by not in self.params and (step is None or not (first <= step <= at or before or step == 0 == first - 1)):
             return np.zeros((self._size(of), self._size(by))) if step is not None and step > at else None

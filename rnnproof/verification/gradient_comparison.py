@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,15 +10,16 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
-from rnnproof.calculus.lines import lines_of
+from rnnproof.calculus.lines import Lines, lines_of
 from rnnproof.equations import reading, symbols
 from rnnproof.equations.binding import bind
 from rnnproof.equations.cell import Cell
 from rnnproof.equations.gradient_syntax import OverSteps, Partial, ShortPartial, StepSum
 from rnnproof.equations.printed_gradients import with_short_forms
 from rnnproof.equations.reading import PrintedGradient
-from rnnproof.equations.syntax_tree import Group, Symbol, Transposed
+from rnnproof.equations.syntax_tree import Group, Number, Symbol, Transposed
 from rnnproof.errors import RnnproofError
 from rnnproof.verification.derived_run import DerivedRun
 from rnnproof.verification.gradient_formulas import LAST_STEPS, Convention, Formula, NotCompared, Value
@@ -25,6 +27,7 @@ from rnnproof.verification.sample import Array
 
 AGREES, DIFFERS, NOT_COMPARED = "agrees", "differs", "not compared"
 
+OTHER_USES = "with what a weight does at the steps before held fixed"
 OTHER_STATES = "with the other states of the step before held fixed"
 GATES = "with the gates and the other states of the step before held fixed"
 OTHER_SYMBOLS = "with the other symbols of its equation held fixed"
@@ -38,6 +41,7 @@ INNER = "by what the functions of the gates are applied to"
 STAND_IN = "for an elementwise function in place of the one left open"
 PARTLY = "in those of its members that can be compared"
 NOTES = (
+    OTHER_USES,
     OTHER_STATES,
     GATES,
     OTHER_SYMBOLS,
@@ -63,7 +67,15 @@ REASONS = (SHAPES, NOTATION, DERIVATIVE, OPEN, WAYS)
 # stays below 1e-12 of the largest entry; another formula at random values is off by some per cent.
 TOLERANCE = 1e-9
 _STAND_INS = ("softplus", "gelu", "swish", "mish")  # for functions left open: smooth, and unlike one another
-HELD = (("nothing", ""), ("other states", OTHER_STATES), ("gates", GATES), ("other symbols", OTHER_SYMBOLS))
+HELD = (
+    ("nothing", ""),
+    ("other uses", OTHER_USES),
+    ("other states", OTHER_STATES),
+    ("gates", GATES),
+    ("other symbols", OTHER_SYMBOLS),
+)
+_STARTS_AT_ZERO = re.compile(r"(?:_\s*\{?\s*0\s*\}?|\(\s*0\s*\)\}?)\s*=\s*(?:\\[A-Za-z]+\s*\{?\s*)?0")
+_TRANSPOSE = re.compile(r"\^\s*\{?\s*(?:T\b|\\top|\\intercal|\\mathsf|\\mathrm|\\prime)|'")
 LAYOUTS = ("columns", "numerator", "denominator")
 
 
@@ -107,11 +119,12 @@ def compare_printed_gradients(cell: Cell) -> tuple[GradientComparison, ...]:
         return ()
     stand_ins = dict(zip(cell.open_functions, _STAND_INS, strict=False))
     try:
-        run = DerivedRun(bind(cell, **stand_ins))
+        run = DerivedRun(bind(cell, **stand_ins), from_zero=any(map(_STARTS_AT_ZERO.search, (o.tex for o in cell.passed_over))))
     except RnnproofError as error:
         reason = OPEN if stand_ins else str(error).split("\n")[0]
         return tuple(GradientComparison(g.tex, g.where, NOT_COMPARED, reason=reason) for g in cell.printed_gradients)
-    return tuple(_Judge(cell, run, gradient, stand_ins).verdict() for gradient in cell.printed_gradients)
+    lines = lines_of(cell)
+    return tuple(_Judge(lines, run, gradient, stand_ins).verdict() for gradient in cell.printed_gradients)
 
 
 @dataclass(frozen=True)
@@ -125,15 +138,16 @@ class Way:
 
 
 class _Judge:
-    def __init__(self, cell: Cell, run: DerivedRun, gradient: PrintedGradient, stand_ins: dict[str, str]) -> None:
-        self.cell, self.run, self.gradient, self.stand_ins = cell, run, gradient, stand_ins
+    def __init__(self, lines: Lines, run: DerivedRun, gradient: PrintedGradient, stand_ins: dict[str, str]) -> None:
+        cell = lines.cell
+        self.cell, self.lines, self.run, self.gradient, self.stand_ins = cell, lines, run, gradient, stand_ins
         self.functions = {**dict(gradient.functions), **stand_ins}
         names = {*run.names, *run.inputs, *run.params}
         members = [with_short_forms(member, names, cell.index) for member in gradient.members]
         if members and isinstance(members[0], Transposed):  # both sides of it, transposed
             members = [_turned(member) for member in members]
         self.members = members
-        self.rows = any(what.text == reading.ROW for what in cell.assumed)
+        self.rows = _is_in_rows(cell)
         self.error = self.nearest = np.inf
 
     def verdict(self) -> GradientComparison:
@@ -163,18 +177,18 @@ class _Judge:
     def in_layout(self, derivative: Partial, members: Sequence[Any], moved: int, layout: str) -> tuple[str, ...] | None | str:
         """The notes where every member that can be compared agrees in a layout; None where one differs; else a reason."""
         found: list[tuple[str, ...]] = []
-        reason = ""
+        reason = last = ""
         for member in members:
             notes = self.agreement(derivative, member, moved, layout)
             if notes is None:
                 self.error = min(self.error, self.nearest)
                 return None
-            if isinstance(notes, str):
-                reason = reason or notes
-            else:
+            last = notes if isinstance(notes, str) else ""
+            reason = reason or last
+            if isinstance(notes, tuple):
                 found.append(notes)
-        if not found:
-            return reason or NOTATION
+        if last or not found:  # what the chain comes to is what it says
+            return last or reason or NOTATION
         more = ([STAND_IN] if self.stand_ins else []) + ([PARTLY] if len(found) < len(members) else [])
         return tuple(dict.fromkeys([*(note for notes in found for note in notes), *more]))
 
@@ -182,17 +196,16 @@ class _Judge:
         """The derived formula of a derivative, where the derivation has it as a line."""
         if not isinstance(derivative.of, Symbol) or not isinstance(derivative.by, Symbol):
             return ""
-        lines = lines_of(self.cell)
         name = symbols.identify(derivative.by, self.counting)[0].name
         try:
             if not self.is_of_loss(derivative):
-                return lines.jacobian(derivative.of.printed, derivative.by.printed).tex
+                return self.lines.jacobian(derivative.of.printed, derivative.by.printed).tex
             if name not in self.run.names:
-                return lines.gradient(of=name).tex
+                return self.lines.gradient(of=name).tex
         except RnnproofError:
             return ""
         left = rf"\delta_{{{self.cell.tex.get(name, name)}}} ="
-        return next((step.tex for step in lines.steps if step.tex.startswith(left)), "")
+        return next((step.tex for step in self.lines.steps if step.tex.startswith(left)), "")
 
     def reference(self) -> tuple[int, Partial, int] | None:
         """The member that the others are compared with: the first derivative, or what an alias stands for, so many steps on."""
@@ -222,6 +235,8 @@ class _Judge:
                 reason = reason or _reason(str(caught))
                 continue
             if np.max(np.abs(due.array)) < 1e-6:
+                if isinstance(member, Number) and not np.any(due.array) and float(member.text) == 0:
+                    return way.notes
                 continue
             for value in values:
                 for form, notes in _forms(due.array, value, turned=self.is_of_loss(derivative)):
@@ -266,7 +281,8 @@ class _Judge:
         inside, last = 3, self.run.steps
         nodes = [*_nodes(member), *_nodes(derivative)]
         of_values = any(isinstance(node, Partial) and not self.is_of_loss(node) for node in nodes)
-        helds = HELD if of_values else HELD[:1]
+        by_weight = any(isinstance(node, Partial) and _name(node.by, self.counting) in self.run.params for node in nodes)
+        helds = [pair for pair in HELD if by_weight or pair[0] != "other uses"] if of_values else HELD[:1]
         laid = DENOMINATOR if layout == "denominator" and of_values else ""
         if not self.is_of_loss(derivative):
             for held, said in helds:
@@ -313,6 +329,12 @@ class _Judge:
         error = float(np.max(np.abs(form - due)) / np.max(np.abs(due)))
         self.nearest = min(self.nearest, error)
         return error < TOLERANCE
+
+
+def _is_in_rows(cell: Cell) -> bool:
+    """Whether the vectors are printed as rows, before the matrices."""
+    turned = [e for e in cell.equations if e.expression.has(sp.Transpose) and not _TRANSPOSE.search(e.tex)]
+    return bool(turned) or any(what.text == reading.ROW for what in cell.assumed)
 
 
 def _forms(due: Array, value: Value, turned: bool) -> Iterator[tuple[Array, tuple[str, ...]]]:

@@ -122,11 +122,14 @@ class Formula:
                 if (exponent := _exponent(node)) is not None:
                     return [_power(value, exponent) for value in self.values(node.inner)]
             case StepSum():
-                return [
-                    reduce(lambda left, right: _added(left, right)[0], way) for way in zip(*self._steps(node), strict=False)
-                ]
+                found = self._steps(node)
+                if not found:
+                    raise NotCompared("notation")
+                return _added_up(found)
             case StepProduct():
                 found = self._steps(node)
+                if not found:  # of no factor
+                    return [Value(np.asarray(1.0), identity=True), Value(np.asarray(1.0))]
                 return [*_folded(found[::-1], _multiplied), *_folded(found, _multiplied)]
         raise NotCompared("notation")
 
@@ -158,8 +161,6 @@ class Formula:
                 found.insert(0, begins.values(node.body))
             except NotCompared:
                 pass  # the sum begins with the first step
-        if not found:
-            raise NotCompared("notation")
         return found
 
     def on(self, steps: int) -> Formula:
@@ -226,8 +227,9 @@ class Formula:
             return [Value(np.squeeze(value) if value.shape == (1,) else value, self.convention.rows)]
         for alias, tree in self.aliases:
             other, start = symbols.identify(alias, self.letters)
-            if other == key:
-                moved = {letter: at + (shift or 0) - (start or 0) for letter, at in self.letters.items()}
+            if replace(other, index=key.index) == key and len(other.index) == len(key.index) < 2:
+                later = self.letters[key.index[0]] + (shift or 0) - (start or 0) if key.index else 0
+                moved = {**self.letters, **dict.fromkeys(other.index, later)}
                 others = [(name, body) for name, body in self.aliases if body is not tree]
                 return Formula(self.run, self.convention, moved, self.functions, others).values(tree)
         if (squared := without_power(symbol)) is not None:
@@ -241,10 +243,11 @@ class Formula:
         run, name = self.run, key.name
         if name in run.params and name not in run.per_step:
             return name, self.letters[key.index[0]] + (shift or 0) if key.index else None
-        for digit in [label for label in (*key.below, *key.above) if label.isdigit()] if not key.index else []:
-            bare = symbols.Key(
-                key.base, tuple(x for x in key.below if x != digit), tuple(x for x in key.above if x != digit), ()
-            )
+        digits = [label for label in key.below or key.above if label.isdigit()]
+        if digits and not key.index:  # h_0 and h^{(2)}: a step by its number
+            digit = digits[0]
+            below = tuple(label for label in key.below if label != digit)
+            bare = symbols.Key(key.base, below, key.above if key.below else (), ())
             if bare.name in run.names or bare.name in run.inputs:
                 return bare.name, int(digit) + run.offsets.get(bare.name, 0)
         if len(key.index) == 1 and (name in run.per_step or name in run.names or name in run.inputs):
@@ -312,18 +315,18 @@ def _exponent(node: Scripted) -> int | None:
     return power_of(node.scripts[0]) if len(node.scripts) == 1 else None
 
 
+def _added_up(steps: list[list[Value]]) -> list[Value]:
+    """The sums over steps, each read in one way at every step where the steps have as many ways."""
+    if len({len(values) for values in steps}) > 1:
+        return _folded(steps, _added)
+    sums = []
+    for way in zip(*steps, strict=True):
+        sums += _folded([[value] for value in way], _added)
+    return sums
+
+
 def _distinct(values: list[Value]) -> list[Value]:
-    kept: list[Value] = []
-    for value in values:
-        if not any(
-            other.row == value.row
-            and other.identity == value.identity
-            and other.array.shape == value.array.shape
-            and np.array_equal(other.array, value.array)
-            for other in kept
-        ):
-            kept.append(value)
-    return kept
+    return list({(v.row, v.identity, v.array.shape, v.array.tobytes()): v for v in values}.values())
 
 
 def _folded(parts: list[list[Value]], join: Callable[[Value, Value], Iterable[Value]]) -> list[Value]:
@@ -411,7 +414,9 @@ def _entrywise(left: Value, right: Value) -> list[Value]:
     if a.ndim == 1 and b.ndim == 2:
         if 1 in b.shape and b.size == len(a):
             return [Value(a * b.ravel(), left.row)]
-        return [Value(a[:, None] * b)] if len(a) == b.shape[0] else []
+        diagonal = b.shape == (len(a), len(a)) and np.array_equal(b, np.diag(np.diag(b)))
+        found = [Value(a * np.diag(b), left.row)] if diagonal else []
+        return [*found, Value(a[:, None] * b)] if len(a) == b.shape[0] else []
     if a.ndim == 2 and b.ndim == 1:
         return _entrywise(right, left)
     return []
