@@ -24,6 +24,9 @@ REMARK = "a remark: the text speaks of another case or of a beginning"
 BESIDE = "a remark in the text on what a display defines otherwise"
 
 _INPUTS = ("x", "u")
+_DERIVED = re.compile(
+    r"\\partial(?![A-Za-z])|∂|\\nabla(?![A-Za-z])|∇|\\mathrm\s*\{\s*d\s*\}|back-?prop|gradient", re.IGNORECASE
+)
 # Words before a formula that speak of a beginning or a habit, of another use, of a special case or another model.
 _BEGINNING = (
     r"\b(?:initiali[sz]\w+|initially|init|(?:starts? (?:at|from|with)|begins? (?:at|with))(?!\s+(?:the|an?)\b)"
@@ -119,6 +122,8 @@ class _Judge:
                 reasons[number] = UPDATE
             elif definition.argument is None and self.is_exercise(number):
                 reasons[number] = REMARK
+            elif key.index and self.is_error_signal(number):
+                reasons[number] = BACKWARDS
             elif key.index and self.runs_backwards(number):
                 reasons[number] = BACKWARDS
                 found.lost.append((key, definition.printed.offset))
@@ -170,6 +175,17 @@ class _Judge:
         """Whether a definition stands under a heading of exercises or data, and others do not."""
         titles = [self.title(other) for other in range(len(self.definitions))]
         return _TEACHING.search(titles[number]) is not None and not all(map(_TEACHING.search, titles))
+
+    def is_error_signal(self, number: int) -> bool:
+        """Whether a definition is of a delta by other deltas, and only deltas read it, in a document with derivatives."""
+        key = self.keys[number]
+        if key.base != "delta" or self.definitions[number].argument is not None or not _DERIVED.search(self.document.page.text):
+            return False
+        read = {symbols.identify(s, self.letters)[0] for s in symbols.symbols(self.definitions[number].right)}
+        if key in read or not any(other.base == "delta" for other in read):
+            return False
+        others = (d for d, own in zip(self.definitions, self.keys, strict=True) if own.base != "delta")
+        return not any(symbols.identify(s, self.letters)[0] == key for d in others for s in symbols.symbols(d.right))
 
     def runs_backwards(self, number: int) -> bool:
         """Whether a definition reads its own symbol at a later step, as gradients do: g_{t-1} = U^T g_t."""
