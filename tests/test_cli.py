@@ -331,3 +331,15 @@ def test_a_document_may_come_from_standard_input(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr("sys.stdin", io.StringIO("h_t = \\tanh(W x_t + R h_{t-1})"))
     ran = run("read", "-")
     assert ran.status == 0 and "standard input:1" in ran.out
+
+
+def test_check_reads_standard_input_once_and_fails_for_a_printed_gradient_that_differs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = r"$$h_t = \tanh(W x_t + R h_{t-1} + b)$$ and "
+    for gradient, status in ((r"R", 1), (r"\mathrm{diag}(1 - h_t^2) R", 0)):
+        text = cell + rf"$$\frac{{\partial h_t}}{{\partial h_{{t-1}}}} = {gradient}$$"
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        assert main(["check", "-", "--oracle", "complex"]) == status
+        out, err = capsys.readouterr()
+        assert ("differs" in err, "agrees" in out) == (status == 1, status == 0)

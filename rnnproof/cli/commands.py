@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from rnnproof import __version__
-from rnnproof.cli.cell_selection import How, Selection, reads_documents, select
+from rnnproof.cli.cell_selection import Found, How, Selection, reads_documents, select
 from rnnproof.cli.console import EVERY, WRONG, Bar, Progress, emit, status
 from rnnproof.errors import UsageError
 from rnnproof.pages.message import LANGUAGES
@@ -183,14 +183,15 @@ def check(
         "seeds": seeds or None,
         "initial": initial or not no_initial,
     }
-    evidence = Evidence(tuple(row for part in _evidence(cells, how, module, asked) for row in part))
+    chosen = select(cells, how).closed().cells if cells or module is None else ()
+    evidence = Evidence(tuple(row for part in _evidence(chosen, module, asked) for row in part))
     if as_json:
         click.echo(evidence.json())
     elif every:
         click.echo(evidence.table(by=("cell", "gradient", "oracle", "dtype")))
     else:
         click.echo(table(tables.summary(evidence)))
-    differing = [] if module else _printed_gradients(cells, how, silent=as_json)
+    differing = [] if module else _printed_gradients(chosen, silent=as_json)
     unheard = [str(row) for row in evidence.failures if row.verdict in SILENT]
     wrong = {row.cell for row in evidence.failures if row.verdict not in SILENT}
     if wrong:
@@ -202,13 +203,12 @@ def check(
     return 0
 
 
-def _printed_gradients(cells: tuple[str, ...], how: How, silent: bool) -> list[Any]:
+def _printed_gradients(chosen: Sequence[Found], silent: bool) -> list[Any]:
     """Tell how the gradients that the documents print compare with the derived ones; those that differ, on stderr too."""
     from rnnproof.pages.printed_gradient_blocks import verdicts
     from rnnproof.pages.writers.terminal import bullets
     from rnnproof.verification.gradient_comparison import DIFFERS, compare_printed_gradients
 
-    chosen = select(cells, replace(how, told=False)).cells
     compared = [one for selected in chosen for one in compare_printed_gradients(selected.cell)]
     if compared and not silent:
         click.echo("\n" + bullets(verdicts(compared)))
@@ -218,11 +218,10 @@ def _printed_gradients(cells: tuple[str, ...], how: How, silent: bool) -> list[A
     return differing
 
 
-def _evidence(cells: tuple[str, ...], how: How, module: str | None, asked: dict[str, Any]) -> list[Any]:
+def _evidence(chosen: Sequence[Found], module: str | None, asked: dict[str, Any]) -> list[Any]:
     """The Evidence of each cell, or of the one module."""
     from rnnproof import verification
 
-    chosen = select(cells, how).closed().cells if cells or module is None else ()
     with Progress() as progress:
         if module is None:
             return [verification.check(selected.subject, progress=progress, **asked) for selected in chosen]

@@ -196,10 +196,16 @@ def _name_of_a_function(printed: Printed) -> Relation | None:
     return relation if named and symbols.is_named_function(relation.right) else None  # type: ignore[arg-type]
 
 
-def with_short_forms(tree: Any, names: set[str], letter: str) -> Any:
-    """The tree with delta h_t and dh_t as derivatives of the loss, where h is one of the cell's `names` and delta is not."""
+def with_short_forms(tree: Any, names: set[str], letter: str, given: Iterable[Symbol] = ()) -> Any:
+    """The tree with delta h_t and dh_t as derivatives of the loss, where h is one of the cell's `names` and delta is not.
+
+    The symbols `given` have a meaning that the document gives them.
+    """
+    mine = {symbols.identify(symbol, {letter})[0] for symbol in given}
 
     def change(node: Any) -> Any:
+        if isinstance(node, Symbol) and symbols.identify(node, {letter})[0] in mine:
+            return node
         if isinstance(node, Symbol) and node.base == "delta" and "delta" not in names:
             return _of_subscript(node, names, letter) or node
         if not isinstance(node, Product) or node.sign:

@@ -43,7 +43,7 @@ _OVER = re.compile(
     r"(?P<under>\{[^{}=]*\}|[A-Za-z])"
 )
 _BETWEEN = re.compile(
-    r"\\(?:text|mbox|textrm|mathrm|hbox)\s*\{\s*,?\s*(?:and|where|with|und|mit|et|y|con|donde|и|где|其中|及|と)\s*,?:?\s*\}"
+    r"\\(?:text|mbox|textrm|mathrm|hbox)\s*\{\s*,?\s*(?:and|where|with|und|mit|et|y|con|donde|и|где|其中|及|と)\s*,?:?\s*\}(?!\s*[_^])"
 )
 # A column of words beside the equations, and words between their rows.
 _BESIDE = re.compile(

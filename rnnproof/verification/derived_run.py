@@ -134,7 +134,7 @@ class DerivedRun:
 
     def adjoint_of_one_step(self, name: str, step: int, outputs: tuple[str, ...], losses: tuple[int, ...]) -> Array:
         """The part of a parameter's gradient that comes from its use at one step."""
-        seeds = self._seeds(outputs, losses, 1)
+        seeds = self._seeds(outputs, losses)
         mine = {state: seed[step - 1 : step].copy() for state, seed in seeds.items()}
         for carried, state in self.carried.items():
             mine[state.name][0] += self.passed_back(carried, step, outputs, losses)
@@ -153,7 +153,7 @@ class DerivedRun:
 
     def _backward_from(self, first: int, outputs: tuple[str, ...], losses: tuple[int, ...]) -> Any:
         """The gradients of the steps from `first` on."""
-        seeds = {state: seed[first - 1 :] for state, seed in self._seeds(outputs, losses, 1).items()}
+        seeds = {state: seed[first - 1 :] for state, seed in self._seeds(outputs, losses).items()}
         return self._backward(first, self.steps, seeds, 1)
 
     def jacobian(self, of: str, at: int, by: str, step: int | None, held: str) -> Array | None:
@@ -216,9 +216,9 @@ class DerivedRun:
 
     @cached_property
     def _whole(self) -> Any:
-        return cache(lambda outputs, losses: self._backward(1, self.steps, self._seeds(outputs, losses, 1), 1))
+        return cache(lambda outputs, losses: self._backward(1, self.steps, self._seeds(outputs, losses), 1))
 
-    def _seeds(self, outputs: tuple[str, ...], losses: tuple[int, ...], batch: int) -> dict[str, Array]:
+    def _seeds(self, outputs: tuple[str, ...], losses: tuple[int, ...]) -> dict[str, Array]:
         """Random derivatives of the loss by the outputs, and zero elsewhere."""
         chosen = np.isin(np.arange(1, self.steps + 1), losses)[:, None, None]
         states = {self.state_names[name] for name in outputs}

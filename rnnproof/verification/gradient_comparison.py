@@ -112,8 +112,9 @@ class GradientComparison:
 def compare_printed_gradients(cell: Cell) -> tuple[GradientComparison, ...]:
     """Every gradient that the cell's document prints, compared with the derived one at random values.
 
-    A partial derivative is read in three ways, as authors do: along every path, with the other states of the step before held
-    fixed, or with the other symbols of its equation held fixed. A formula differs where no way to read it agrees.
+    What a partial derivative holds fixed is read in each way that authors use (HELD): nothing, the weights' uses at the steps
+    before, the other states of the step before, these and the gates, or the other symbols of the equation. A formula differs
+    where no way to read it agrees.
     """
     if not cell.printed_gradients:
         return ()
@@ -143,7 +144,8 @@ class _Judge:
         self.cell, self.lines, self.run, self.gradient, self.stand_ins = cell, lines, run, gradient, stand_ins
         self.functions = {**dict(gradient.functions), **stand_ins}
         names = {*run.names, *run.inputs, *run.params}
-        members = [with_short_forms(member, names, cell.index) for member in gradient.members]
+        aliases = [alias for alias, tree in gradient.aliases if isinstance(tree, Partial)]
+        members = [with_short_forms(member, names, cell.index, aliases) for member in gradient.members]
         if members and isinstance(members[0], Transposed):  # both sides of it, transposed
             members = [_turned(member) for member in members]
         self.members = members
@@ -160,7 +162,6 @@ class _Judge:
         if reference is None:
             return said(NOT_COMPARED, reason=DERIVATIVE)
         place, derivative, moved = reference
-        others = [member for n, member in enumerate(self.members) if n != place]
         given = {alias for alias, _ in self.gradient.aliases}
         others = [member for n, member in enumerate(self.members) if n != place and member not in given]
         if not others:

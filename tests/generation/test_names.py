@@ -30,7 +30,7 @@ def document(parameter: str = "b", state: str = "h", entered: str = "x") -> str:
         *(rf"\text{{{state}}}_{{{t}}}" for t in ("t", "t-1")),
         rf"\text{{{entered}}}_t",
     )
-    return rf"$${new} = \tanh(W {x} + R {old} + {bias}) \odot {old} + {bias}$$"
+    return rf"$${new} = \tanh(W {x} + R {old} + {bias}) \odot {old} + {bias}$$ with the input ${x}$"
 
 
 def names_in(text: str) -> set[str]:
@@ -71,6 +71,7 @@ def usable(name: str) -> bool:
     return (
         name[0].isalpha()
         and name not in ("W", "R", "b", "h", "h_prev", "x", "Array")
+        and name not in ("t", "where", "y")  # the step's letter as a number, and words between equations, are refused
         and "__" not in name
         and name not in keyword.softkwlist
         and activations.find(name) is None  # a function

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import rnnproof as rp
 from rnnproof.equations import reading
-from rnnproof.pages import derivation, reading_blocks
+from rnnproof.pages import derivation, printed_gradient_blocks, reading_blocks
 from rnnproof.pages.blocks import Document, Table
 from rnnproof.pages.reading_blocks import assumed, reading_of
 from rnnproof.pages.writers.markdown import markdown
+from rnnproof.verification import gradient_comparison
 
 TEXT = r"""$$z_t = \sigma(W x_t + U h_{t-1}), \quad h_t = z_t h_{t-1} + V x_{t-1}$$ and $L = \|h_t\|^2$, where $h_0 = 0$"""
 
@@ -31,3 +32,9 @@ def test_nothing_assumed_is_nothing_said() -> None:
     (cell,) = rp.read_text(r"$$h_t = \tanh(W x_t + R h_{t-1} + b)$$", name="plain")
     assert assumed(cell) == () and len(reading_of(cell, Table(("a",), [("b",)]))) == 2
     assert reading.SIDE_BY_SIDE in derivation.derive(rp.read_text(TEXT)[0]).text()
+
+
+def test_what_a_comparison_of_printed_gradients_says_is_said_in_japanese() -> None:
+    for text in (*gradient_comparison.NOTES, *gradient_comparison.REASONS):
+        assert str(printed_gradient_blocks._SAID[text]) == text
+        assert printed_gradient_blocks._SAID[text].text("ja") != text

@@ -160,6 +160,20 @@ def test_a_name_for_a_derivative_is_used_and_not_judged() -> None:
     assert [one.verdict for one in found] == [gc.AGREES, gc.DIFFERS]
 
 
+def test_what_the_document_says_of_a_delta_goes_before_what_its_label_looks_like() -> None:
+    output = r"o_t &= \sigma(W_o x_t + U_o h_{t-1} + b_o)"
+    split = LSTM.replace(output, r"a_t &= W_o x_t + U_o h_{t-1} + b_o \\ o_t &= \sigma(a_t)")
+        r"o_t &= \sigma(W_o x_t + U_o h_{t-1} + b_o)", r"a_t &= W_o x_t + U_o h_{t-1} + b_o \\ o_t &= \sigma(a_t)"
+    )
+    found = judged(
+        split,
+        r"\delta_{o,t} = \frac{\partial L}{\partial a_t}",
+        r"\delta_{o,t} = \frac{\partial L}{\partial h_t} \odot \tanh(c_t) \odot o_t \odot (1 - o_t)",
+        r"\delta_{o,t} = \frac{\partial L}{\partial h_t} \odot \tanh(c_t)",
+    )
+    assert [one.verdict for one in found] == [gc.AGREES, gc.DIFFERS]
+
+
 def test_the_derived_formula_stands_beside_one_that_differs() -> None:
     (one,) = judged(ELMAN, r"\frac{\partial h_t}{\partial h_{t-1}} = W")
     assert one.derived == rnnproof.derive(read_text(ELMAN)[0]).jacobian("h_t", "h_{t-1}").tex
