@@ -163,8 +163,6 @@ def test_a_name_for_a_derivative_is_used_and_not_judged() -> None:
 def test_what_the_document_says_of_a_delta_goes_before_what_its_label_looks_like() -> None:
     output = r"o_t &= \sigma(W_o x_t + U_o h_{t-1} + b_o)"
     split = LSTM.replace(output, r"a_t &= W_o x_t + U_o h_{t-1} + b_o \\ o_t &= \sigma(a_t)")
-        r"o_t &= \sigma(W_o x_t + U_o h_{t-1} + b_o)", r"a_t &= W_o x_t + U_o h_{t-1} + b_o \\ o_t &= \sigma(a_t)"
-    )
     found = judged(
         split,
         r"\delta_{o,t} = \frac{\partial L}{\partial a_t}",
