@@ -143,3 +143,9 @@ def test_every_word_of_a_module_in_every_role(role: str) -> None:
         for name in (word, f"{word}_", f"{word}_1", f"{word}_2"):
             if usable(name):
                 same(**{role: name})
+
+
+@pytest.mark.parametrize("word", ["y", "where", "con"])
+def test_a_word_between_equations_is_a_name_where_it_has_a_script(word: str) -> None:
+    same(state=word)
+    same(entered=word)
