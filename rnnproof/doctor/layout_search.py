@@ -1,0 +1,299 @@
+"""Find how a loss holds a cell, by the loss alone: a layout is right where it gives the loss at random arrays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations, product
+
+import numpy as np
+
+from rnnproof.doctor.array_packing import Packing, families, packings
+from rnnproof.doctor.case import Array, Case
+from rnnproof.doctor.conventions import OUTPUT, with_output_layer
+from rnnproof.doctor.layout import Layout, Sequence, View
+from rnnproof.doctor.loss_head import FAMILIES, Head
+from rnnproof.doctor.observed_values import observed
+from rnnproof.doctor.plain_pass import Derived, derived, run_forward
+from rnnproof.equations.cell import Cell
+from rnnproof.errors import UsageError
+
+# A layout that is not the loss's leaves a remainder of the size of the losses' spread; one that is leaves rounding, some
+# hundred eps times the condition of the least squares, which for random arrays is below 1e5: 1e-16 * 1e2 * 1e5 = 1e-9.
+SAME = 1e-8
+POINTS = 60  # beside one for each coefficient
+_SPREAD = 0.6
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """The loss at random arrays: `arrays` by name with the points in front, `losses`, and what else the loss reads."""
+
+    arrays: Mapping[str, Array]
+    losses: Array
+    constants: Mapping[str, Array]
+
+    @property
+    def values(self) -> dict[str, Array]:
+        """Everything a sequence may be read from."""
+        return {**self.constants, **self.arrays}
+
+
+def evaluate(case: Case, points: int, seed: int = 0) -> Evaluations:
+    """The loss at so many random arrays, all of them drawn anew each time and put back afterwards."""
+    rng = np.random.default_rng(seed)
+    before = {name: value.copy() for name, value in case.arrays.items()}
+    drawn: dict[str, list[Array]] = {name: [] for name in case.arrays}
+    losses = []
+    try:
+        constants = observed(case.loss)
+        for _ in range(points):
+            for name, value in case.arrays.items():
+                value[...] = _SPREAD * rng.standard_normal(value.shape)
+                drawn[name].append(value.copy())
+            losses.append(float(case.loss()))
+    finally:
+        for name, value in case.arrays.items():
+            value[...] = before[name]
+    return Evaluations({name: np.stack(values) for name, values in drawn.items()}, np.array(losses), constants)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A layout at one case: the sizes, the forward values of the case's own arrays, and the seeds its loss sends."""
+
+    layout: Layout
+    derived: Derived
+    values: Mapping[str, Array]
+    seeds: Mapping[str, Array]
+    sizes: Mapping[str, int]
+    remainder: float
+
+
+def find_layout(case: Case, cell: Cell, axes: Mapping[str, str], seconds: float = 20.0) -> Layout | None:
+    """The layout of `cell` in a case, or None where none was found in so many seconds.
+
+    `axes` gives for each array the letters of its axes: T, B, or n. Layouts that leave few arrays over and follow their names
+    are tried first.
+    """
+    if len(cell.inputs) != 1 or cell.constants or not families(cell):
+        return None
+    search = _Search(case, cell, axes, evaluate(case, POINTS), derived(cell), time.monotonic() + seconds)
+    return next(search.layouts(), None)
+
+
+@dataclass
+class _Search:
+    """One search: the case with its loss at random arrays, and the cell with its Programs."""
+
+    case: Case
+    cell: Cell
+    axes: Mapping[str, str]
+    evaluations: Evaluations
+    programs: Derived
+    until: float
+
+    def layouts(self) -> Iterator[Layout]:
+        """Every layout that gives the loss."""
+        fixed = {n: v.shape for n, v in self.case.arrays.items() if "T" not in self.axes[n] and "B" not in self.axes[n]}
+        extents = sorted({extent for shape in fixed.values() for extent in shape})
+        candidates = [
+            (len(packing.rest), packing.misfit, number, hidden, data, packing)
+            for hidden, data in _sizes(extents)
+            for number, packing in enumerate(packings(self.cell, fixed, hidden, data))
+        ]
+        inputs: dict[int, list[Sequence]] = {}
+        for _, _, _, hidden, data, packing in sorted(candidates, key=lambda candidate: candidate[:3]):
+            if data not in inputs:
+                inputs[data] = list(_inputs(self.case, self.evaluations, self.axes, data))
+            for where in inputs[data]:
+                for initial, rest in self._initial(packing.rest, hidden):
+                    if time.monotonic() > self.until:
+                        return
+                    yield from self._with_heads(packing, where, initial, rest, hidden, data)
+
+    def _with_heads(
+        self, packing: Packing, where: Sequence, initial: dict[str, Sequence], rest: tuple[str, ...], hidden: int, data: int
+    ) -> Iterator[Layout]:
+        sizes = {str(self.cell.states[0].new.shape[0]): hidden, str(self.cell.inputs[0].shape[0]): data}
+        inputs = {self.cell.inputs[0].name: where}
+        base = Layout(self.cell, sizes, packing.views, inputs, initial, Head("a weighted sum", ()), unused=rest, zero=packing.zero)
+        carried = tuple(state.name for state in self.cell.states if state.old is not None)
+        runs: dict[int, dict[str, Array]] = {}
+
+        def states(evaluations: Evaluations) -> dict[str, Array]:
+            points = len(evaluations.losses)
+            if points not in runs:
+                runs[points] = _states(self.case, base, self.programs, evaluations.values, points, carried)
+            return runs[points]
+
+        for layout in _heads(self.case, base, hidden):
+            if self._fits(layout, states):
+                yield layout
+
+    def _fits(self, layout: Layout, states: Callable[[Evaluations], dict[str, Array]]) -> bool:
+        """Whether the layout gives the loss at all points."""
+        needed = _coefficients(self.case, layout) + POINTS
+        if needed > len(self.evaluations.losses):
+            self.evaluations = evaluate(self.case, 2 * needed)
+        values, evaluations = states(self.evaluations), self.evaluations
+        if not all(np.all(np.isfinite(value)) for value in values.values()):
+            return False
+        if OUTPUT in layout.head.outputs:
+            output = layout.output_layer(evaluations.arrays, values[self.cell.states[0].name])
+            values = {**values, OUTPUT: output}
+        with np.errstate(all="ignore"):
+            return layout.head.fit(values, evaluations.losses)[1] < SAME
+
+    def _initial(self, rest: tuple[str, ...], hidden: int) -> Iterator[tuple[dict[str, Sequence], tuple[str, ...]]]:
+        """Which array is which state's initial value; zero where there is none."""
+        case = self.case
+        carried = [state.name for state in self.cell.states if state.old is not None]
+        named = [n for n in case.arrays if "B" in self.axes[n] and "T" not in self.axes[n]]
+        named += [name for name in rest if case.arrays[name].size == hidden]
+        named = [name for name in named if hidden in case.arrays[name].shape]
+        for number in range(min(len(named), len(carried)), -1, -1):
+            for states in combinations(carried, number):
+                for chosen in permutations(named, number):
+                    places = {}
+                    for state, name in zip(states, chosen, strict=True):
+                        letters = next(_axes(case.arrays[name].shape, {"N": hidden, "B": case.batch or 1}), None)
+                        if letters is not None:
+                            places[state] = Sequence(name, letters, listed=True)
+                    if len(places) == number:
+                        yield places, tuple(name for name in rest if name not in chosen)
+
+
+def _sizes(extents: list[int]) -> list[tuple[int, int]]:
+    """(hidden, input) pairs that the arrays' extents allow, gates stacked or on [h; x] included."""
+    divisors = {extent // k for extent in extents for k in (1, 2, 3, 4) if extent % k == 0}
+    differences = {a - b - c for a in extents for b in divisors for c in (0, 1) if a - b - c > 0}
+    return [(h, d) for h in sorted(divisors) for d in sorted(divisors | differences)]
+
+
+def _inputs(case: Case, evaluations: Evaluations, axes: Mapping[str, str], data: int) -> Iterator[Sequence]:
+    """Every place that the input may be read from: the arrays first, then what the loss was seen to read."""
+    steps, batch = case.steps or 0, case.batch or 1
+    named = sorted((name for name in case.arrays if "T" in axes[name]), key=lambda name: name.lower()[:1] != "x")
+    for name in named:
+        yield from _sequences(name, case.arrays[name], steps, batch, data, listed=True)
+    if named:
+        return
+    paths = sorted(evaluations.constants, key=lambda path: (not path.lower().startswith(("x", "input")), len(path)))
+    seen: list[Array] = []
+    for path in paths:
+        value = evaluations.constants[path]
+        if any(value.shape == other.shape and np.array_equal(value, other) for other in seen):
+            continue
+        seen.append(value)
+        yield from _sequences(path, value, steps, batch, data, listed=False)
+
+
+def _sequences(path: str, value: Array, steps: int, batch: int, data: int, listed: bool) -> Iterator[Sequence]:
+    if value.dtype.kind in "iu" and value.size and 0 <= value.min() and value.max() < data and value.ndim <= 2:
+        for axes in _axes(value.shape, {"T": steps, "B": batch}):
+            yield Sequence(path, axes, listed, one_hot=data)
+    for axes in _axes(value.shape, {"T": steps, "N": data, "B": batch}):
+        yield Sequence(path, axes, listed)
+
+
+def _axes(shape: tuple[int, ...], extents: Mapping[str, int]) -> Iterator[str]:
+    """The letters that the axes may have; an axis of length one is the samples' or nothing's."""
+    if not 1 <= len(shape) <= 4:
+        return
+    letters = [*extents] + ["1"] * max(0, len(shape) - len(extents))
+    for chosen in dict.fromkeys(permutations(letters, len(shape))):
+        if all(letter in chosen for letter in extents if letter != "B"):
+            fits = [n == 1 if letter == "1" else n == extents[letter] or (letter == "B" and n == 1) for n, letter in zip(shape, chosen)]
+            if all(fits):
+                yield "".join(chosen)
+
+
+def _heads(case: Case, base: Layout, hidden: int) -> Iterator[Layout]:
+    """The layout with each family of losses, without an output layer and with each that the arrays left over allow."""
+    cell = base.cell
+    output = cell.states[0].name
+    carried = tuple(state.name for state in cell.states if state.old is not None)
+    for outputs in dict.fromkeys(((output,), carried)):
+        yield replace(base, head=Head("a weighted sum", outputs))
+    for name, transposed in product(base.unused, (False, True)):
+        shape = case.arrays[name].shape
+        if len(shape) != 2 or shape[0 if transposed else 1] != hidden:
+            continue
+        size = shape[1 if transposed else 0]
+        sizes = {**base.sizes, "output": size}
+        views = {**base.views, "W_y": (View(name, 2, transposed=transposed),)}
+        for offset in (*(other for other in base.unused if case.arrays[other].size == size and other != name), None):
+            if offset is not None:
+                views = {**views, "b_y": (View(offset, case.arrays[offset].ndim, vector=True),)}
+            else:
+                views = {n: v for n, v in views.items() if n != "b_y"}
+            whole = with_output_layer(cell, bias=offset is not None)
+            rest = tuple(other for other in base.unused if other not in (name, offset))
+            for family in FAMILIES:
+                yield replace(base, cell=whole, views=views, sizes=sizes, unused=rest, head=Head(family, (OUTPUT,)))
+    for family in FAMILIES:
+        yield replace(base, head=Head(family, (output,)))
+
+
+def _coefficients(case: Case, layout: Layout) -> int:
+    states = {state.name: state.new for state in layout.cell.states}
+    rows = sum(layout.sizes[str(states[name].shape[0])] for name in layout.head.outputs)
+    return len(FAMILIES[layout.head.family]) * rows * (case.steps or 1) * (case.batch or 1) + 1
+
+
+def _states(
+    case: Case, layout: Layout, programs: Derived, values: Mapping[str, Array], points: int, names: Iterable[str]
+) -> dict[str, Array]:
+    """States of the cell (steps, points, entries, samples) at random arrays."""
+    run = forward_values(case, layout, programs, values, points)
+    new = {port.key: port.var.name for port in programs.forward.outputs}
+    return {name: run[new[name]] for name in names}
+
+
+def forward_values(
+    case: Case, layout: Layout, programs: Derived, values: Mapping[str, Array], points: int | None = None
+) -> dict[str, Array]:
+    """Every forward value of a layout; with `points` at so many random arrays."""
+    arrays = {name: values[name] for name in case.arrays}
+    params = layout.parameters(arrays)
+    xs = {name: where.read(values[where.path]) for name, where in layout.inputs.items()}
+    samples = next(iter(xs.values())).shape[-1]
+    if points is not None:
+        xs = {
+            name: value
+            if value.ndim == 4
+            else np.broadcast_to(value[:, None], (value.shape[0], points, *value.shape[1:]))
+            for name, value in xs.items()
+        }
+    initial = {}
+    for state in layout.cell.states:
+        if state.old is None:
+            continue
+        rows = layout.sizes[str(state.new.shape[0])]
+        lead = () if points is None else (points,)
+        where = layout.initial.get(state.name)
+        start = np.zeros((rows, samples)) if where is None else where.read(values[where.path])
+        initial[state.name] = np.broadcast_to(start, (*lead, rows, samples))
+    return run_forward(programs.forward, layout.sizes, params, xs, initial)
+
+
+def fit(case: Case, layout: Layout, programs: Derived) -> Fit:
+    """The layout at a case of any length: its seeds by least squares from values of the loss. Raises UsageError where it fails."""
+    points = 2 * _coefficients(case, layout) + POINTS
+    evaluations = evaluate(case, points)
+    states = _states(case, layout, programs, evaluations.values, points, layout.head.outputs)
+    coefficients, remainder = layout.head.fit(states, evaluations.losses)
+    if not remainder < SAME:
+        raise UsageError(f"the loss at T={case.steps} is not that of the layout found at another length")
+    values = forward_values(case, layout, programs, {**evaluations.constants, **case.arrays})
+    new = {port.key: port.var.name for port in programs.forward.outputs}
+    outputs = {name: values[new[name]] for name in layout.head.outputs}
+    seeds = layout.head.seeds(outputs, coefficients)
+    samples = next(iter(seeds.values())).shape[-1]
+    for state in layout.cell.states:
+        rows = layout.sizes[str(state.new.shape[0])]
+        seeds.setdefault(state.name, np.zeros((case.steps or 1, rows, samples)))
+    return Fit(layout, programs, values, seeds, layout.sizes, remainder)
+

@@ -1,0 +1,324 @@
+"""Mistakes in how gradients go back through time, and in what is summed, kept, scaled and returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+
+import sympy as sp
+
+from rnnproof.calculus.adjoint_operations import Slope
+from rnnproof.calculus.operations import Add, Hadamard, Matmul
+from rnnproof.calculus.program import Role, Step
+from rnnproof.calculus.variables import Var
+from rnnproof.doctor.array_operations import Clip, ClipNorm
+from rnnproof.doctor.line_mistakes import Lines
+from rnnproof.doctor.mistake import Edit, Mistake, marked, rewritten, together
+from rnnproof.doctor.plain_pass import BEFORE, LAST, NEXT, WRAPPED, Pass, label
+
+ONE = sp.S.One
+
+
+def _without(step: Step, dropped: tuple[Var, ...]) -> Edit:
+    """The edit that leaves these terms out of a sum."""
+
+    def edit(backward: Pass) -> Pass | None:
+        now = backward.step(step.target.name)
+        if now is None or not isinstance(now.op, Add) or not set(dropped) & set(now.args):
+            return None
+        rest = [(k, arg) for k, arg in zip(now.op.factors, now.args, strict=True) if arg not in dropped]
+        terms = rest or [(sp.S.Zero, now.args[0])]
+        return rewritten(now.target.name, Add(tuple(k for k, _ in terms)), tuple(arg for _, arg in terms))(backward)
+
+    return edit
+
+
+def _sums_with(lines: Lines, var: Var) -> list[Step]:
+    return [step for step in lines.whole.steps if isinstance(step.op, Add) and var in step.args]
+
+
+def carries(lines: Lines) -> Iterator[Mistake]:
+    """A carry dropped, added elsewhere, without its matrix, by some of its ways alone."""
+    ports = lines.derived.backward.ports(Role.CARRY)
+    output = lines.derived.cell.states[0].name
+    edits = {}
+    for port in ports:
+        sums = _sums_with(lines, port.var)
+        if sums:
+            edits[port.key] = (sums[0], _without(sums[0], (port.var,)))
+    if edits:
+        step = next(iter(edits.values()))[0]
+        says = "nothing comes back from the next step" + (f": {' and '.join(edits)} are both dropped" if len(edits) == 2 else "")
+        yield lines.mistake("carry-dropped", step.target.name, says, together(*(edit for _, edit in edits.values())))
+    if len(edits) > 1:
+        for key, (step, edit) in edits.items():
+            kind = {output: "hidden-carry-dropped", "c": "cell-carry-dropped"}.get(key, f"{key}-carry-dropped")
+            yield lines.mistake(kind, step.target.name, f"the gradient of {key} from the next step is dropped", edit)
+    for port in ports:
+        yield from _ways(lines, port.key)
+        yield from _misplaced(lines, port.var)
+        yield from _bare(lines, port.key)
+
+
+def _leaving(lines: Lines, key: str) -> Step | None:
+    name = next((p.var.name for p in lines.whole.outputs if p.role is Role.CARRY and p.key == key), "")
+    return lines.steps.get(name)
+
+
+def _ways(lines: Lines, key: str) -> Iterator[Mistake]:
+    """Some of the ways back to a state of the step before left out."""
+    step = _leaving(lines, key)
+    if step is None or not isinstance(step.op, Add) or len(step.args) < 2:
+        return
+    through = tuple(a for a in step.args if a.name in lines.steps and isinstance(lines.steps[a.name].op, Matmul))
+    if 0 < len(through):
+        says = f"nothing goes back to {key} of the step before through the recurrent matrices"
+        yield lines.mistake("hidden-carry-dropped", step.target.name, says, _without(step, through))
+    direct = tuple(a for a in step.args if a not in through)
+    if through and direct:
+        says = f"only the recurrent matrices bring a gradient back to {key} of the step before"
+        yield lines.mistake("direct-carry-dropped", step.target.name, says, _without(step, direct))
+    for number in (1, 2):
+        for dropped in combinations(step.args, number):
+            if 0 < len(step.args) - number and dropped not in (through, direct):
+                names = " and ".join(_way(lines, arg) for arg in dropped)
+                says = f"the way back to {key} of the step before through {names} is left out"
+                yield lines.mistake("path-dropped", step.target.name, says, _without(step, dropped))
+
+
+def _way(lines: Lines, arg: Var) -> str:
+    step = lines.steps[arg.name] if arg.name in lines.steps else None
+    if step is None:
+        return arg.name
+    if isinstance(step.op, Matmul):
+        return lines.steps[step.args[0].name].args[0].name if step.args[0].name in lines.steps else step.args[0].name
+    return " * ".join(other.name for other in step.args)
+
+
+def _misplaced(lines: Lines, carry: Var) -> Iterator[Mistake]:
+    """The carry added behind the derivative of an activation instead of before it, or the other way round."""
+    for step in _sums_with(lines, carry):
+        away = _without(step, (carry,))
+        for user in lines.whole.steps:
+            if isinstance(user.op, Hadamard) and step.target in user.args and _has_slope(lines, user):
+                says = "what comes from the next step is added after the derivative of the activation instead of before it"
+                late = _also_adds(user, carry)
+                kind = "carry-added-on-the-wrong-side-of-an-activation"
+                yield lines.mistake(kind, user.target.name, says, together(away, late))
+        for arg in step.args:
+            source = lines.steps.get(arg.name)
+            if source is None or not isinstance(source.op, Hadamard) or not _has_slope(lines, source):
+                continue
+            inner = next(a for a in source.args if not isinstance(getattr(lines.steps.get(a.name), "op", None), Slope))
+            chain = [inner] + [a for a in _sources(lines, inner) if a.shape == carry.shape]
+            for target in chain:
+                if target.name in lines.steps and target.per_sample:
+                    says = "what comes from the next step is added before the derivative of the activation instead of after it"
+                    early = _also_adds(lines.steps[target.name], carry)
+                    kind = "carry-added-on-the-wrong-side-of-an-activation"
+                    yield lines.mistake(kind, target.name, says, together(away, early))
+
+
+def _sources(lines: Lines, var: Var) -> list[Var]:
+    step = lines.steps.get(var.name)
+    return [arg for arg in step.args if arg in lines.gradients] if step is not None and isinstance(step.op, Hadamard) else []
+
+
+def _has_slope(lines: Lines, step: Step) -> bool:
+    return any(isinstance(getattr(lines.steps.get(arg.name), "op", None), Slope) for arg in step.args)
+
+
+def _also_adds(step: Step, carry: Var) -> Edit:
+    """The edit that adds the carry to what a line computes."""
+
+    def edit(backward: Pass) -> Pass | None:
+        now = backward.step(step.target.name)
+        if now is None:
+            return None
+        inner = replace(now.target, name=f"{now.target.name}_alone")
+        first = replace(now, target=inner)
+        total = replace(now, op=Add((ONE, ONE)), args=(inner, carry))
+        return backward.with_step(now.target.name, first, total)
+
+    return edit
+
+
+def _bare(lines: Lines, key: str) -> Iterator[Mistake]:
+    """What leaves for the step before is the gradient itself, without the recurrent matrix."""
+    leaving = next((p for p in lines.whole.outputs if p.role is Role.CARRY and p.key == key), None)
+    new = lines.derived.forward.port(Role.NEW, key, out=True).var
+    step = lines.steps.get(f"d_{new.name}")
+    if leaving is None or step is None:
+        return
+    rows = [
+        (step.target, "carry-missing-weight-and-derivative", "neither the recurrent matrix nor the derivative of the activation")
+    ]
+    after = lines.steps.get(f"d_a_{new.name}")
+    if after is not None:
+        rows.append((after.target, "carry-missing-weight", "the recurrent matrix not"))
+    for var, kind, what in rows:
+
+        def edit(backward: Pass, var: Var = var, port: object = leaving) -> Pass | None:
+            outputs = tuple(replace(p, var=var) if p == port else p for p in backward.outputs)
+            return replace(backward, outputs=outputs) if outputs != backward.outputs else None
+
+        says = f"{var.name} itself goes back to the step before: {what} applied"
+        yield Mistake(kind, leaving.var.name, says, edit, f"{leaving.var.name} goes back", f"{var.name} goes back")
+
+
+def sums(lines: Lines) -> Iterator[Mistake]:
+    """A seed ignored, a use left out or counted twice."""
+    for port in lines.derived.backward.ports(Role.SEED):
+        for step in _sums_with(lines, port.var):
+            says = f"what the loss sends to {port.key} is ignored"
+            yield lines.mistake("seed-of-an-output-ignored", step.target.name, says, _without(step, (port.var,)))
+    entering = {port.var for port in lines.whole_inputs}  # type: ignore[attr-defined]
+    leaving = {p.var.name for p in lines.whole.outputs if p.role is Role.CARRY}
+    for step in lines.whole.steps:
+        if not isinstance(step.op, Add) or len(step.args) < 2:
+            continue
+        for position, arg in enumerate(step.args):
+            factors = list(step.op.factors)
+            factors[position] = 2 * factors[position]
+            twice = rewritten(step.target.name, Add(tuple(factors)), step.args, (), step)
+            says = f"{_way(lines, arg)} is added twice to {step.target.name}"
+            yield lines.mistake("accumulated-twice", step.target.name, says, twice)
+            if arg not in entering and step.target.name not in leaving:
+                says = f"what comes through {_way(lines, arg)} is left out of {step.target.name}"
+                yield lines.mistake("path-dropped", step.target.name, says, _without(step, (arg,)))
+
+
+def clips(lines: Lines, limits: tuple[float, ...]) -> Iterator[Mistake]:
+    """A gradient clipped on its way back through time."""
+    for limit in limits:
+        for step in lines.whole.steps:
+            if not step.target.name.startswith("d_") or not step.target.per_sample:
+                continue
+            for op, how in ((Clip(limit), "to +-"), (ClipNorm(limit), "to the norm ")):
+
+                def edit(backward: Pass, name: str = step.target.name, op: Clip | ClipNorm = op) -> Pass | None:
+                    now = backward.step(name)
+                    if now is None:
+                        return None
+                    inner = replace(now.target, name=f"{name}_unclipped")
+                    return backward.with_step(name, replace(now, target=inner), replace(now, op=op, args=(inner,)))
+
+                says = f"{step.target.name} is clipped {how}{limit:g} at each step within the recursion"
+                yield lines.mistake("clip-inside-recursion", step.target.name, says, edit)
+
+
+def tapes(lines: Lines) -> Iterator[Mistake]:
+    """A forward value of another step wherever it is read; the whole tape of the last step."""
+    values = [var for var in lines.values if any(var in step.args for step in lines.whole.steps)]
+    for var in values:
+        rows = [(LAST, "stale-cache", f"{var.name} is the last step's wherever it is read")]
+        rows += [(NEXT, "off-by-one", f"{var.name} is the next step's wherever it is read")]
+        rows += [(BEFORE, "off-by-one", f"{var.name} is the previous step's wherever it is read")]
+        if var.name in lines.old:
+            rows += [(WRAPPED, "index-wraps-to-last", f"{var.name} at the first step is [-1], the last step, wherever it is read")]
+        for mark, kind, says in rows:
+            yield Mistake(kind, var.name, says, _everywhere({var: marked(var, mark)}))
+    states = {var for pair in lines.old.items() for var in lines.values if var.name == pair[0] or var == pair[1]}
+    says = "every kept state is the last step's, as where a list holds one array many times"
+    yield Mistake("tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values if var in states}))
+    says = "all that forward kept is the last step's"
+    yield Mistake("stale-cache", "the tape", says, _everywhere({var: marked(var, LAST) for var in values}))
+
+
+def _everywhere(instead: dict[Var, Var]) -> Edit:
+    def edit(backward: Pass) -> Pass | None:
+        steps = tuple(replace(s, args=tuple(instead.get(arg, arg) for arg in s.args)) for s in backward.steps)
+        return replace(backward, steps=steps) if steps != backward.steps else None
+
+    return edit
+
+
+def loops(lines: Lines, longest: int) -> Iterator[Mistake]:
+    """The loop over time cut short, its losses, and what each gradient holds of it."""
+    yield _set("output-gradient-at-every-step", "the seeds", "the last step's loss is added at every step", seeds="last everywhere")
+    says = "only the last step's loss is sent back; those of the other steps are ignored"
+    yield _set("seed-of-an-output-ignored", "the seeds", says, seeds="last alone")
+    yield _set("step-skipped", "the loop", "the loop leaves out the first time step", skipped=(0,))
+    yield _set("step-skipped", "the loop", "the loop leaves out the last time step", skipped=(-1,))
+    for steps in range(longest):
+        says = f"each loss is sent back {steps} steps at most"
+        yield _set("truncated", "the loop", says, window=steps)
+    for steps in range(2, longest):
+        yield _set("truncated", "the loop", f"the loop goes through the last {steps} steps alone", visited=steps)
+    gradients = [port.key for port in lines.whole.outputs if port.role is Role.GRADIENT]
+    for which in ("last", "first"):
+        for names in (*((name,) for name in gradients), tuple(gradients)):
+            says = f"{_listed(names)} holds the {which} step's part alone: it is not summed over time"
+            yield Mistake("not-accumulated-over-time", _listed(names), says, _summed(names, which))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else "every parameter's gradient"
+
+
+def _set(kind: str, where: str, says: str, **fields: object) -> Mistake:
+    def edit(backward: Pass) -> Pass | None:
+        changed = replace(backward, **fields)  # type: ignore[arg-type]
+        return changed if changed != backward else None
+
+    return Mistake(kind, where, says, edit)
+
+
+def _summed(names: tuple[str, ...], which: str) -> Edit:
+    def edit(backward: Pass) -> Pass | None:
+        if any(name in backward.sums for name in names):
+            return None
+        return replace(backward, sums={**backward.sums, **dict.fromkeys(names, which)})
+
+    return edit
+
+
+_FACTORS = (
+    ("scaled-by-time", "is divided by the number of steps", (-1, 0, 1.0)),
+    ("scaled-by-time", "is multiplied by the number of steps", (1, 0, 1.0)),
+    ("scaled-by-batch", "is divided by the number of samples", (0, -1, 1.0)),
+    ("scaled-by-batch", "is multiplied by the number of samples", (0, 1, 1.0)),
+    ("scaled-by-time", "is divided by the numbers of steps and samples", (-1, -1, 1.0)),
+    ("wrong-factor", "is twice what it should be", (0, 0, 2.0)),
+    ("wrong-factor", "is half of what it should be", (0, 0, 0.5)),
+    ("wrong-factor", "has the wrong sign", (0, 0, -1.0)),
+)
+
+
+def returned(lines: Lines) -> Iterator[Mistake]:
+    """What happens to a gradient after the loop: scaled, zero, without what comes back."""
+    labels = [label(port) for port in lines.whole.outputs]
+    parameters = [label(port) for port in lines.whole.outputs if port.role is Role.GRADIENT]
+    for kind, how, factor in _FACTORS:
+        for names in (*((name,) for name in labels), tuple(parameters), tuple(labels)):
+            what = {1: names[0]}.get(len(names), "every gradient" if len(names) == len(labels) else "every parameter's gradient")
+            yield Mistake(kind, what, f"{what} {how}", _scaled(names, factor))
+    for port in lines.whole.outputs:
+        name = label(port)
+        if port.role is Role.INPUT:
+            says = f"the gradient of {port.key} holds nothing that comes back from later steps"
+            yield Mistake("input-gradient-without-recurrence", name, says, _local(name))
+            yield Mistake("input-gradient-zero", name, f"the gradient of {port.key} is returned as zero", _zero(name))
+        elif port.role is Role.CARRY:
+            yield Mistake("initial-gradient-zero", name, f"the gradient of the initial {port.key} is returned as zero", _zero(name))
+        else:
+            says = f"the gradient of {name} stays zero: what is added to it is not its own gradient (d{name} += d{name})"
+            yield Mistake("wrong-variable-accumulated", name, says, _zero(name))
+
+
+def _scaled(names: tuple[str, ...], factor: tuple[int, int, float]) -> Edit:
+    def edit(backward: Pass) -> Pass | None:
+        if any(name in backward.factors for name in names):
+            return None
+        return replace(backward, factors={**backward.factors, **dict.fromkeys(names, factor)})
+
+    return edit
+
+
+def _local(name: str) -> Edit:
+    return lambda backward: None if name in backward.local else replace(backward, local=backward.local | {name})
+
+
+def _zero(name: str) -> Edit:
+    return lambda backward: None if name in backward.zero else replace(backward, zero=backward.zero | {name})
