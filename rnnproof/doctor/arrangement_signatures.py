@@ -117,11 +117,12 @@ MOVES: tuple[tuple[str, str, Callable[[Array], Array]], ...] = (
 
 
 def time_axis(name: str, pairs: Sequence[Pair]) -> int | None:
-    """The axis of an array that is time: what the run says, else the only one as long as the steps in every run."""
+    """The axis of an array that is time: what the runs say, else the only axis as long as the steps in every run."""
     stated = {pair.run.time_axes.get(name) for pair in pairs}
     if stated != {None}:
         return stated.pop() if len(stated) == 1 else None
-    if any(pair.run.steps is None for pair in pairs):
+    lengths = {pair.run.steps for pair in pairs}
+    if None in lengths or (len(lengths) == 1 and pairs[0].claimed.ndim < 3):  # one length is that of a parameter by chance
         return None
     axes = [axis for axis in range(pairs[0].claimed.ndim) if all(_extent(pair, axis) == pair.run.steps for pair in pairs)]
     return axes[0] if len(axes) == 1 else None

@@ -63,7 +63,7 @@ def behaviour(
     """
     with restored(*arrays.values()), _generators_restored():
         values, faults = _repeated(loss, arrays)
-        repeatable = len(set(values)) == 1 or _last_places(values)
+        repeatable = _last_places(values)
         faults += _claimed_faults(loss if repeatable else None, arrays, claimed)
         depends = _dependence(loss, arrays, np.random.default_rng(seed)) if repeatable else {}
     return Behaviour(tuple(faults), repeatable, depends)
@@ -85,26 +85,29 @@ def _same(first: Array, second: Array) -> bool:
 
 
 def _last_places(values: list[float]) -> bool:
-    return max(values) - min(values) <= LAST_PLACES * float(np.spacing(max(map(abs, values))))
+    """Whether values are equal, or but for a few of their last places; NaN equals itself."""
+    if len(set(map(repr, values))) == 1:
+        return True
+    return bool(max(values) - min(values) <= LAST_PLACES * np.spacing(max(map(abs, values))))
+
+
+def _call(function: Callable[[], Any], arrays: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
+    """What a function returns, and copies of the arrays as it leaves them; the arrays themselves are as before."""
+    with restored(*arrays.values()):
+        answer = function()
+        return answer, {name: array.copy() for name, array in arrays.items()}
 
 
 def _repeated(loss: Evaluate, arrays: Mapping[str, Array]) -> tuple[list[float], list[Fault]]:
     """Values of four calls, and what is wrong with them."""
-    before = {name: array.copy() for name, array in arrays.items()}
     generators = Generators(loss)
-    values = [loss_value(loss)]
-    faults = [_changed("loss()", name, array, before[name]) for name, array in arrays.items() if not _same(array, before[name])]
-    for name in arrays:
-        arrays[name][...] = before[name]
+    value, after = _call(lambda: loss_value(loss), arrays)
     drawn, states = generators.moved(), States(loss)
-    values.append(loss_value(loss))
-    carriers = states.changed()
-    for _ in range(2):
-        for name in arrays:
-            arrays[name][...] = before[name]
-        values.append(loss_value(loss))
-    if len(set(map(repr, values))) > 1 and not _last_places(values):
-        faults.append(_unrepeatable(values, drawn, carriers))
+    values, faults = [value], _changed("loss()", arrays, after)
+    for _ in range(3):
+        values.append(_call(lambda: loss_value(loss), arrays)[0])
+    if not _last_places(values):
+        faults.append(_unrepeatable(values, drawn, states.changed()))
     return values, faults
 
 
@@ -117,58 +120,54 @@ def _unrepeatable(values: list[float], drawn: str, carriers: list[str]) -> Fault
         cure = "it keeps something from its first call; call it once before, or compute that outside the loss"
         return Fault("stateful-loss", None, f"{start}: {cure}")
     where = f" ({', '.join(carriers[:3])} changed between calls)" if carriers else ""
-    moves = [abs(after - before) for before, after in itertools.pairwise(values)]
-    if carriers or moves[0] > moves[1] > moves[2] or max(moves) - min(moves) <= 1e-9 * max(moves):
+    moves = [after - before for before, after in itertools.pairwise(values)]
+    if carriers or max(moves) - min(moves) <= 1e-9 * max(map(abs, moves)):
         cure = "start each call from the same state, for instance from a zero hidden state"
         return Fault("stateful-loss", None, f"{start}: each call goes on from what the one before left{where}; {cure}")
     cure = "use the same random numbers and the same initial state in each call"
     return Fault("unrepeatable-loss", None, f"{start}: it is random or keeps a state; {cure}")
 
 
-def _changed(who: str, name: str, array: Array, before: Array) -> Fault:
-    position = (
-        tuple(int(i) for i in np.argwhere(~((array == before) | (np.isnan(array) & np.isnan(before))))[0]) if array.size else ()
-    )
-    was, now = float(before[position]), float(array[position])
-    says = f"{who} changes its argument {name}: {name}{list(position)} was {was:.10g} and is {now:.10g} afterwards"
-    return Fault(f"{who.partition('(')[0]}-changes-array", name, f"{says}; compute on a copy, and update outside")
+def _changed(who: str, arrays: Mapping[str, Array], after: Mapping[str, Array]) -> list[Fault]:
+    """The arrays that a call has changed, each with the first entry that differs."""
+    faults = []
+    for name, array in arrays.items():
+        if _same(array, after[name]):
+            continue
+        now = after[name]
+        differs = ((array != now) & ~(np.isnan(array) & np.isnan(now))) | (np.signbit(array) != np.signbit(now))
+        position = np.unravel_index(int(np.argmax(differs)), array.shape) if array.ndim else ()
+        where = f"{name}{[int(i) for i in position]}" if position else name
+        says = (
+            f"{who} changes its argument {name}: {where} was {float(array[position]):.10g} and is {float(now[position]):.10g}"
+        )
+        says += " afterwards; compute on a copy, and update outside"
+        faults.append(Fault(f"{who.partition('(')[0]}-changes-array", name, says))
+    return faults
 
 
 def _claimed_faults(loss: Evaluate | None, arrays: Mapping[str, Array], claimed: Any) -> list[Fault]:
     """What claimed does to the arrays and the loss, and whether its gradients are repeatable and their own."""
     if not callable(claimed):
         return _sharing(arrays, claimed)
-    before = {name: array.copy() for name, array in arrays.items()}
-    value = loss_value(loss) if loss else 0.0
-    first = _called(claimed)
-    gradients = _copies(first, arrays)
-    faults = [
-        _changed("claimed()", name, array, before[name]) for name, array in arrays.items() if not _same(array, before[name])
-    ]
-    for name in arrays:
-        arrays[name][...] = before[name]
-    after = loss_value(loss) if loss else 0.0
-    if not _last_places([value, after]) and not (np.isnan(value) and np.isnan(after)):
-        says = f"loss() is {value:.10g} before claimed() is called and {after:.10g} after it, its arrays being the same"
+    value = _call(lambda: loss_value(loss), arrays)[0] if loss else 0.0
+    (first, gradients), after = _call(lambda: _called(claimed, arrays), arrays)
+    faults = _changed("claimed()", arrays, after)
+    again = _call(lambda: loss_value(loss), arrays)[0] if loss else 0.0
+    if not _last_places([value, again]):
+        says = f"loss() is {value:.10g} before claimed() is called and {again:.10g} after it, its arrays being the same"
         faults.append(Fault("claimed-changes-loss", None, f"{says}: claimed() changes a state that the loss reads; restore it"))
     faults += _sharing(arrays, first)
-    runs = [gradients]
-    for _ in range(2):
-        runs.append(_copies(_called(claimed), arrays))
-        for name in arrays:
-            arrays[name][...] = before[name]
+    runs = [gradients, *(_call(lambda: _called(claimed, arrays), arrays)[0][1] for _ in range(2))]
     return faults + [fault for name in arrays for fault in _gradient_repeats(name, [run.get(name) for run in runs])]
 
 
-def _called(claimed: Callable[[], Any]) -> Gradients:
+def _called(claimed: Callable[[], Any], arrays: Mapping[str, Array]) -> tuple[Gradients, dict[str, Array]]:
+    """The gradients as they are, and copies of them."""
     answer = claimed()
     if not isinstance(answer, Mapping):
         raise UsageError(f"claimed returned {type(answer).__name__}; return a dict of gradients by the arrays' names")
-    return answer
-
-
-def _copies(gradients: Gradients, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: np.array(gradients[name], dtype=float) for name in arrays if gradients.get(name) is not None}
+    return answer, {name: np.array(answer[name], dtype=float) for name in arrays if answer.get(name) is not None}
 
 
 def _sharing(arrays: Mapping[str, Array], gradients: Gradients) -> list[Fault]:

@@ -104,3 +104,10 @@ def with_output_layer(cell: Cell, bias: bool) -> Cell:
         states=(*cell.states, State(OUTPUT, output, None)),
         parameters=(*cell.parameters, *parameters),
     )
+
+
+def without_recurrence(cell: Cell) -> Cell:
+    """The cell where every step starts from zero states."""
+    zeros = {state.old: sp.ZeroMatrix(*expressions.shape_of(state.old)) for state in cell.states if state.old is not None}
+    equations = tuple(replace(e, expression=e.expression.xreplace(zeros), tex="") for e in cell.equations)
+    return replace(cell, equations=equations)

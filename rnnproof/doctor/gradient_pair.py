@@ -54,10 +54,12 @@ class Pair:
         size = np.abs(np.where(self.true.entries, self.true.values, 0.0) if values is None else values)
         return np.asarray(self.true.entries & (self.true.allowance(self.claimed) < CLEAR * size))
 
-    def digits(self) -> Array:
-        """How many decimal digits of each claimed entry the comparison can tell, where it is clear; (clear entries,)."""
-        clear = self.clear(self.claimed)
-        return np.asarray(np.log10(np.abs(self.claimed[clear]) / self.true.allowance(self.claimed)[clear]))
+    def digits(self, expected: NumericalGradient) -> Array:
+        """How many decimal digits of each claimed entry a comparison with these values tells, where it is clear; (clear,)."""
+        size = np.abs(self.claimed)
+        allowance = np.maximum(expected.allowance(self.claimed), np.finfo(self.claimed.dtype).eps * size)
+        clear = expected.entries & (allowance < CLEAR * size)
+        return np.asarray(np.log10(size[clear] / allowance[clear]))
 
     def equals(self, values: NumericalGradient) -> bool:
         """Whether the claimed array is this one, at all entries at which it is known, some of them clearly not zero."""
@@ -94,7 +96,7 @@ def explained(pairs: Sequence[Pair], change: Callable[[Pair], NumericalGradient 
         expected = change(pair)
         if expected is None or not pair.equals(expected):
             return False
-        digits += float(pair.digits().sum()) if pair.wrong else 0.0
+        digits += float(pair.digits(expected).sum()) if pair.wrong else 0.0
     return digits >= DIGITS
 
 
@@ -120,11 +122,11 @@ def ratio(pair: Pair) -> Ratio | None:
     factor = float(pair.claimed[best] / pair.true.values[best])
     off = float(pair.true.allowance(pair.claimed)[best] / abs(pair.true.values[best])) * abs(factor)
     expected = scaled(pair.true, factor)
+    digits = pair.digits(expected)
     # What the factor is off by is added to what each entry may be.
     expected = replace(expected, tolerance=expected.tolerance + off * np.abs(np.where(clear, pair.true.values, 0.0)))
     if factor == 0 or expected.differs(pair.claimed).any():
         return None
-    digits = pair.digits()
     return Ratio(factor, off, float(digits.sum()), float(digits.sum() - digits.max(initial=0.0)))
 
 

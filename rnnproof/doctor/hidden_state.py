@@ -78,6 +78,8 @@ def _inside(label: str, value: Any) -> list[tuple[str, Any]]:
         return [(f"{label}[{key!r}]", item) for key, item in list(value.items())[:100]]
     if isinstance(value, list | tuple):
         return [(f"{label}[{number}]", item) for number, item in enumerate(value[:100])]
+    if isinstance(getattr(value, "__self__", None), np.random.Generator):
+        return [(label, value.__self__)]  # a method like rng.random
     if callable(value) and hasattr(value, "__closure__"):
         names = value.__code__.co_freevars
         return [(name, cell.cell_contents) for name, cell in zip(names, value.__closure__ or (), strict=False) if _filled(cell)]

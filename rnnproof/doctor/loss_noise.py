@@ -14,8 +14,8 @@ from rnnproof.errors import UsageError
 Array = np.ndarray[Any, Any]
 Evaluate = Callable[[], Any]
 
-# Steps of the difference tables, as powers of two of an array's scale: from where float64 values differ by some thousand roundings
-# to where float16 values do. Fourth differences of a smooth loss are 2^(4 * -40) and 2^(4 * -8) = 2e-10 of it, below its noise.
+# Steps of the difference tables, as powers of two of an array's scale: from where float64 values differ by some thousand
+# roundings to where float16 values do. Fourth differences of a smooth loss are 2^-160 to 2^-32 of it, below its noise.
 EXPONENTS = (-40, -32, -24, -20, -16, -12, -8)
 DIRECTIONS = 3
 
@@ -82,7 +82,7 @@ def noise(evaluate: Evaluate, arrays: Mapping[str, Array], seed: int = 0) -> Noi
     absolute = max(absolute, least)
     relative = absolute / size if size else 0.0
     # Unit roundoffs are 1e-16, 6e-8 and 5e-4; sums over many terms add a factor of up to some hundreds.
-    return Noise(absolute, relative, "float64" if relative < 1e-10 else "float32" if relative < 3e-5 else "float16")
+    return Noise(absolute, relative, "float64" if relative < 1e-10 else "float32" if relative < 1e-5 else "float16")
 
 
 def scale(array: Array) -> float:
@@ -97,9 +97,9 @@ def perturbation(array: Array, size: float, rng: np.random.Generator) -> Array:
 
 def _table_noise(evaluate: Evaluate, arrays: Mapping[str, Array], rng: np.random.Generator) -> float:
     """The noise in the values by their difference tables; steps grow until most values differ. 0 where they never do."""
-    chosen = [{name: rng.random(array.shape) < 0.5 for name, array in arrays.items()} for _ in range(DIRECTIONS)]
+    chosen = [{name: np.asarray(rng.random(array.shape) < 0.5) for name, array in arrays.items()} for _ in range(DIRECTIONS)]
     for exponent in EXPONENTS:
-        levels = []
+        levels: list[float] = []
         for number in range(DIRECTIONS):
             if number == 1 and not levels:
                 break  # steps below the resolution of the loss
@@ -108,11 +108,12 @@ def _table_noise(evaluate: Evaluate, arrays: Mapping[str, Array], rng: np.random
                 levels.append(_level(values))
         if levels:
             return float(np.sqrt(np.mean(np.square(levels))))
-    return 0.0
+    jumps = np.abs(np.diff(values))  # the largest steps cross a few roundings at most: they are the resolution
+    return 0.29 * float(jumps[jumps > 0].min(initial=np.inf)) if np.any(jumps > 0) else 0.0
 
 
 def _level(values: Array) -> float:
-    """The standard deviation of noise from differences of high order: of these steps, a smooth function has none to speak of."""
+    """The standard deviation of noise by differences of high order, which a smooth function at these steps has not."""
     levels, differences, factor = [], values, 1.0
     for order in range(1, 7):
         differences = np.diff(differences)

@@ -220,7 +220,7 @@ def _merged(best: _Estimate, chosen: Array, finer: _Estimate) -> tuple[Array, _E
     """The better of two estimates at the chosen entries, and the mask of those at which it is the one of smaller steps."""
     value, tolerance = best.value[chosen], best.tolerance[chosen]
     apart = np.abs(finer.value - value)
-    # Where two contradict each other something is between the points of the larger step; a kink near the point is in reach of both.
+    # Two that contradict have a kink between the points of the larger step; one near the point is in reach of both.
     contradicted = np.isfinite(finer.tolerance) & ((apart > tolerance + finer.tolerance) | finer.kink)
     better = contradicted | (finer.tolerance < tolerance)
     confirmed = np.where(np.isfinite(finer.tolerance), tolerance + apart, tolerance)

@@ -34,7 +34,8 @@ class Pass:
     `window` is the number of steps that each loss is sent back at most; `visited` cuts the loop to so many last steps; `skipped`
     names the time steps left out (0 the first, -1 the last). `sums` says for a gradient which steps it holds instead of all:
     "last", "first". `seeds` says which losses count: "all", "last everywhere", "last alone". The gradients `local` hold nothing
-    that comes back through time. `factors` multiply a gradient by T^a B^b k.
+    that comes back through time. `factors` multiply a gradient by T^a B^b k. In the end the named gradients are clipped, entry by
+    entry or by their joint norm.
     """
 
     steps: tuple[Step, ...]
@@ -47,6 +48,8 @@ class Pass:
     local: frozenset[str] = frozenset()
     zero: frozenset[str] = frozenset()
     factors: Mapping[str, tuple[int, int, float]] = field(default_factory=dict)
+    clip_value: tuple[tuple[str, ...], float] | None = None
+    clip_norm: tuple[tuple[str, ...], float] | None = None
 
     def step(self, name: str) -> Step | None:
         """The step that computes a variable; None where there is none."""
@@ -121,6 +124,7 @@ class Tape:
         self.steps, self.samples = next(iter(seeds.values())).shape[0], next(iter(seeds.values())).shape[-1]
         self.seeds = {port.var.name: seeds[port.key] for port in derived.backward.ports(Role.SEED)}
         self.carries = {port.key: port.var for port in derived.backward.ports(Role.CARRY)}
+        self.zero = {var.name: np.zeros(seeds[key].shape[1:]) for key, var in self.carries.items()}
         self.new = {
             old.var.name: derived.forward.port(Role.NEW, old.key, out=True).var.name for old in derived.forward.ports(Role.OLD)
         }
@@ -176,6 +180,17 @@ def run_backward(tape: Tape, backward: Pass) -> Outputs:
         outputs[name] = np.zeros_like(outputs[name])
     for name, (steps, samples, number) in backward.factors.items():
         outputs[name] = outputs[name] * (float(tape.steps) ** steps * float(tape.samples) ** samples * number)
+    return _clipped(backward, outputs)
+
+
+def _clipped(backward: Pass, outputs: Outputs) -> Outputs:
+    if backward.clip_value is not None:
+        names, limit = backward.clip_value
+        outputs |= {name: np.clip(outputs[name], -limit, limit) for name in names}
+    if backward.clip_norm is not None:
+        names, limit = backward.clip_norm
+        norm = float(np.sqrt(sum(np.sum(outputs[name] ** 2) for name in names)))
+        outputs |= {name: outputs[name] * min(1.0, limit / max(norm, 1e-300)) for name in names}
     return outputs
 
 
@@ -193,8 +208,11 @@ def _loop(tape: Tape, backward: Pass, seeds: Mapping[str, Array], carried: bool)
     leaving = {port.key: port.var.name for port in backward.outputs if port.role is Role.CARRY}
     end: dict[str, Array] = {}
     functions = [(step.target.name, tape.function(step), [arg.name for arg in step.args]) for step in inside]
-    for start, stop in _windows(tape.steps, backward):
-        carries = {var.name: np.zeros((1, tape.samples)) for var in tape.carries.values()}
+    windows = _windows(tape.steps, backward)
+    if not any(start >= stop for start, stop in windows):  # the loop visits no step, so every gradient is zero
+        seeds, windows = {name: np.zeros_like(seed) for name, seed in seeds.items()}, [(tape.steps - 1, 0)]
+    for start, stop in windows:
+        carries = dict(tape.zero)
         for t in range(start, stop - 1, -1):
             own = 1.0 if backward.window is None or t == start else 0.0
             env = {name: value[t] for name, value in static.items()}
@@ -204,7 +222,8 @@ def _loop(tape: Tape, backward: Pass, seeds: Mapping[str, Array], carried: bool)
                 seen = history[name][t]
                 history[name][t] = env[name] if seen is None else seen + env[name]
             for key, name in leaving.items():
-                carries[tape.carries[key].name] = env[name] if carried else np.zeros((1, tape.samples))
+                carry = tape.carries[key].name
+                carries[carry] = env[name] if carried else tape.zero[carry]
                 if t == 0:
                     end[key] = end.get(key, 0.0) + env[name]
     values = dict(static) | dict(seeds) | {name: _over_time(parts) for name, parts in history.items()}
@@ -233,17 +252,13 @@ def _phases(tape: Tape, backward: Pass) -> tuple[dict[str, Array], list[Step], l
     """What forward values alone say, for all steps; the steps within the loop; the steps that can wait until after it."""
     static: dict[str, Array] = {}
     moving = [step for step in backward.steps if not _static(tape, step, static)]
+    carry = {var.name for var in tape.carries.values()}
     needed = {port.var.name for port in backward.outputs if port.role is Role.CARRY}
     inside: set[str] = set()
     for step in reversed(moving):
-        if step.target.name in needed:
+        if step.target.name in needed or any(arg.name in carry for arg in step.args):  # a carry is not kept until after
             inside.add(step.target.name)
             needed.update(arg.name for arg in step.args)
-    carry = {var.name for var in tape.carries.values()}
-    waits = {step.target.name for step in moving} - inside
-    for step in moving:  # what reads a carry cannot wait: it is not kept
-        if step.target.name in waits and any(arg.name in carry for arg in step.args):
-            inside.add(step.target.name)
     return (
         static,
         [step for step in moving if step.target.name in inside],
@@ -267,15 +282,15 @@ def _static(tape: Tape, step: Step, static: dict[str, Array]) -> bool:
 
 def _leaving(tape: Tape, backward: Pass, port: Port, values: Mapping[str, Array], end: Mapping[str, Array]) -> Array:
     if port.role is Role.CARRY:
-        return np.asarray(end.get(port.key, np.zeros((1, tape.samples))))
+        return np.asarray(end.get(port.key, tape.zero[tape.carries[port.key].name]))
     value = values[port.var.name]
     if port.role is Role.INPUT:
         return value
     which = backward.sums.get(port.key, "all")
-    windows = _windows(tape.steps, backward)
-    start, first = windows[0][0], windows[-1][1]
+    windows = _windows(tape.steps, backward) or [(tape.steps - 1, 0)]
+    start, first = max(windows[0][0], 0), min(windows[-1][1], tape.steps - 1)
     if which == "last":
         return np.asarray(value[start])
     if which == "first":
         return np.asarray(value[first])
-    return np.asarray(value[first : start + 1].sum(axis=0))
+    return np.asarray(value.sum(axis=0))

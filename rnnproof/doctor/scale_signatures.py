@@ -96,6 +96,9 @@ def factor(name: str, pairs: Sequence[Pair]) -> Signature | None:
     says = f"the gradient of {name} is the right one times {first:.6g}"
     if any(reading.steps or reading.batch for reading in equal):
         says += f", which is {forms} at {sizes}"
+    elif equal[0].number not in NICE and 0 < first < 1 and len(ratios) == 1:
+        norm = _norm(next(pair for pair in pairs if pair.wrong), [name])
+        says += f"; one run does not tell a constant from clipping (its norm is {norm:.6g})"
     return Signature(kind, says, first)
 
 

@@ -322,3 +322,20 @@ def _local(name: str) -> Edit:
 
 def _zero(name: str) -> Edit:
     return lambda backward: None if name in backward.zero else replace(backward, zero=backward.zero | {name})
+
+
+def clipped(lines: Lines, values: tuple[float, ...], norms: tuple[float, ...]) -> Iterator[Mistake]:
+    """What is returned clipped, by value or by norm, at one of these limits."""
+    parameters = tuple(label(port) for port in lines.whole.outputs if port.role is Role.GRADIENT)
+    everything = tuple(label(port) for port in lines.whole.outputs)
+    for names in dict.fromkeys((parameters, everything)):
+        what = "every gradient" if names == everything else "every parameter's gradient"
+        for limit in values:
+            yield _set("clipped-by-value", what, f"{what} is clipped to +-{limit:g}", clip_value=(names, limit))
+        for limit in norms:
+            says = f"{what} is scaled so that their joint norm is at most {limit:g}"
+            yield _set("clipped-by-norm", what, says, clip_norm=(names, limit))
+    for name in parameters:
+        for limit in norms:
+            says = f"{name} is scaled so that its norm is at most {limit:g}"
+            yield _set("clipped-by-norm", name, says, clip_norm=((name,), limit))

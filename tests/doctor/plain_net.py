@@ -12,7 +12,7 @@ ACTIVATIONS = {
 
 
 class Net:
-    """h_t = f(x_t U + h_{t-1} V + b), loss the sum of all h_t times fixed seeds; arrays U (D, H), V (H, H), b (H), X (B, T, D)."""
+    """h_t = f(x_t U + h_{t-1} V + b), the loss is sum(seeds * h); arrays U (D, H), V (H, H), b (H), X (B, T, D)."""
 
     def __init__(self, steps=4, batch=2, seed=0, activation="tanh", scale=0.7, dtype=np.float64, computes=np.float64):
         rng = np.random.default_rng(seed)

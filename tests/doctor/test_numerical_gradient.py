@@ -5,8 +5,8 @@ from rnnproof.doctor.numerical_gradient import noise, numerical_gradient, numeri
 from rnnproof.errors import UsageError
 from tests.doctor.plain_net import Net
 
-# Extrapolated differences of a smooth float64 loss: rounding 4.1 * 1e-16 |loss| / 0.01 = 4e-14 |loss| per standard deviation, the
-# loss being some times larger than small gradients, and truncation to 1e-11 of the largest entry where weights are large.
+# Extrapolated differences of a smooth float64 loss: noise is 4.1 * 1e-16 |loss| / 0.01 = 4e-14 |loss| per standard deviation,
+# the loss being some times larger than small gradients; truncation is 1e-11 of the largest entry where weights are large.
 SMOOTH = 1e-10
 
 
@@ -27,7 +27,7 @@ def test_the_bound_bounds_the_error(dtype, computes, activation, scale):
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 @pytest.mark.parametrize("part", [1e-3, 1e-2])
 def test_a_wrong_entry_is_seen(dtype, part):
-    """Float32 differences have a bound of 1e-4 of the largest entry here: 49 * 6e-8 * |loss| / 0.25, confirmed with 8 times that."""
+    """Float32 bounds are about 1e-4 of the largest entry here: 49 * 6e-8 * |loss| / 0.25, and what confirms it."""
     net = Net(3, 2, 1, dtype=np.dtype(dtype).type, computes=np.dtype(dtype).type)
     computed, claimed = numerical_gradients(net.loss, net.arrays), net.gradients()
     for name, gradient in computed.items():
@@ -44,7 +44,7 @@ def test_infinite_and_missing_numbers_are_wrong():
 
 
 def test_kinks_are_told_apart():
-    """At 0, nearer to it than noise can tell, in reach of the first step, and far away; a kink whose mean slope is a fine number included."""
+    """At 0, nearer to it than noise can tell, in reach of the first step, and far away."""
     x = np.array([0.0, 1e-15, 3e-4, 0.7, -0.6, 0.0])
     gradient = numerical_gradient(lambda: float(np.sum(np.maximum(x[:5], 0.2 * x[:5])) + np.sin(x[5]) + np.abs(x[5])), x)
     assert gradient.kinks.tolist() == [True, True, False, False, False, True]
