@@ -28,6 +28,7 @@ _REST = 1e-12
 
 LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 _BRANCHES = 5
+_UNITED = 40
 _PAIRS = 6000
 
 # Kinds as often as they were met in public code; of two mistakes that give the same numbers the more usual one is named.
@@ -265,7 +266,23 @@ class Search:
                 if matched & wrong:
                     hits.append((-self._score(changed), rank(mistake), number, mistake))
         hits.sort(key=lambda hit: hit[:3])
-        return relevant, [(mistake,) for *_, mistake in hits]
+        singles = [mistake for *_, mistake in hits]
+        union = self._union(frontier, backward, singles, right)
+        return relevant, [*([union] if len(union) > 1 else []), *((mistake,) for mistake in singles)]
+
+    def _union(
+        self, frontier: Replay, backward: Pass, singles: list[Mistake], right: frozenset[str]
+    ) -> tuple[Mistake, ...]:
+        """The best mistakes for different gradients, as far as they go together: they are found in one go."""
+        chosen: list[Mistake] = []
+        matched = right
+        for mistake in singles[:_UNITED]:
+            changed = mistake.apply(backward)
+            now = frontier.matched(frontier.run(changed)) if changed is not None else frozenset()
+            if now - self.unnamed > matched - self.unnamed and changed is not None:
+                chosen.append(mistake)
+                backward, matched = changed, now
+        return tuple(chosen)
 
     def _pairs(
         self,

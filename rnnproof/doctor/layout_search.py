@@ -97,10 +97,9 @@ class _Search:
     def layouts(self) -> Iterator[Layout]:
         """Every layout that gives the loss."""
         fixed = {n: v.shape for n, v in self.case.arrays.items() if "T" not in self.axes[n] and "B" not in self.axes[n]}
-        extents = sorted({extent for shape in fixed.values() for extent in shape})
         candidates = [
             (len(packing.rest), packing.misfit, number, hidden, data, packing)
-            for hidden, data in _sizes(extents)
+            for hidden, data in _sizes(fixed.values())
             for number, packing in enumerate(packings(self.cell, fixed, hidden, data))
         ]
         inputs: dict[int, list[Sequence]] = {}
@@ -165,11 +164,14 @@ class _Search:
                         yield places, tuple(name for name in rest if name not in chosen)
 
 
-def _sizes(extents: list[int]) -> list[tuple[int, int]]:
-    """(hidden, input) pairs that the arrays' extents allow, gates stacked or on [h; x] included."""
-    divisors = {extent // k for extent in extents for k in (1, 2, 3, 4) if extent % k == 0}
-    differences = {a - b - c for a in extents for b in divisors for c in (0, 1) if a - b - c > 0}
-    return [(h, d) for h in sorted(divisors) for d in sorted(divisors | differences)]
+def _sizes(shapes: Iterable[tuple[int, ...]]) -> list[tuple[int, int]]:
+    """(hidden, input) pairs that some matrix allows: gates stacked or not, alone, on [h; x], or with a row for the bias."""
+    sizes = set()
+    for shape in shapes:
+        for rows, columns in (shape, shape[::-1]) if len(shape) == 2 else ():
+            for hidden in {rows // gates for gates in (1, 2, 3, 4) if rows % gates == 0}:
+                sizes |= {(hidden, data) for data in (columns, columns - hidden, columns - hidden - 1) if data > 0}
+    return sorted(sizes)
 
 
 def _inputs(case: Case, evaluations: Evaluations, axes: Mapping[str, str], data: int) -> Iterator[Sequence]:

@@ -14,7 +14,7 @@ from rnnproof.calculus.operations import Add, Hadamard, Map, Matmul, Transpose
 from rnnproof.calculus.program import Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.doctor.array_operations import Formula, OutputSlope, output_slope
-from rnnproof.doctor.mistake import Edit, Mistake, marked, reading, rewritten, text, together
+from rnnproof.doctor.mistake import Edit, Mistake, marked, reading, rewritten, together
 from rnnproof.doctor.plain_pass import BEFORE, LAST, NEXT, WRAPPED, Derived, Pass
 from rnnproof.equations import activations
 from rnnproof.equations.activations import Y
@@ -79,6 +79,15 @@ class Lines:
 
     def named_line(self, name: str) -> str:
         """The nearest line with a name that a step without one is written into."""
+        if name not in self._named:
+            self._named[name] = self._nearest(name)
+        return self._named[name]
+
+    @cached_property
+    def _named(self) -> dict[str, str]:
+        return {}
+
+    def _nearest(self, name: str) -> str:
         while not name.startswith("d_"):
             user = next((step for step in self.whole.steps if any(arg.name == name for arg in step.args)), None)
             if user is None:
@@ -100,11 +109,8 @@ class Lines:
         return ""
 
     def mistake(self, kind: str, name: str, says: str, edit: Edit) -> Mistake:
-        """A Mistake in the line that `name` is written into; both lines as text."""
-        line = self.named_line(name)
-        changed = edit(self.whole)
-        written = text(changed, line) if changed is not None else ""
-        return Mistake(kind, line, says, edit, text(self.whole, line), written)
+        """A Mistake in the line that `name` is written into."""
+        return Mistake(kind, self.named_line(name), says, edit)
 
 
 def slopes(lines: Lines) -> Iterator[Mistake]:
@@ -121,10 +127,12 @@ def slopes(lines: Lines) -> Iterator[Mistake]:
         kind, _, says = key.partition(": ")
         preactivations = {gate.args[0].name for gate in lines.maps if _affine(lines, gate.args[0])}
         for chosen in _groups(edits, preactivations):
-            where = " and ".join(step.args[1].name for step, _, _ in chosen)
+            values = " and ".join(step.args[1].name for step, _, _ in chosen)
             function = chosen[0][2] if len({name for _, _, name in chosen}) == 1 else "f"
+            sentence = says.format(f=function, y=values, x=values)
             together_edit = together(*(edit for _, edit, _ in chosen))
-            yield lines.mistake(kind, chosen[0][0].target.name, says.format(f=function, y=where, x=where), together_edit)
+            where = ", ".join(dict.fromkeys(lines.named_line(step.target.name) for step, _, _ in chosen))
+            yield Mistake(kind, where, sentence, together_edit)
 
 
 def _affine(lines: Lines, var: Var) -> bool:

@@ -21,17 +21,12 @@ Edit = Callable[[Pass], Pass | None]
 
 @dataclass(frozen=True)
 class Mistake:
-    """`kind` names it, `where` is the line of the derivation or the gradient, `says` one sentence; `apply` makes it.
-
-    `line` is the derivation's line as text and `written` the line with the mistake; both are empty where no line changes.
-    """
+    """`kind` names it, `where` are the lines of the derivation or the gradients, `says` one sentence; `apply` makes it."""
 
     kind: str
     where: str
     says: str
     apply: Edit
-    line: str = ""
-    written: str = ""
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...] | None:

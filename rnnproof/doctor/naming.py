@@ -11,7 +11,7 @@ from rnnproof.doctor.diagnosis import Diagnosis, Replay, diagnose, replay
 from rnnproof.doctor.layout import Layout
 from rnnproof.doctor.layout_search import find_layout, fit
 from rnnproof.doctor.line_mistakes import Lines
-from rnnproof.doctor.mistake import Mistake
+from rnnproof.doctor.mistake import Mistake, text
 from rnnproof.doctor.plain_pass import derived
 from rnnproof.doctor.report import Named
 from rnnproof.equations import catalogue
@@ -118,20 +118,30 @@ def _merged(
         kinds.setdefault(mistake.kind, []).append(mistake)
     named, explains = [], {}
     for kind, mistakes in kinds.items():
-        changed = [m for m in mistakes if m.line and m.line != m.written]
+        changed = _changed_lines(mistakes, lines)
         named.append(
             Named(
                 kind,
                 ", ".join(dict.fromkeys(mistake.where for mistake in mistakes)),
                 "; ".join(dict.fromkeys(mistake.says for mistake in mistakes)),
-                tuple(mistake.line for mistake in changed),
-                tuple(mistake.written for mistake in changed),
+                tuple(due for due, _ in changed),
+                tuple(written for _, written in changed),
             )
         )
         rest = [mistake for mistake in diagnosis.mistakes if mistake.kind != kind]
         labels = _changed_by(diagnosis, rest, lines, replays)
         explains[kind] = frozenset(array for label in labels for array in arrays.get(label, ()))
     return named, explains
+
+
+def _changed_lines(mistakes: list[Mistake], lines: Lines) -> list[tuple[str, str]]:
+    """(as it is due, as it was written) of each line that mistakes change."""
+    backward = lines.whole
+    for mistake in mistakes:
+        backward = mistake.apply(backward) or backward
+    names = dict.fromkeys(name for mistake in mistakes for name in mistake.where.split(", "))
+    pairs = [(text(lines.whole, name), text(backward, name)) for name in names if name in lines.steps]
+    return [(due, written) for due, written in pairs if due != written]
 
 
 def _changed_by(diagnosis: Diagnosis, rest: list[Mistake], lines: Lines, replays: list[Replay]) -> set[str]:

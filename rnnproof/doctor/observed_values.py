@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,16 @@ def observed(function: Callable[[], Any]) -> dict[str, Array]:
                     for path, array in _arrays(name, value, DEPTH):
                         seen.setdefault(path, array)
 
-    before = sys.getprofile()
-    sys.setprofile(watch)
-    try:
-        function()
-    finally:
-        sys.setprofile(before)
+    def watched() -> None:
+        sys.setprofile(watch)
+        try:
+            function()
+        finally:
+            sys.setprofile(None)
+
+    # A profile function is its thread's own, so in another thread it takes nobody's place: neither a profiler's nor a debugger's.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(watched).result()
     return seen
 
 

@@ -128,8 +128,8 @@ class Tape:
         self.new = {
             old.var.name: derived.forward.port(Role.NEW, old.key, out=True).var.name for old in derived.forward.ports(Role.OLD)
         }
-        self._known: dict[Any, Array] = {}
-        self._functions: dict[Step, Compute] = {}
+        self._known: dict[tuple[int, ...], tuple[Any, Array]] = {}  # what is kept has an identity of its own
+        self._functions: dict[int, tuple[Step, Compute]] = {}
 
     def value(self, name: str) -> Array:
         """A forward value over all steps; with a mark behind its name the value of another step."""
@@ -149,25 +149,26 @@ class Tape:
         return np.concatenate([self.values[self.new[name]][-1:], value[1:]])  # wrapped: [-1] is the last one
 
     def function(self, step: Step) -> Compute:
-        """What a step computes."""
-        if step not in self._functions:
-            self._functions[step] = compute(step, self.sizes)
-        return self._functions[step]
+        """What a step computes; steps are told apart by identity, as passes with one mistake share all others."""
+        known = self._functions.get(id(step))
+        if known is None:
+            known = self._functions[id(step)] = (step, compute(step, self.sizes))
+        return known[1]
 
     def each_step(self, value: Array) -> Array:
         """What does not vary over time, once for each step."""
-        key = ("each step", id(value))
-        if key not in self._known:
-            self._known[key] = np.broadcast_to(value, (self.steps, *value.shape))
-            self._known["read", id(value)] = value  # so that its identity stays its own
-        return self._known[key]
+        known = self._known.get((id(value),))
+        if known is None:
+            known = self._known[id(value),] = (value, np.broadcast_to(value, (self.steps, *value.shape)))
+        return known[1]
 
     def constant(self, step: Step, arguments: tuple[Array, ...]) -> Array:
         """A step that reads forward values alone, for all time steps at once."""
-        key = (step.op, *map(id, arguments))
-        if key not in self._known:
-            self._known[key] = self.function(step)(*arguments)
-        return self._known[key]
+        key = (id(step), *map(id, arguments))
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = (step, self.function(step)(*arguments))
+        return known[1]
 
 
 def run_backward(tape: Tape, backward: Pass) -> Outputs:

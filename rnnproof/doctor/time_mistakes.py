@@ -164,7 +164,7 @@ def _bare(lines: Lines, key: str) -> Iterator[Mistake]:
             return replace(backward, outputs=outputs) if outputs != backward.outputs else None
 
         says = f"{var.name} itself goes back to the step before: {what} applied"
-        yield Mistake(kind, leaving.var.name, says, edit, f"{leaving.var.name} goes back", f"{var.name} goes back")
+        yield Mistake(kind, leaving.var.name, says, edit)
 
 
 def sums(lines: Lines) -> Iterator[Mistake]:
