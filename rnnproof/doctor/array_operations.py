@@ -203,9 +203,7 @@ _ROWS: dict[type[Operation], Callable[[Step, Sizes], Compute]] = {
     Outer: lambda step, sizes: lambda a, b: a @ b.swapaxes(-1, -2),
     Pad: _pad,
     ReduceSum: _reduce_sum,
-    OutputSlope: lambda step, sizes: lambda v: _evaluated(
-        output_slope(step.as_op(OutputSlope).function), activations.Y, v
-    ),
+    OutputSlope: lambda step, sizes: lambda v: _evaluated(output_slope(step.as_op(OutputSlope).function), activations.Y, v),
     Formula: lambda step, sizes: lambda v: _evaluated(step.as_op(Formula).expression, activations.Y, v),
     Clip: lambda step, sizes: lambda x: np.clip(x, -step.as_op(Clip).limit, step.as_op(Clip).limit),
     ClipNorm: lambda step, sizes: _norm_clipped(step.as_op(ClipNorm).limit),

@@ -134,3 +134,25 @@ def without_zeros(case: Case, seed: int) -> tuple[str, ...]:
     for name in names:
         case.arrays[name][...] = _DRAWN * rng.standard_normal(case.arrays[name].shape)
     return names
+
+
+def drawn(case: Case, seed: int) -> Case:
+    """The case at other arrays: they are put in place for each call of its functions and taken out again."""
+    rng = np.random.default_rng(seed)
+    arrays = {name: (_DRAWN * rng.standard_normal(value.shape)).astype(value.dtype) for name, value in case.arrays.items()}
+
+    def at(function: Callable[[], Any]) -> Callable[[], Any]:
+        def call() -> Any:
+            before = {name: value.copy() for name, value in case.arrays.items()}
+            for name, value in case.arrays.items():
+                value[...] = arrays[name]
+            try:
+                return function()
+            finally:
+                for name, value in case.arrays.items():
+                    value[...] = before[name]
+
+        return call
+
+    given = at(case.given) if callable(case.given) else case.given
+    return Case(at(case.loss), arrays, given, case.steps, case.batch)

@@ -270,9 +270,7 @@ class Search:
         union = self._union(frontier, backward, singles, right)
         return relevant, [*([union] if len(union) > 1 else []), *((mistake,) for mistake in singles)]
 
-    def _union(
-        self, frontier: Replay, backward: Pass, singles: list[Mistake], right: frozenset[str]
-    ) -> tuple[Mistake, ...]:
+    def _union(self, frontier: Replay, backward: Pass, singles: list[Mistake], right: frozenset[str]) -> tuple[Mistake, ...]:
         """The best mistakes for different gradients, as far as they go together: they are found in one go."""
         chosen: list[Mistake] = []
         matched = right

@@ -12,7 +12,7 @@ from rnnproof.doctor import gradient_pair
 from rnnproof.doctor.array_axes import axes_of
 from rnnproof.doctor.behaviour import Behaviour, behaviour
 from rnnproof.doctor.case import Array, Case, applied, case, fresh, from_make, without_zeros
-from rnnproof.doctor.naming import Naming, name_mistakes
+from rnnproof.doctor.naming import Naming, name_mistakes, of_lengths, of_one
 from rnnproof.doctor.numerical_gradient import NumericalGradient, noise, numerical_gradients
 from rnnproof.doctor.report import ArrayReport, Named, Report
 from rnnproof.doctor.signature import signature
@@ -93,7 +93,9 @@ class Source:
 def _source(loss: Any, arrays: Any, claimed: Any, step: Any, rate: float, seed: int) -> Source:
     if arrays is None and claimed is None:
         if not callable(loss):
-            raise UsageError("examine(make) takes a function make(T, B, rng) -> loss, arrays, claimed; or give loss, arrays, claimed")
+            raise UsageError(
+                "examine(make) takes a function make(T, B, rng) -> loss, arrays, claimed; or give loss, arrays, claimed"
+            )
         return Source(
             lambda steps, batch: from_make(loss, steps, batch, seed), True, lambda steps, batch: fresh(loss, steps, batch, seed)
         )
@@ -193,10 +195,12 @@ class _Examination:
         return {name: signature(name, runs) for name in wrong}
 
     def _naming(self, visits: list[Visit], wrong: Mapping[str, int], axes: Mapping[str, str]) -> Naming:
-        if self.cell is None or not self.source.varies:
+        if self.cell is None:
             return Naming()
         self.progress("layout and mistakes")
-        return name_mistakes(self.cell, self.source.at, axes, bool(wrong), self.seed)
+        if self.source.varies:
+            return name_mistakes(self.cell, [of_lengths(self.source.at, axes, self.seed)], bool(wrong))
+        return name_mistakes(self.cell, of_one(visits[0].case, self.seed), bool(wrong))
 
     def _written(
         self,
@@ -215,7 +219,9 @@ class _Examination:
                 says = "; ".join(signatures[name].says for name in names)
                 mistakes.append(Named(kind, ", ".join(names), says, entry=_entry(visits, names)))
         mistakes += _unused(visits, manner, wrong, covered)
-        mistakes = [replace(m, entry=m.entry or _entry(visits, [n for n in wrong if n in naming.arrays_of(m)])) for m in mistakes]
+        mistakes = [
+            replace(m, entry=m.entry or _entry(visits, [n for n in wrong if n in naming.arrays_of(m)])) for m in mistakes
+        ]
         arrays = {name: _array(name, visits, wrong, signatures, naming, mistakes) for name in visits[0].case.arrays}
         explained = {name for m in mistakes for name in m.where.split(", ")}
         unnamed = tuple(n for n in wrong if n in naming.unnamed or (n not in covered and n not in explained))
@@ -250,7 +256,12 @@ def _ended(first: Case, faults: list[Named]) -> Report:
 
 
 def _array(
-    name: str, visits: list[Visit], wrong: Mapping[str, int], signatures: Mapping[str, Any], naming: Naming, mistakes: list[Named]
+    name: str,
+    visits: list[Visit],
+    wrong: Mapping[str, int],
+    signatures: Mapping[str, Any],
+    naming: Naming,
+    mistakes: list[Named],
 ) -> ArrayReport:
     errors: dict[tuple[int, int], float] = {}
     for visit in visits:

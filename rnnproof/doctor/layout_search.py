@@ -117,7 +117,9 @@ class _Search:
     ) -> Iterator[Layout]:
         sizes = {str(self.cell.states[0].new.shape[0]): hidden, str(self.cell.inputs[0].shape[0]): data}
         inputs = {self.cell.inputs[0].name: where}
-        base = Layout(self.cell, sizes, packing.views, inputs, initial, Head("a weighted sum", ()), unused=rest, zero=packing.zero)
+        base = Layout(
+            self.cell, sizes, packing.views, inputs, initial, Head("a weighted sum", ()), unused=rest, zero=packing.zero
+        )
         carried = tuple(state.name for state in self.cell.states if state.old is not None)
         runs: dict[int, dict[str, Array]] = {}
 
@@ -136,7 +138,10 @@ class _Search:
         needed = _coefficients(self.case, layout) + POINTS
         if needed > len(self.evaluations.losses):
             self.evaluations = evaluate(self.case, 2 * needed)
-        values, evaluations = states(self.evaluations), self.evaluations
+        try:
+            values, evaluations = states(self.evaluations), self.evaluations
+        except ValueError:  # these arrays do not go together
+            return False
         if not all(np.all(np.isfinite(value)) for value in values.values()):
             return False
         if OUTPUT in layout.head.outputs:
@@ -150,14 +155,15 @@ class _Search:
         case = self.case
         carried = [state.name for state in self.cell.states if state.old is not None]
         named = [n for n in case.arrays if "B" in self.axes[n] and "T" not in self.axes[n]]
-        named += [name for name in rest if case.arrays[name].size == hidden]
+        batch = case.batch or 1
+        named += [name for name in rest if name not in named and case.arrays[name].size in (hidden, hidden * batch)]
         named = [name for name in named if hidden in case.arrays[name].shape]
         for number in range(min(len(named), len(carried)), -1, -1):
             for states in combinations(carried, number):
                 for chosen in permutations(named, number):
                     places = {}
                     for state, name in zip(states, chosen, strict=True):
-                        letters = next(_axes(case.arrays[name].shape, {"N": hidden, "B": case.batch or 1}), None)
+                        letters = next(_axes(case.arrays[name].shape, {"N": hidden, "B": batch}), None)
                         if letters is not None:
                             places[state] = Sequence(name, letters, listed=True)
                     if len(places) == number:
@@ -207,7 +213,10 @@ def _axes(shape: tuple[int, ...], extents: Mapping[str, int]) -> Iterator[str]:
     letters = [*extents] + ["1"] * max(0, len(shape) - len(extents))
     for chosen in dict.fromkeys(permutations(letters, len(shape))):
         if all(letter in chosen for letter in extents if letter != "B"):
-            fits = [n == 1 if letter == "1" else n == extents[letter] or (letter == "B" and n == 1) for n, letter in zip(shape, chosen)]
+            fits = [
+                n == 1 if letter == "1" else n == extents[letter] or (letter == "B" and n == 1)
+                for n, letter in zip(shape, chosen)
+            ]
             if all(fits):
                 yield "".join(chosen)
 
@@ -264,9 +273,7 @@ def forward_values(
     samples = next(iter(xs.values())).shape[-1]
     if points is not None:
         xs = {
-            name: value
-            if value.ndim == 4
-            else np.broadcast_to(value[:, None], (value.shape[0], points, *value.shape[1:]))
+            name: value if value.ndim == 4 else np.broadcast_to(value[:, None], (value.shape[0], points, *value.shape[1:]))
             for name, value in xs.items()
         }
     initial = {}
@@ -298,4 +305,3 @@ def fit(case: Case, layout: Layout, programs: Derived) -> Fit:
         rows = layout.sizes[str(state.new.shape[0])]
         seeds.setdefault(state.name, np.zeros((case.steps or 1, rows, samples)))
     return Fit(layout, programs, values, seeds, layout.sizes, remainder)
-

@@ -187,7 +187,11 @@ def _slope_edits(lines: Lines, step: Step) -> Iterator[tuple[str, str, Edit]]:
                 rewritten(target, Slope(function), (x, value), (Step(value, Map(function), (x,)),), step),
             )
     for slip in _SLIPS:
-        yield "wrong-derivative-function", f"{slip} of y = {{y}} is not the derivative of {{f}}", _formula(target, slip, y, step)
+        yield (
+            "wrong-derivative-function",
+            f"{slip} of y = {{y}} is not the derivative of {{f}}",
+            _formula(target, slip, y, step),
+        )
     for gate in lines.maps:
         if gate.target != y and gate.target.shape == y.shape:
             yield (
@@ -344,7 +348,9 @@ def _matrices(lines: Lines, step: Step) -> Iterator[Mistake]:
     if transposed is None or not isinstance(transposed.op, Transpose):
         return
     (matrix,) = transposed.args
-    recurrent = any(port.var.name in lines.old for port in lines.derived.forward.ports(Role.OLD)) and _acts_on_state(lines, matrix)
+    recurrent = any(port.var.name in lines.old for port in lines.derived.forward.ports(Role.OLD)) and _acts_on_state(
+        lines, matrix
+    )
     if matrix.shape[0] == matrix.shape[1]:
         kind = "carry-untransposed" if recurrent else "wrong-matrix"
         says = f"{matrix.name} itself stands where its transpose is due"
@@ -357,4 +363,7 @@ def _matrices(lines: Lines, step: Step) -> Iterator[Mistake]:
 
 def _acts_on_state(lines: Lines, matrix: Var) -> bool:
     users = lines.derived.forward.users().get(matrix, [])
-    return any(isinstance(step.op, Matmul) and len(step.args[1].shape) == 1 and step.args[1].shape[0] == matrix.shape[0] for step in users)
+    return any(
+        isinstance(step.op, Matmul) and len(step.args[1].shape) == 1 and step.args[1].shape[0] == matrix.shape[0]
+        for step in users
+    )

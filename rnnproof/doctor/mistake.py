@@ -95,7 +95,12 @@ def marked(var: Var, mark: str) -> Var:
     return replace(var, name=f"{var.name}{mark}")
 
 
-_MARKS = {"@last": "of the last step", "@next": "of the next step", "@before": "of the step before", "@wrapped": "[t - 1], wrapped"}
+_MARKS = {
+    "@last": "of the last step",
+    "@next": "of the next step",
+    "@before": "of the step before",
+    "@wrapped": "[t - 1], wrapped",
+}
 
 
 def text(backward: Pass, name: str) -> str:

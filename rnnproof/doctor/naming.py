@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from rnnproof.doctor.case import Case, without_zeros
+from rnnproof.doctor.array_axes import guessed
+from rnnproof.doctor.case import Case, drawn, without_zeros
 from rnnproof.doctor.conventions import conventions, other_activations, without_recurrence
 from rnnproof.doctor.diagnosis import Diagnosis, Replay, diagnose, replay
 from rnnproof.doctor.layout import Layout
@@ -19,7 +20,8 @@ from rnnproof.equations.cell import Cell
 
 CASES = ((1, 2), (2, 2), (3, 2), (4, 2), (8, 2), (3, 3))
 FOUND_AT = (2, 2)
-_OTHERS = 3.0  # seconds for each cell that was not asked for
+DRAWS = 3  # of the arrays, where one length is all there is
+_FOR_EACH_GUESS = 2.0  # seconds
 
 At = Callable[[int, int], Case]
 
@@ -41,65 +43,88 @@ class Naming:
         return self.explains.get(mistake.kind, frozenset())
 
 
-def name_mistakes(cell: Cell, at: At, axes: Mapping[str, str], wrong: bool, seed: int) -> Naming:
+@dataclass(frozen=True)
+class Sample:
+    """Where layouts are looked for and mistakes replayed: the case of the search with its arrays' axes, and all cases."""
+
+    found_at: Case
+    axes: Mapping[str, str]
+    cases: Callable[[], Iterator[Case]]
+    seconds: float = 8.0  # for the search of one cell's layout
+
+
+def of_lengths(at: At, axes: Mapping[str, str], seed: int) -> Sample:
+    """A Sample of cases whose lengths can be chosen."""
+
+    def cases() -> Iterator[Case]:
+        for steps, batch in CASES:
+            current = at(steps, batch)
+            without_zeros(current, seed + steps)
+            yield current
+
+    return Sample(at(*FOUND_AT), axes, cases)
+
+
+def of_one(case: Case, seed: int) -> Iterator[Sample]:
+    """Samples of one case, for each length it may have; its arrays are drawn anew where the gradients can be computed anew."""
+    for current, axes in guessed(case):
+
+        def cases(current: Case = current) -> Iterator[Case]:
+            yield current
+            for draw in range(DRAWS if callable(current.given) else 0):
+                yield drawn(current, seed + draw)
+
+        yield Sample(current, axes, cases, _FOR_EACH_GUESS)
+
+
+def name_mistakes(cell: Cell, samples: Iterable[Sample], wrong: bool) -> Naming:
     """The names of what is wrong with the gradients of a cell, where its layout is found."""
-    layout, forward, note = _layout(cell, at, axes)
-    if layout is None:
-        text = f"the arrays and the loss are no {cell.name} that the doctor recognises, so mistakes have no names; {_CURE}"
-        return Naming(notes=(text,))
-    if not wrong:
-        return Naming(forward, layout=layout.lines(), cell=layout.cell.name, notes=note)
+    everywhere = list(samples)
+    for variant, forward, note in _variants(cell):
+        for sample in everywhere:
+            layout = find_layout(sample.found_at, variant, sample.axes, sample.seconds)
+            if layout is not None:
+                return _named(layout, forward, note, sample, wrong)
+    text = f"the arrays and the loss are no {cell.name} that the doctor recognises, so mistakes have no names; {_CURE}"
+    return Naming(notes=(text,))
+
+
+def _named(layout: Layout, forward: tuple[Named, ...], note: tuple[str, ...], sample: Sample, wrong: bool) -> Naming:
+    base = Naming(forward, layout=layout.lines(), cell=layout.cell.name, notes=note)
+    if not wrong or any(mistake.kind == "forward-lacks-recurrence" for mistake in forward):
+        return base
     programs = derived(layout.cell)
     lines = Lines(programs)
-    replays = []
-    for steps, batch in CASES:
-        current = at(steps, batch)
-        without_zeros(current, seed + steps)
-        replays.append(replay(current, fit(current, layout, programs), current.claimed()))
-    if any(mistake.kind == "forward-lacks-recurrence" for mistake in forward):
-        return Naming(forward, layout=layout.lines(), cell=layout.cell.name, notes=note)
+    replays = [replay(current, fit(current, layout, programs), current.claimed()) for current in sample.cases()]
     diagnosis = diagnose(lines, replays)
     arrays = _arrays_by_label(layout)
-    named, explains = _merged(diagnosis, lines, replays, arrays)
+    mistakes, explains = _merged(diagnosis, lines, replays, arrays)
     labels = {name for one in replays for name in one.claimed}
-    return Naming(
-        (*forward, *named),
-        explains,
-        frozenset(array for label in diagnosis.unnamed for array in arrays[label]),
-        frozenset(array for label in labels for array in arrays[label]),
-        layout.lines(),
-        layout.cell.name,
-        note,
+    return replace(
+        base,
+        mistakes=(*forward, *mistakes),
+        explains=explains,
+        unnamed=frozenset(array for label in diagnosis.unnamed for array in arrays[label]),
+        covered=frozenset(array for label in labels for array in arrays[label]),
     )
 
 
 _CURE = "give the inputs among the arrays, or the cell's own equations as a document"
 
 
-def _layout(cell: Cell, at: At, axes: Mapping[str, str]) -> tuple[Layout | None, tuple[Named, ...], tuple[str, ...]]:
-    """The layout, and what is to be said first where the forward pass is another cell's."""
-    current = at(*FOUND_AT)
+def _variants(cell: Cell) -> Iterator[tuple[Cell, tuple[Named, ...], tuple[str, ...]]]:
+    """The cell, then what else its forward pass may be: (cell, what is to be said first, notes)."""
     for variant, convention in conventions(cell):
-        layout = find_layout(current, variant, axes)
-        if layout is not None:
-            return layout, (), (convention,) if convention else ()
-    bare = without_recurrence(cell)
-    layout = find_layout(current, bare, axes, _OTHERS)
-    if layout is not None:
-        says = f"the forward pass is {cell.name} without its recurrence: every step starts from zero"
-        return layout, (Named("forward-lacks-recurrence", "the forward pass", says),), ()
+        yield variant, (), (convention,) if convention else ()
+    says = f"the forward pass is {cell.name} without its recurrence: every step starts from zero"
+    yield without_recurrence(cell), (Named("forward-lacks-recurrence", "the forward pass", says),), ()
     for variant, says in other_activations(cell):
-        layout = find_layout(current, variant, axes, _OTHERS)
-        if layout is not None:
-            return layout, (), (f"the forward pass is {cell.name} but for one thing: {says}",)
+        yield variant, (), (f"the forward pass is {cell.name} but for one thing: {says}",)
     for name in catalogue.names():
-        other = catalogue.load(name)
-        for variant, convention in conventions(other) if name != cell.name else ():
-            layout = find_layout(current, variant, axes, _OTHERS)
-            if layout is not None:
-                text = f"the forward pass is {name}, not {cell.name}" + (f" ({convention})" if convention else "")
-                return layout, (), (text,)
-    return None, (), ()
+        if name == cell.name:
+            continue
+        for variant, convention in conventions(catalogue.load(name)):
+            yield variant, (), (f"the forward pass is {name}, not {cell.name}" + (f" ({convention})" if convention else ""),)
 
 
 def _arrays_by_label(layout: Layout) -> dict[str, tuple[str, ...]]:

@@ -82,7 +82,11 @@ def derived(cell: Cell) -> Derived:
 
 
 def run_forward(
-    program: Program, sizes: Mapping[str, int], params: Mapping[str, Array], xs: Mapping[str, Array], initial: Mapping[str, Array]
+    program: Program,
+    sizes: Mapping[str, int],
+    params: Mapping[str, Array],
+    xs: Mapping[str, Array],
+    initial: Mapping[str, Array],
 ) -> dict[str, Array]:
     """Every value by its variable's name, (steps, ..., rows, samples); a parameter as it is.
 
@@ -117,7 +121,9 @@ def _stacked(values: list[Array], samples: int) -> Array:
 class Tape:
     """The forward values of one sequence, and what backward passes compute of them alone, once for all passes."""
 
-    def __init__(self, derived: Derived, sizes: Mapping[str, int], values: Mapping[str, Array], seeds: Mapping[str, Array]) -> None:
+    def __init__(
+        self, derived: Derived, sizes: Mapping[str, int], values: Mapping[str, Array], seeds: Mapping[str, Array]
+    ) -> None:
         self.derived, self.sizes = derived, sizes
         self.values = dict(values)
         self.parameters = {port.var.name for port in derived.forward.ports(Role.PARAMETER)}

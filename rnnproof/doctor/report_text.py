@@ -75,7 +75,9 @@ def plain(report: Report) -> str:
     lines += [f"{name}: {array.says}" for name, array in signed.items()]
     rest = [name for name in report.unnamed if name not in signed]
     if rest and report.cell:
-        lines.append(f"no mistake of the table explains {', '.join(rest)}: where and since when is above, the name is not known")
+        lines.append(
+            f"no mistake of the table explains {', '.join(rest)}: where and since when is above, the name is not known"
+        )
     lines += list(report.notes)
     if report.layout and not report.ok:
         lines += [f"the {report.cell} was found so:", *(f"    {line}" for line in report.layout)]
@@ -85,9 +87,7 @@ def plain(report: Report) -> str:
 def _table(report: Report) -> tuple[list[str], list[list[str]]]:
     cases = list(dict.fromkeys(case for array in report.arrays.values() for case in array.errors))
     headers = ["gradient", *(f"T={t}" if b == cases[0][1] else f"T={t}, B={b}" for t, b in cases)]
-    rows = [
-        [name, *(_cell(array.errors.get(case)) for case in cases)] for name, array in report.arrays.items() if array.errors
-    ]
+    rows = [[name, *(_cell(array.errors.get(case)) for case in cases)] for name, array in report.arrays.items() if array.errors]
     return headers, rows
 
 

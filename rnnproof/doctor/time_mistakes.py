@@ -49,7 +49,9 @@ def carries(lines: Lines) -> Iterator[Mistake]:
             edits[port.key] = (sums[0], _without(sums[0], (port.var,)))
     if edits:
         step = next(iter(edits.values()))[0]
-        says = "nothing comes back from the next step" + (f": {' and '.join(edits)} are both dropped" if len(edits) == 2 else "")
+        says = "nothing comes back from the next step" + (
+            f": {' and '.join(edits)} are both dropped" if len(edits) == 2 else ""
+        )
         yield lines.mistake("carry-dropped", step.target.name, says, together(*(edit for _, edit in edits.values())))
     if len(edits) > 1:
         for key, (step, edit) in edits.items():
@@ -152,7 +154,11 @@ def _bare(lines: Lines, key: str) -> Iterator[Mistake]:
     if leaving is None or step is None:
         return
     rows = [
-        (step.target, "carry-missing-weight-and-derivative", "neither the recurrent matrix nor the derivative of the activation")
+        (
+            step.target,
+            "carry-missing-weight-and-derivative",
+            "neither the recurrent matrix nor the derivative of the activation",
+        )
     ]
     after = lines.steps.get(f"d_a_{new.name}")
     if after is not None:
@@ -216,12 +222,16 @@ def tapes(lines: Lines) -> Iterator[Mistake]:
         rows += [(NEXT, "off-by-one", f"{var.name} is the next step's wherever it is read")]
         rows += [(BEFORE, "off-by-one", f"{var.name} is the previous step's wherever it is read")]
         if var.name in lines.old:
-            rows += [(WRAPPED, "index-wraps-to-last", f"{var.name} at the first step is [-1], the last step, wherever it is read")]
+            rows += [
+                (WRAPPED, "index-wraps-to-last", f"{var.name} at the first step is [-1], the last step, wherever it is read")
+            ]
         for mark, kind, says in rows:
             yield Mistake(kind, var.name, says, _everywhere({var: marked(var, mark)}))
     states = {var for pair in lines.old.items() for var in lines.values if var.name == pair[0] or var == pair[1]}
     says = "every kept state is the last step's, as where a list holds one array many times"
-    yield Mistake("tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values if var in states}))
+    yield Mistake(
+        "tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values if var in states})
+    )
     says = "all that forward kept is the last step's"
     yield Mistake("stale-cache", "the tape", says, _everywhere({var: marked(var, LAST) for var in values}))
 
@@ -236,7 +246,9 @@ def _everywhere(instead: dict[Var, Var]) -> Edit:
 
 def loops(lines: Lines, longest: int) -> Iterator[Mistake]:
     """The loop over time cut short, its losses, and what each gradient holds of it."""
-    yield _set("output-gradient-at-every-step", "the seeds", "the last step's loss is added at every step", seeds="last everywhere")
+    yield _set(
+        "output-gradient-at-every-step", "the seeds", "the last step's loss is added at every step", seeds="last everywhere"
+    )
     says = "only the last step's loss is sent back; those of the other steps are ignored"
     yield _set("seed-of-an-output-ignored", "the seeds", says, seeds="last alone")
     yield _set("step-skipped", "the loop", "the loop leaves out the first time step", skipped=(0,))
@@ -292,7 +304,9 @@ def returned(lines: Lines) -> Iterator[Mistake]:
     parameters = [label(port) for port in lines.whole.outputs if port.role is Role.GRADIENT]
     for kind, how, factor in _FACTORS:
         for names in (*((name,) for name in labels), tuple(parameters), tuple(labels)):
-            what = {1: names[0]}.get(len(names), "every gradient" if len(names) == len(labels) else "every parameter's gradient")
+            what = {1: names[0]}.get(
+                len(names), "every gradient" if len(names) == len(labels) else "every parameter's gradient"
+            )
             yield Mistake(kind, what, f"{what} {how}", _scaled(names, factor))
     for port in lines.whole.outputs:
         name = label(port)
@@ -301,7 +315,9 @@ def returned(lines: Lines) -> Iterator[Mistake]:
             yield Mistake("input-gradient-without-recurrence", name, says, _local(name))
             yield Mistake("input-gradient-zero", name, f"the gradient of {port.key} is returned as zero", _zero(name))
         elif port.role is Role.CARRY:
-            yield Mistake("initial-gradient-zero", name, f"the gradient of the initial {port.key} is returned as zero", _zero(name))
+            yield Mistake(
+                "initial-gradient-zero", name, f"the gradient of the initial {port.key} is returned as zero", _zero(name)
+            )
         else:
             says = f"the gradient of {name} stays zero: what is added to it is not its own gradient (d{name} += d{name})"
             yield Mistake("wrong-variable-accumulated", name, says, _zero(name))
