@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnproof.doctor.framework_arrays import adapted, framework_of
 from rnnproof.errors import UsageError
 
 Array = np.ndarray[Any, Any]
@@ -50,7 +51,10 @@ class Case:
 
 
 def case(loss: Any, arrays: Any, claimed: Any, steps: int | None = None, batch: int | None = None) -> Case:
-    """A Case of what a person gave. Raises UsageError, saying what is wrong, where it is none."""
+    """A Case of what a person gave; without `claimed` a framework's own gradients. Raises UsageError, saying what is wrong."""
+    if isinstance(arrays, Mapping) and (framework := framework_of(loss, arrays)):
+        loss, arrays, own = adapted(framework, loss, arrays)
+        claimed = own if claimed is None else claimed
     if not callable(loss):
         raise UsageError(f"loss is {type(loss).__name__}; give a function without arguments that returns the loss as a number")
     if not isinstance(arrays, Mapping) or not arrays:
@@ -61,6 +65,8 @@ def case(loss: Any, arrays: Any, claimed: Any, steps: int | None = None, batch: 
             kind = f"{type(value).__name__}" + (f" of {value.dtype}" if isinstance(value, np.ndarray) else "")
             raise UsageError(f"arrays[{name!r}] is {kind}; give NumPy arrays of float64 or float32, or leave it out")
         named[str(name)] = value
+    if claimed is None:
+        raise UsageError("claimed is missing: give the gradients to be examined, or step=, a function that applies them")
     if not callable(claimed) and not isinstance(claimed, Mapping):
         raise UsageError(
             f"claimed is {type(claimed).__name__}; give a dict of gradients by the arrays' names, or a function that returns one"

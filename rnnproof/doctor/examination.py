@@ -56,7 +56,9 @@ def examine(
     Either `examine(loss, arrays, claimed)`: `loss()` is a number, `arrays` the float arrays it reads by name, which are changed
     in place and put back, `claimed` their gradients by name (some may be None) or a function that returns them. Or
     `examine(make)` with `make(T, B, rng) -> loss, arrays, claimed`, so that lengths and batches can be varied. With `step`,
-    which updates the arrays in place, the gradients are read as (old - new) / rate.
+    which updates the arrays in place, the gradients are read as (old - new) / rate. Arrays of torch, JAX or TensorFlow need no
+    `claimed`: the gradients are the framework's, so `loss` may be a torch.autograd.Function, a jax.custom_vjp or a
+    tf.custom_gradient of the arrays, in their order.
 
     With `cell`, a Cell, a name of the catalogue or the path of a document, the layout is found and the mistakes get their names.
     `progress(text)` is told what is being done. Raises UsageError for an argument that is none of these.
@@ -104,8 +106,6 @@ def _source(loss: Any, arrays: Any, claimed: Any, step: Any, rate: float, seed: 
             raise UsageError("give claimed or step, not both: with step the gradients are read as (old - new) / rate")
         whole = applied(case(loss, arrays, {}), step, rate)
     else:
-        if claimed is None:
-            raise UsageError("claimed is missing: give the gradients to be examined, or step=, a function that applies them")
         whole = case(loss, arrays, claimed)
     return Source(lambda steps, batch: whole, False)
 

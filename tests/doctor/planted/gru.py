@@ -50,7 +50,9 @@ def gru_back(s: Step, net: Net, seed: Array, next_h: Array, next_c: Array, m: Sw
         through = inner * s.z
     if "gradient-used-for-value/r" in m:
         d_r = inner * dh
-    return _finish(s, net, Step(dh=dh, direct=direct, d_z=d_z, d_r=d_r, raw_n=raw_n, rec_n=rec_n, left_n=left_n, through=through), m)
+    return _finish(
+        s, net, Step(dh=dh, direct=direct, d_z=d_z, d_r=d_r, raw_n=raw_n, rec_n=rec_n, left_n=left_n, through=through), m
+    )
 
 
 def gru_reset_after_back(s: Step, net: Net, seed: Array, next_h: Array, next_c: Array, m: Switches) -> Step:
@@ -71,7 +73,9 @@ def gru_reset_after_back(s: Step, net: Net, seed: Array, next_h: Array, next_c: 
         through = carried("n", GRU, raw_n * s.z, net.U, m)
     if "gradient-used-for-value/r" in m:
         d_r = raw_n * dh
-    return _finish(s, net, Step(dh=dh, direct=direct, d_z=d_z, d_r=d_r, raw_n=raw_n, rec_n=rec_n, left_n=left_n, through=through), m)
+    return _finish(
+        s, net, Step(dh=dh, direct=direct, d_z=d_z, d_r=d_r, raw_n=raw_n, rec_n=rec_n, left_n=left_n, through=through), m
+    )
 
 
 def _blend(s: Step, net: Net, dh: Array, m: Switches) -> tuple[Array, Array, Array, Array]:

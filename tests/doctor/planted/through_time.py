@@ -75,10 +75,9 @@ def _chain(tape: list[Step], net: Net, seeds: list[Array], back: StepBack, m: Sw
             seed += dh  # dh = seeds[t]; dh += dh_next: the caller's array
             dh = np.zeros_like(dh)
         own = back(s, net, seed, np.zeros_like(dh), np.zeros_like(dc), m)
+        if "clip-inside-recursion/total" in m:
+            seed, dh = np.clip(seed + dh, -CLIP, CLIP), np.zeros_like(dh)
         step = back(s, net, seed, dh, dc, m)
-        if "clip-inside-recursion/raw" in m:
-            step.raw = step.bias = {k: np.clip(v, -CLIP, CLIP) for k, v in step.raw.items()}
-            step.rec = {k: np.clip(v, -CLIP, CLIP) for k, v in step.rec.items()}
         step.s, step.is_last, step.for_x = s, t == T - 1, step.raw
         if "input-gradient-without-recurrence/x" in m:
             step.for_x = own.raw
@@ -87,7 +86,7 @@ def _chain(tape: list[Step], net: Net, seeds: list[Array], back: StepBack, m: Sw
             dh, dc = np.zeros_like(dh), np.zeros_like(dc)
         if "clip-inside-recursion/carry" in m:
             dh, dc = np.clip(dh, -CLIP, CLIP), np.clip(dc, -CLIP, CLIP)
-        step.reaches_start = t == steps.start and steps.start in (0, 1)
+        step.reaches_start = t == 0 or (t == steps.start and "step-skipped/first" in m)
         step.to_start = dh, dc
         yield step
 
