@@ -1,9 +1,12 @@
-"""For your own test suite: `assert_gradients` fails with both numbers, the parameter, the time step and the oracle.
+"""For your own test suite: `assert_healthy` fails with the name of the mistake, `assert_gradients` with both numbers.
 
-from rnnproof.testing import assert_gradients
+from rnnproof.testing import assert_gradients, assert_healthy
+
+def test_my_backward_pass():
+    assert_healthy(make, cell="lstm")  # make(T, B, rng) -> loss, arrays, claimed
 
 def test_my_cell():
-    assert_gradients(my_module, against="lstm")
+    assert_gradients(my_module, against="lstm")  # a module of the contract
 """
 
 from __future__ import annotations
@@ -11,12 +14,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rnnproof.doctor import Report, examine
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import UsageError
 from rnnproof.verification import ORACLES, Evidence, check
 
 # Oracles that know a gradient, beside those of the contract alone.
 JUDGES = tuple(oracle.name for oracle in ORACLES.values() if oracle.judges != "contract")
+
+
+def assert_healthy(loss: Any, *arguments: Any, **options: Any) -> Report:
+    """Examine a backward pass of your own as `rnnproof.doctor.examine` does, with its arguments; returns its Report.
+
+    Raises AssertionError with the report where a gradient is wrong: which, from which length on, and which mistake it is.
+    Clipping and truncation, which may be meant, are in the report and fail nothing.
+    """
+    __tracebackhide__ = True
+    report = examine(loss, *arguments, **options)
+    if not report.ok:
+        raise AssertionError(str(report))
+    return report
 
 
 def assert_gradients(

@@ -203,6 +203,36 @@ def check(
     return 0
 
 
+@cli.command()
+@click.argument("target", metavar="FILE.py[:NAME]")
+@click.option("--cell", metavar="CELL", help="The cell that the loss computes: of the catalogue, or a document's path.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--markdown", is_flag=True, help="The report in Markdown, with the errors by gradient and length.")
+def examine(target: str, cell: str | None, seed: int, as_json: bool, markdown: bool) -> int:
+    """Name the mistake in a backward pass that somebody wrote.
+
+    FILE.py is imported, and so run. NAME in it (make where none is given) is a function make(T, B, rng) that returns three things:
+    loss, a function without arguments that returns a number; arrays, a dict of the NumPy arrays that it reads; and claimed,
+    their gradients by name, or a function that returns them. Status 1 where a gradient is wrong.
+
+    \b
+    Example: rnnproof examine mine.py:make --cell lstm
+    """
+    from rnnproof.doctor import examine as examined
+    from rnnproof.verification import load_module
+
+    path, _, name = target.partition(":")
+    module = load_module(path)
+    make = getattr(module, name or "make", None)
+    if not callable(make):
+        raise UsageError(f"{path} has no function {name or 'make'}; write make(T, B, rng) -> loss, arrays, claimed")
+    with Progress() as progress:
+        report = examined(make, cell=cell, seed=seed, progress=progress)
+    click.echo(report.json() if as_json else report.markdown() if markdown else str(report))
+    return 0 if report.ok else WRONG
+
+
 def _printed_gradients(chosen: Sequence[Found], silent: bool) -> list[Any]:
     """Tell how the gradients that the documents print compare with the derived ones; those that differ, on stderr too."""
     from rnnproof.pages.printed_gradient_blocks import verdicts

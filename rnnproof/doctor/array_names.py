@@ -23,22 +23,21 @@ def tokens(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name[start : len(name) - end].strip("_").lower() for name in names)
 
 
-def groups(names: Sequence[str], size: int) -> Iterator[tuple[tuple[str, ...], ...]]:
-    """The ways in which names fall into groups of this size, each group alike but for one part of its names."""
+def groups(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Groups of so many names that begin or end alike, as those of one role do."""
+    seen: set[tuple[str, ...]] = set()
     if len(names) == size:
-        yield (tuple(names),)
-        return
-    seen = set()
-    for key in (lambda name: name[0], lambda name: name[-1], lambda name: name[:2], lambda name: name[-2:]):
-        parts: dict[str, list[str]] = {}
-        for name in names:
-            parts.setdefault(key(name), []).append(name)
-        grouped = tuple(tuple(part) for part in parts.values())
-        if all(len(part) == size for part in grouped) and grouped not in seen:
-            seen.add(grouped)
-            yield grouped
-    if size == 1:
-        yield tuple((name,) for name in names)
+        seen.add(tuple(names))
+        yield tuple(names)
+    for length in (1, 2, 3):
+        for part in (slice(None, length), slice(-length, None)):
+            alike: dict[str, list[str]] = {}
+            for name in names:
+                alike.setdefault(name[part], []).append(name)
+            for group in map(tuple, alike.values()):
+                if len(group) == size and group not in seen:
+                    seen.add(group)
+                    yield group
 
 
 def misfit(order: Sequence[str], labels: Sequence[str]) -> int:

@@ -79,15 +79,30 @@ class Packing:
 
 
 def packings(cell: Cell, shapes: Mapping[str, Shape], hidden: int, data: int) -> Iterator[Packing]:
-    """Every packing at these sizes."""
+    """Every packing at these sizes; arrays that hold one for each gate along their first axis are taken apart."""
     roles = families(cell)
     if not roles or len(roles["kernel"]) != 1 or len(roles["recurrent"]) != 1:
         return
     gates = tuple(roles["kernel"][0].members)
     if set(gates) != set(roles["recurrent"][0].members):
         return
-    for style in styles(len(gates)):
-        yield from islice(_styled(roles, gates, style, shapes, hidden, data), _MOST)
+    for apart in _taken_apart(shapes, len(gates)):
+        for style in styles(len(gates)):
+            yield from islice(_styled(roles, gates, style, apart, hidden, data), _MOST)
+
+
+def _taken_apart(shapes: Mapping[str, Shape], gates: int) -> Iterator[dict[str, Shape]]:
+    """The arrays with those of three axes taken apart, and then with one matrix of few rows, or all, as rows as well.
+
+    The parts of U are called U#0, U#1 and so on.
+    """
+    cubes = {name: shape for name, shape in shapes.items() if len(shape) == 3 and shape[0] <= gates}
+    rows = [name for name, shape in shapes.items() if len(shape) == 2 and 2 <= shape[0] <= gates < shape[1]]
+    for parted in dict.fromkeys(frozenset((*cubes, *some)) for some in ((), *((name,) for name in rows), tuple(rows))):
+        apart: dict[str, Shape] = {}
+        for name, shape in shapes.items():
+            apart |= {f"{name}#{k}": shape[1:] for k in range(shape[0])} if name in parted else {name: shape}
+        yield apart
 
 
 def _styled(
@@ -106,7 +121,7 @@ def _styled(
                     key = frozenset((views | offset).items())
                     if key not in seen:
                         seen.add(key)
-                        yield Packing(views | offset, zero, left, misfit(order, labels) if labels else 0)
+                        yield Packing(views | offset, zero, _whole(left, views | offset), misfit(order, labels) if labels else 0)
 
 
 def _oriented(rows: int, columns: int, transposed: bool) -> Shape:
@@ -147,10 +162,9 @@ def _of_shapes(shapes: Mapping[str, Shape], wanted: list[Shape]) -> Iterator[tup
     if len(set(wanted)) == 1:
         names = [name for name, shape in shapes.items() if shape == wanted[0]]
         yielded = set()
-        for grouping in groups(names, len(wanted)) if len(names) % len(wanted) == 0 and names else ():
-            for group in grouping:
-                yielded.add(group)
-                yield group
+        for group in groups(names, len(wanted)):
+            yielded.add(group)
+            yield group
         for choice in islice(combinations(names, len(wanted)), 60):
             if choice not in yielded:
                 yield choice
@@ -192,8 +206,16 @@ def _kernel_views(
     return views
 
 
+def _whole(left: tuple[str, ...], views: Views) -> tuple[str, ...]:
+    """The arrays of which no part is used."""
+    used = {view.array for parts in views.values() for view in parts}
+    return tuple(name for name in dict.fromkeys(part.partition("#")[0] for part in left) if name not in used)
+
+
 def _matrix(name: str, rows: Any, columns: Any, transposed: bool) -> View:
-    return View(name, 2, columns if transposed else rows, rows if transposed else columns, transposed=transposed)
+    array, part, lead = name.partition("#")
+    windows = (columns, rows) if transposed else (rows, columns)
+    return View(array, 2 + bool(part), *windows, lead=int(lead) if part else None, transposed=transposed)
 
 
 def _blocks(counts: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -251,7 +273,13 @@ def _with_others(
     """The biases as chosen, and each other vector of the cell (peepholes, a second bias) by an array of its length."""
     singles = [member for family in others for member in family.members.values()]
     free = [name for name in left if _length(shapes[name]) == hidden]
-    for choice in islice(permutations(free, len(singles)), 24):
+    labels = [gate for family in others for gate in family.members]
+
+    def strange(choice: tuple[str, ...]) -> int:
+        ends = tokens(choice) if len(choice) > 1 else labels
+        return sum(end != label for end, label in zip(ends, labels, strict=True))
+
+    for choice in sorted(islice(permutations(free, len(singles)), 120), key=strange):
         extra = {member: (_vector(name, shapes, None),) for member, name in zip(singles, choice, strict=True)}
 
         def views(order: tuple[str, ...], labels: tuple[str, ...], extra: Views = extra) -> list[Views]:
@@ -275,12 +303,15 @@ def _second_bias(
         return
 
     def views(order: tuple[str, ...], labels: tuple[str, ...]) -> list[Views]:
-        first = _bias_views(main[0], chosen[:1], counts, shapes, order, labels, hidden)
-        second = _bias_views(main[0], chosen[1:], counts, shapes, order, labels, hidden)
-        both = {name: first[name] + second[name] for name in first}
-        for gate, member in others[0].members.items():
-            both[member], both[main[0].members[gate]] = second[main[0].members[gate]], first[main[0].members[gate]]
-        return [both]
+        halves = [_bias_views(main[0], (names,), counts, shapes, order, labels, hidden) for names in chosen]
+        answers = []
+        for first, second in (halves, halves[::-1]):
+            both = {name: first[name] + second[name] for name in first}
+            for gate, member in others[0].members.items():
+                bias = main[0].members[gate]
+                both[bias], both[member] = first[bias], second[bias]
+            answers.append(both)
+        return answers
 
     yield views, left
 
@@ -305,4 +336,5 @@ def _bias_views(
 
 
 def _vector(name: str, shapes: Mapping[str, Shape], rows: tuple[int, int] | None) -> View:
-    return View(name, len(shapes[name]), rows, vector=True)
+    array, part, lead = name.partition("#")
+    return View(array, len(shapes[name]) + bool(part), rows, lead=int(lead) if part else None, vector=True)

@@ -60,6 +60,7 @@ USUAL = (
     "wrong-derivative-function",
     "derivative-of-preactivation",
     "gradient-used-for-value",
+    "variable-rebound",
     "wrong-factor",
     "wrong-matrix",
     "tape-overwritten",
@@ -105,9 +106,10 @@ class Replay:
             return bool(np.all(np.abs(one - other) <= self.tolerance * largest + _REST * self.scale))
 
 
-def replay(case: Case, fit: Fit, claimed: Mapping[str, Array | None], tolerance: float = REPRODUCED) -> Replay:
+def replay(case: Case, fit: Fit, claimed: Mapping[str, Array | None]) -> Replay:
     """The replay of a case at a layout."""
     layout = fit.layout
+    tolerance = REPRODUCED_FLOAT32 if fit.single else REPRODUCED
     labels: dict[str, tuple[Array, ...]] = {}
     for name, views in layout.views.items():
         parts = [view.read(claimed[view.array]) for view in views if claimed.get(view.array) is not None]  # type: ignore[arg-type]
@@ -151,6 +153,7 @@ class Search:
             *time_mistakes.returned(lines),
             *time_mistakes.tapes(lines),
             *line_mistakes.slopes(lines),
+            *line_mistakes.rebound(lines),
             *line_mistakes.products(lines),
             *line_mistakes.factors(lines),
             *time_mistakes.clipped(lines, *self._limits()),

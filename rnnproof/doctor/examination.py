@@ -21,9 +21,10 @@ from rnnproof.errors import UsageError
 
 STEPS = tuple(range(1, 9))
 BATCH, OTHER_BATCHES, STEPS_OF_OTHERS = 2, (1, 3), 3
+_STAGES = len(STEPS) + len(OTHER_BATCHES) + 2  # behaviour, each case, names
 _EVALUATIONS = 20_000  # of the loss in each case
 
-Progress = Callable[[str], None]
+Progress = Callable[[int, int, str], None]
 # What a fault of the loss or of the claimed gradients is called as a mistake.
 _KINDS = {
     "stateful-loss": "check-is-stateful",
@@ -61,10 +62,10 @@ def examine(
     tf.custom_gradient of the arrays, in their order.
 
     With `cell`, a Cell, a name of the catalogue or the path of a document, the layout is found and the mistakes get their names.
-    `progress(text)` is told what is being done. Raises UsageError for an argument that is none of these.
+    `progress(done, total, what)` is told what is being done. Raises UsageError for an argument that is none of these.
     """
     source = _source(loss, arrays, claimed, step, rate, seed)
-    return _Examination(source, _cell(cell), seed, progress or (lambda text: None)).report()
+    return _Examination(source, _cell(cell), seed, progress or (lambda done, total, what: None)).report()
 
 
 def _cell(cell: Cell | str | None) -> Cell | None:
@@ -145,7 +146,7 @@ class _Examination:
 
     def report(self) -> Report:
         """Behaviour, sweep, layout and mistakes, in this order."""
-        self.progress("is the loss a function")
+        self.progress(0, _STAGES, "is the loss a function")
         first = self.source.at(STEPS_OF_OTHERS, BATCH)
         manner = behaviour(first.loss, first.arrays, first.given, self.seed)
         faults = _faults(manner)
@@ -165,8 +166,8 @@ class _Examination:
             return [self._visit(self.source.at(0, 0), 0, 0)]
         cases = [(steps, BATCH) for steps in STEPS] + [(STEPS_OF_OTHERS, batch) for batch in OTHER_BATCHES]
         visits = []
-        for steps, batch in cases:
-            self.progress(f"T = {steps}, B = {batch}")
+        for number, (steps, batch) in enumerate(cases, start=1):
+            self.progress(number, _STAGES, f"T = {steps}, B = {batch}")
             current = self.source.at(steps, batch)
             visits.append(self._visit(current, steps, batch))
             if without_zeros(current, self.seed + steps):
@@ -197,7 +198,7 @@ class _Examination:
     def _naming(self, visits: list[Visit], wrong: Mapping[str, int], axes: Mapping[str, str]) -> Naming:
         if self.cell is None:
             return Naming()
-        self.progress("layout and mistakes")
+        self.progress(_STAGES - 1, _STAGES, "layout and mistakes")
         if self.source.varies:
             return name_mistakes(self.cell, [of_lengths(self.source.at, axes, self.seed)], bool(wrong))
         return name_mistakes(self.cell, of_one(visits[0].case, self.seed), bool(wrong))
@@ -272,7 +273,7 @@ def _array(
         return ArrayReport("not claimed", 0.0)
     mine = [m for m in mistakes if name in m.where.split(", ") or name in naming.arrays_of(m)]
     verdict = "wrong" if name in wrong else "right"
-    if name in wrong and mine and all(m.intended for m in mine):
+    if name in wrong and name not in naming.unnamed and mine and all(m.intended for m in mine):
         verdict = "truncated" if any(m.kind == "truncated" for m in mine) else "clipped"
     mark = signatures.get(name)
     sign, says = (mark.name, mark.says) if mark is not None else ("", "")

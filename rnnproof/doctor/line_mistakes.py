@@ -319,9 +319,29 @@ def _kind_of_gradient(lines: Lines, due: str, other: str) -> str:
         if ours != theirs:
             return "copy-paste-other-gate"
         return "activation-derivative-missing" if due.startswith("d_a_") else "wrong-variable"
-    if due.startswith("d_") and other == f"{due}_prev":
-        return "variable-rebound"
-    return "wrong-variable"
+    step = lines.steps.get(other)
+    rebound = step is not None and (other == f"{due}_prev" or any(arg.name == due for arg in step.args))
+    return "variable-rebound" if rebound else "wrong-variable"
+
+
+def rebound(lines: Lines) -> Iterator[Mistake]:
+    """A gradient overwritten by a product of it, dh = dh * z, and read as if it were still itself in some of the other lines."""
+    for due in lines.gradients:
+        readers = [step for step in lines.whole.steps if due in step.args and isinstance(step.op, Hadamard)]
+        if len(readers) > 5:
+            continue
+        for other in readers:
+            rest = [step for step in readers if step is not other and step.target.shape == other.target.shape]
+            for number in range(1, len(rest) + 1):
+                for some in combinations(rest, number):
+                    edits = [reading(step.target.name, step.args.index(due), other.target) for step in some]
+                    where = ", ".join(dict.fromkeys(lines.named_line(step.target.name) for step in some))
+                    says = f"{due.name} has been overwritten with {_product(other)} before it is read here"
+                    yield Mistake("variable-rebound", where, says, together(*edits))
+
+
+def _product(step: Step) -> str:
+    return " * ".join(arg.name for arg in step.args)
 
 
 def products(lines: Lines) -> Iterator[Mistake]:

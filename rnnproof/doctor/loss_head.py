@@ -61,17 +61,27 @@ def _tanh_squared(o: Array) -> Array:
     return np.tanh(o) ** 2
 
 
+def _products(o: Array) -> Array:
+    """Every product of two entries of a column."""
+    first, second = np.triu_indices(o.shape[-2])
+    return o[..., first, :] * o[..., second, :]
+
+
+WEIGHTED, PRODUCTS = "a weighted sum", "squared errors of weighted sums"
 Feature = Callable[[Array], Array]
 # What the loss is called, and the functions of the outputs that it is a combination of.
 FAMILIES: dict[str, tuple[Feature, ...]] = {
-    "a weighted sum": (_linear,),
+    WEIGHTED: (_linear,),
     "squared errors": (_linear, _square),
     "softmax and cross-entropy": (_linear, _log_sum_exp),
     "sigmoid and cross-entropy": (_linear, _softplus),
     "sigmoid and squared errors": (_sigmoid, _sigmoid_squared),
     "softmax and squared errors": (_softmax, _softmax_squared),
     "tanh and squared errors": (_tanh, _tanh_squared),
+    PRODUCTS: (_linear, _products),
 }
+USUAL = tuple(family for family in FAMILIES if family != PRODUCTS)
+COSTLY = (PRODUCTS,)  # its coefficients are as many as pairs of entries
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,11 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.family} of {' and '.join(self.outputs)}"
+
+    def width(self, rows: Mapping[str, int]) -> int:
+        """How many coefficients there are for each step and sample, at these entries of the outputs."""
+        columns = {name: np.zeros((rows[name], 1)) for name in self.outputs}
+        return sum(function(column).size for column in columns.values() for function in FAMILIES[self.family])
 
     def features(self, states: Mapping[str, Array], points: int) -> Array:
         """(points, features): every function at every output, step, entry and sample, and a constant.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,7 @@ from rnnproof.equations.cell import Cell
 
 CASES = ((1, 2), (2, 2), (3, 2), (4, 2), (8, 2), (3, 3))
 FOUND_AT = (2, 2)
+SECONDS = 24.0  # for the layouts of the cell and of all that its forward pass may be instead
 DRAWS = 3  # of the arrays, where one length is all there is
 _FOR_EACH_GUESS = 2.0  # seconds
 
@@ -79,10 +81,11 @@ def of_one(case: Case, seed: int) -> Iterator[Sample]:
 
 def name_mistakes(cell: Cell, samples: Iterable[Sample], wrong: bool) -> Naming:
     """The names of what is wrong with the gradients of a cell, where its layout is found."""
-    everywhere = list(samples)
+    everywhere, until = list(samples), time.monotonic() + SECONDS
     for variant, forward, note in _variants(cell):
         for sample in everywhere:
-            layout = find_layout(sample.found_at, variant, sample.axes, sample.seconds)
+            seconds = min(sample.seconds, until - time.monotonic())
+            layout = find_layout(sample.found_at, variant, sample.axes, seconds) if seconds > 0 else None
             if layout is not None:
                 return _named(layout, forward, note, sample, wrong)
     text = f"the arrays and the loss are no {cell.name} that the doctor recognises, so mistakes have no names; {_CURE}"
@@ -95,7 +98,12 @@ def _named(layout: Layout, forward: tuple[Named, ...], note: tuple[str, ...], sa
         return base
     programs = derived(layout.cell)
     lines = Lines(programs)
-    replays = [replay(current, fit(current, layout, programs), current.claimed()) for current in sample.cases()]
+    replays = []
+    for current in sample.cases():
+        fitted = fit(current, layout, programs)
+        replays += [replay(current, fitted, current.claimed())] if fitted is not None else []
+    if not replays:
+        return base
     diagnosis = diagnose(lines, replays)
     arrays = _arrays_by_label(layout)
     mistakes, explains = _merged(diagnosis, lines, replays, arrays)

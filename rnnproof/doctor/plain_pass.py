@@ -202,6 +202,12 @@ def _clipped(backward: Pass, outputs: Outputs) -> Outputs:
 
 
 def _seeds(tape: Tape, backward: Pass) -> dict[str, Array]:
+    """What the losses send to each state, and under a mark what the last one sends at every step."""
+    seeds = _counted(tape, backward)
+    return seeds | {f"{name}{LAST}": np.broadcast_to(seed[-1:], seed.shape) for name, seed in tape.seeds.items()}
+
+
+def _counted(tape: Tape, backward: Pass) -> dict[str, Array]:
     if backward.seeds == "last everywhere":
         return {name: np.broadcast_to(seed[-1:], seed.shape) for name, seed in tape.seeds.items()}
     if backward.seeds == "last alone":

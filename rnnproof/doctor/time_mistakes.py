@@ -14,7 +14,7 @@ from rnnproof.calculus.program import Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.doctor.array_operations import Clip, ClipNorm
 from rnnproof.doctor.line_mistakes import Lines
-from rnnproof.doctor.mistake import Edit, Mistake, marked, rewritten, together
+from rnnproof.doctor.mistake import Edit, Mistake, marked, reading, rewritten, together
 from rnnproof.doctor.plain_pass import BEFORE, LAST, NEXT, WRAPPED, Pass, label
 
 ONE = sp.S.One
@@ -179,6 +179,7 @@ def sums(lines: Lines) -> Iterator[Mistake]:
         for step in _sums_with(lines, port.var):
             says = f"what the loss sends to {port.key} is ignored"
             yield lines.mistake("seed-of-an-output-ignored", step.target.name, says, _without(step, (port.var,)))
+    yield from _output_layers(lines)
     entering = {port.var for port in lines.whole_inputs}  # type: ignore[attr-defined]
     leaving = {p.var.name for p in lines.whole.outputs if p.role is Role.CARRY}
     for step in lines.whole.steps:
@@ -193,6 +194,19 @@ def sums(lines: Lines) -> Iterator[Mistake]:
             if arg not in entering and step.target.name not in leaving:
                 says = f"what comes through {_way(lines, arg)} is left out of {step.target.name}"
                 yield lines.mistake("path-dropped", step.target.name, says, _without(step, (arg,)))
+
+
+def _output_layers(lines: Lines) -> Iterator[Mistake]:
+    """The last step's loss sent back at every step, the output layer's own gradient being that of the last step."""
+    for port in lines.derived.backward.ports(Role.SEED):
+        for total in lines.whole.steps:
+            if total.args != (port.var,) or not isinstance(total.op, Add):
+                continue
+            for step in lines.whole.steps:
+                if isinstance(step.op, Matmul) and step.args[1] == total.target:
+                    says = f"the gradient of the last {port.key} is sent back at every step"
+                    edit = reading(step.target.name, 1, marked(port.var, LAST))
+                    yield lines.mistake("output-gradient-at-every-step", step.target.name, says, edit)
 
 
 def clips(lines: Lines, limits: tuple[float, ...]) -> Iterator[Mistake]:
@@ -232,8 +246,8 @@ def tapes(lines: Lines) -> Iterator[Mistake]:
     yield Mistake(
         "tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values if var in states})
     )
-    says = "all that forward kept is the last step's"
-    yield Mistake("stale-cache", "the tape", says, _everywhere({var: marked(var, LAST) for var in values}))
+    says = "all that forward kept is the last step's: each step overwrote what the one before had kept"
+    yield Mistake("tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values}))
 
 
 def _everywhere(instead: dict[Var, Var]) -> Edit:

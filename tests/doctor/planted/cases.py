@@ -78,7 +78,7 @@ def differs(cell: str, layout: int, one: tuple[str, ...] | list[str], other: tup
     """Whether two sets of mistakes give different numbers for some number of steps."""
     return any(
         not np.allclose(a, b, rtol=1e-6, atol=1e-9)
-        for a, b in zip(fingerprint(cell, layout, one), fingerprint(cell, layout, other))
+        for a, b in zip(fingerprint(cell, layout, one), fingerprint(cell, layout, other), strict=True)
     )
 
 

@@ -45,3 +45,6 @@ class Sizes:
     D: int = 3
     H: int = 4
     K: int = 2
+
+
+USUAL_SIZES = Sizes()

@@ -15,7 +15,7 @@ from tests.doctor.planted.after import after_the_loop
 from tests.doctor.planted.gru import gru_back, gru_reset_after_back, gru_reset_after_step, gru_step
 from tests.doctor.planted.heads import Head, head_of
 from tests.doctor.planted.layouts import Layout
-from tests.doctor.planted.names import Array, Arrays, Net, Sizes, Step, Switches
+from tests.doctor.planted.names import USUAL_SIZES, Array, Arrays, Sizes, Step, Switches
 from tests.doctor.planted.rnn_and_lstm import lstm_back, lstm_step, rnn_back, rnn_step
 from tests.doctor.planted.through_time import accumulate, mistaken_tape, sweep
 
@@ -72,7 +72,9 @@ class Pass:
         return claimed
 
 
-def make(cell: str, layout: int, mistakes: Iterable[str] = (), sizes: Sizes = Sizes(), seed: int = 0) -> Callable[..., Parts]:
+def make(
+    cell: str, layout: int, mistakes: Iterable[str] = (), sizes: Sizes = USUAL_SIZES, seed: int = 0
+) -> Callable[..., Parts]:
     """A function (T, B, rng) -> loss, arrays, claimed of a pass with these mistakes, each "kind/variant"."""
     m = frozenset(mistakes)
 
@@ -99,8 +101,3 @@ def make(cell: str, layout: int, mistakes: Iterable[str] = (), sizes: Sizes = Si
         return loss, arrays, claimed
 
     return make_pass
-
-
-def read_net(cell: str, layout: int, arrays: Arrays, T: int, B: int, sizes: Sizes = Sizes()) -> Net:
-    """The arrays of a pass as rows, for tests."""
-    return Layout(cell, layout, T, B, sizes).read(arrays, [])
