@@ -121,7 +121,9 @@ def _styled(
                     key = frozenset((views | offset).items())
                     if key not in seen:
                         seen.add(key)
-                        yield Packing(views | offset, zero, _whole(left, views | offset), misfit(order, labels) if labels else 0)
+                        yield Packing(
+                            views | offset, zero, _whole(left, views | offset), misfit(order, labels) if labels else 0
+                        )
 
 
 def _oriented(rows: int, columns: int, transposed: bool) -> Shape:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations, product
@@ -26,6 +25,7 @@ SAME = 1e-8
 SAME_FLOAT32 = 1e-3
 POINTS = 60  # beside one for each coefficient
 _MOST_POINTS = 1200
+MOST = 8000  # layouts, of which a thousand take about a second
 _SPREAD = 0.6
 
 
@@ -77,15 +77,15 @@ class Fit:
     single: bool  # whether the loss computes in float32
 
 
-def find_layout(case: Case, cell: Cell, axes: Mapping[str, str], seconds: float = 20.0) -> Layout | None:
-    """The layout of `cell` in a case, or None where none was found in so many seconds.
+def find_layout(case: Case, cell: Cell, axes: Mapping[str, str], most: int = MOST) -> Layout | None:
+    """The layout of `cell` in a case, or None where it is not among the first so many that were tried.
 
     `axes` gives for each array the letters of its axes: T, B, or n. Layouts that leave few arrays over and follow their names
     are tried first.
     """
     if len(cell.inputs) != 1 or cell.constants or not families(cell):
         return None
-    search = _Search(case, cell, axes, evaluate(case, POINTS), derived(cell), time.monotonic() + seconds)
+    search = _Search(case, cell, axes, evaluate(case, POINTS), derived(cell), most)
     return next(search.layouts(), None)
 
 
@@ -98,25 +98,29 @@ class _Search:
     axes: Mapping[str, str]
     evaluations: Evaluations
     programs: Derived
-    until: float
+    most: int
+    tried: int = 0
 
     def layouts(self) -> Iterator[Layout]:
         """Every layout that gives the loss."""
         fixed = {n: v.shape for n, v in self.case.arrays.items() if "T" not in self.axes[n] and "B" not in self.axes[n]}
         candidates = [
-            (len(packing.rest), packing.misfit, number, hidden, data, packing)
+            ((_strange(fixed, packing, hidden), len(packing.zero), packing.misfit, number), hidden, data, packing)
             for hidden, data in _sizes(fixed.values())
             for number, packing in enumerate(packings(self.cell, fixed, hidden, data))
         ]
-        inputs = {data: list(_inputs(self.case, self.evaluations, self.axes, data)) for *_, data, _ in candidates}
-        candidates.sort(key=lambda candidate: candidate[:3])
-        for families_ in (USUAL, COSTLY):
-            for _, _, _, hidden, data, packing in candidates:
+        inputs = {
+            data: list(_inputs(self.case, self.evaluations, self.axes, data))
+            for data in {candidate[2] for candidate in candidates}
+        }
+        candidates.sort(key=lambda candidate: candidate[0])
+        for losses, most in ((USUAL, self.most), (COSTLY, self.most // 4)):
+            self.tried = 0
+            for _, hidden, data, packing in candidates:
                 for where in inputs[data]:
                     for initial, rest in self._initial(packing.rest, hidden):
-                        if time.monotonic() > self.until:
-                            return
-                        yield from self._with_heads(packing, where, initial, rest, hidden, data, families_)
+                        if self.tried <= most:
+                            yield from self._with_heads(packing, where, initial, rest, hidden, data, losses)
 
     def _with_heads(
         self,
@@ -130,9 +134,7 @@ class _Search:
     ) -> Iterator[Layout]:
         sizes = {str(self.cell.states[0].new.shape[0]): hidden, str(self.cell.inputs[0].shape[0]): data}
         inputs = {self.cell.inputs[0].name: where}
-        base = Layout(
-            self.cell, sizes, packing.views, inputs, initial, Head(WEIGHTED, ()), unused=rest, zero=packing.zero
-        )
+        base = Layout(self.cell, sizes, packing.views, inputs, initial, Head(WEIGHTED, ()), unused=rest, zero=packing.zero)
         carried = tuple(state.name for state in self.cell.states if state.old is not None)
         runs: dict[int, dict[str, Array]] = {}
 
@@ -148,6 +150,7 @@ class _Search:
 
     def _fits(self, layout: Layout, states: Callable[[Evaluations], dict[str, Array]]) -> bool:
         """Whether the layout gives the loss at all points."""
+        self.tried += 1
         needed = _coefficients(self.case, layout) + POINTS
         if needed > _MOST_POINTS:
             return False
@@ -185,6 +188,16 @@ class _Search:
                         yield places, tuple(name for name in rest if name not in chosen)
 
 
+def _strange(shapes: Mapping[str, tuple[int, ...]], packing: Packing, hidden: int) -> int:
+    """How many of the arrays left over are no output layer on the hidden state, with its bias, and no initial state."""
+    outputs = [name for name in packing.rest if len(shapes[name]) == 2 and hidden in shapes[name] and 1 not in shapes[name]]
+    if not outputs:
+        return len([name for name in packing.rest if hidden not in shapes[name]])
+    size = int(np.prod(shapes[outputs[0]])) // hidden
+    offsets = [name for name in packing.rest if int(np.prod(shapes[name])) == size]
+    return len(packing.rest) - 1 - bool(offsets)
+
+
 def _sizes(shapes: Iterable[tuple[int, ...]]) -> list[tuple[int, int]]:
     """(hidden, input) pairs that some matrix allows: gates stacked or not, alone, on [h; x], or with a row for the bias."""
     sizes = set()
@@ -203,7 +216,9 @@ def _inputs(case: Case, evaluations: Evaluations, axes: Mapping[str, str], data:
         yield from _sequences(name, case.arrays[name], steps, batch, data, listed=True)
     if named:
         return
-    paths = sorted(evaluations.constants, key=lambda path: (" in " in path, not path.lower().startswith(("x", "input")), len(path)))
+    paths = sorted(
+        evaluations.constants, key=lambda path: (" in " in path, not path.lower().startswith(("x", "input")), len(path))
+    )
     seen: list[Array] = []
     for path in paths:
         value = evaluations.constants[path]

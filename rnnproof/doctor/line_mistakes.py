@@ -264,7 +264,8 @@ def _other_values(lines: Lines, step: Step, position: int, arg: Var) -> Iterator
         if other == arg or other.shape != arg.shape:
             continue
         neighbours = (lines.old.get(arg.name), lines.old.get(other.name))
-        kind = "off-by-one" if other == neighbours[0] or arg == neighbours[1] else "wrong-variable"
+        neighbour = isinstance(step.op, Outer) and (other == neighbours[0] or arg == neighbours[1])
+        kind = "off-by-one" if neighbour else "wrong-variable"  # people index histories in sums, and name variables in products
         says = f"{other.name} stands where {arg.name} is due"
         yield lines.mistake(kind, name, says, reading(name, position, other))
     yield from _other_steps(lines, name, position, arg)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +10,7 @@ from rnnproof.doctor.case import Case, drawn, without_zeros
 from rnnproof.doctor.conventions import conventions, other_activations, without_recurrence
 from rnnproof.doctor.diagnosis import Diagnosis, Replay, diagnose, replay
 from rnnproof.doctor.layout import Layout
-from rnnproof.doctor.layout_search import find_layout, fit
+from rnnproof.doctor.layout_search import MOST, find_layout, fit
 from rnnproof.doctor.line_mistakes import Lines
 from rnnproof.doctor.mistake import Mistake, text
 from rnnproof.doctor.plain_pass import derived
@@ -21,9 +20,9 @@ from rnnproof.equations.cell import Cell
 
 CASES = ((1, 2), (2, 2), (3, 2), (4, 2), (8, 2), (3, 3))
 FOUND_AT = (2, 2)
-SECONDS = 24.0  # for the layouts of the cell and of all that its forward pass may be instead
 DRAWS = 3  # of the arrays, where one length is all there is
-_FOR_EACH_GUESS = 2.0  # seconds
+# Layouts that are tried for each guess of the lengths, and for each cell that the forward pass may be instead.
+_FOR_EACH_GUESS, _OTHERS = 2000, 1500
 
 At = Callable[[int, int], Case]
 
@@ -52,7 +51,7 @@ class Sample:
     found_at: Case
     axes: Mapping[str, str]
     cases: Callable[[], Iterator[Case]]
-    seconds: float = 8.0  # for the search of one cell's layout
+    most: int = MOST
 
 
 def of_lengths(at: At, axes: Mapping[str, str], seed: int) -> Sample:
@@ -81,11 +80,11 @@ def of_one(case: Case, seed: int) -> Iterator[Sample]:
 
 def name_mistakes(cell: Cell, samples: Iterable[Sample], wrong: bool) -> Naming:
     """The names of what is wrong with the gradients of a cell, where its layout is found."""
-    everywhere, until = list(samples), time.monotonic() + SECONDS
+    everywhere = list(samples)
     for variant, forward, note in _variants(cell):
         for sample in everywhere:
-            seconds = min(sample.seconds, until - time.monotonic())
-            layout = find_layout(sample.found_at, variant, sample.axes, seconds) if seconds > 0 else None
+            most = sample.most if variant.name == cell.name and not (forward or note) else _OTHERS
+            layout = find_layout(sample.found_at, variant, sample.axes, most)
             if layout is not None:
                 return _named(layout, forward, note, sample, wrong)
     text = f"the arrays and the loss are no {cell.name} that the doctor recognises, so mistakes have no names; {_CURE}"
