@@ -212,9 +212,9 @@ def check(
 def examine(target: str, cell: str | None, seed: int, as_json: bool, markdown: bool) -> int:
     """Name the mistake in a backward pass that somebody wrote.
 
-    FILE.py is imported, and so run. NAME in it (make where none is given) is a function make(T, B, rng) that returns three things:
-    loss, a function without arguments that returns a number; arrays, a dict of the NumPy arrays that it reads; and claimed,
-    their gradients by name, or a function that returns them. Status 1 where a gradient is wrong.
+    FILE.py is imported, and so run. NAME in it (make where none is given) is a function make(T, B, rng) that returns three
+    things: loss, a function without arguments that returns a number; arrays, a dict of the NumPy arrays that it reads; and
+    claimed, their gradients by name, or a function that returns them. Status 1 where a gradient is wrong.
 
     \b
     Example: rnnproof examine mine.py:make --cell lstm

@@ -33,7 +33,7 @@ def families(cell: Cell) -> dict[str, list[Family]]:
     grouped: dict[tuple[str, str], list[str]] = {}
     for parameter in cell.parameters:
         shape = expressions.shape_of(parameter.symbol) if getattr(parameter.symbol, "is_Matrix", False) else ()
-        role = roles.get(shape)
+        role = roles.get((*shape, 1)[:2])
         if role is None or parameter.per_step:
             return {}
         key = parameter.name.partition("_")[0] if role == "vector" else ""
@@ -58,7 +58,7 @@ class Style:
 
 def styles(gates: int) -> Iterator[Style]:
     """Every style, the usual ones first."""
-    counts = [(1,) * gates, (gates,)] if gates > 1 else [(1,)]
+    counts: list[tuple[int, ...]] = [(1,) * gates, (gates,)] if gates > 1 else [(1,)]
     counts += [(gates - 1, 1)] if gates > 2 else []
     for on, count, transposed in product(("apart", "hx", "xh"), counts, (False, True)):
         yield Style(count, transposed, on)
@@ -282,7 +282,7 @@ def _with_others(
         return sum(end != label for end, label in zip(ends, labels, strict=True))
 
     for choice in sorted(islice(permutations(free, len(singles)), 120), key=strange):
-        extra = {member: (_vector(name, shapes, None),) for member, name in zip(singles, choice, strict=True)}
+        extra: Views = {member: (_vector(name, shapes, None),) for member, name in zip(singles, choice, strict=True)}
 
         def views(order: tuple[str, ...], labels: tuple[str, ...], extra: Views = extra) -> list[Views]:
             return [_bias_views(main[0], chosen, counts, shapes, order, labels, hidden) | extra]

@@ -69,7 +69,7 @@ def case(loss: Any, arrays: Any, claimed: Any, steps: int | None = None, batch: 
         raise UsageError("claimed is missing: give the gradients to be examined, or step=, a function that applies them")
     if not callable(claimed) and not isinstance(claimed, Mapping):
         raise UsageError(
-            f"claimed is {type(claimed).__name__}; give a dict of gradients by the arrays' names, or a function that returns one"
+            f"claimed is {type(claimed).__name__}; give a dict of gradients by name, or a function that returns one"
         )
     return Case(loss, named, claimed, steps, batch)
 
@@ -145,7 +145,7 @@ def without_zeros(case: Case, seed: int) -> tuple[str, ...]:
 def drawn(case: Case, seed: int) -> Case:
     """The case at other arrays: they are put in place for each call of its functions and taken out again."""
     rng = np.random.default_rng(seed)
-    arrays = {name: (_DRAWN * rng.standard_normal(value.shape)).astype(value.dtype) for name, value in case.arrays.items()}
+    arrays = {name: np.asarray(_DRAWN * rng.standard_normal(value.shape), value.dtype) for name, value in case.arrays.items()}
 
     def at(function: Callable[[], Any]) -> Callable[[], Any]:
         def call() -> Any:

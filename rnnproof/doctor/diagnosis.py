@@ -1,4 +1,4 @@
-"""Find the mistakes that reproduce the claimed gradients: the derived pass is varied by the table until the numbers are theirs."""
+"""Find the mistakes that reproduce claimed gradients: the derived pass is varied by the table until its numbers are theirs."""
 
 from __future__ import annotations
 

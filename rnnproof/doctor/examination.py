@@ -61,7 +61,7 @@ def examine(
     `claimed`: the gradients are the framework's, so `loss` may be a torch.autograd.Function, a jax.custom_vjp or a
     tf.custom_gradient of the arrays, in their order.
 
-    With `cell`, a Cell, a name of the catalogue or the path of a document, the layout is found and the mistakes get their names.
+    With `cell`, a Cell, a name of the catalogue or the path of a document, the layout is found and mistakes get their names.
     `progress(done, total, what)` is told what is being done. Raises UsageError for an argument that is none of these.
     """
     source = _source(loss, arrays, claimed, step, rate, seed)

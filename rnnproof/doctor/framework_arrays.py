@@ -33,7 +33,7 @@ def framework_of(loss: Any, arrays: Mapping[str, Any]) -> str:
 
 
 def adapted(framework: str, loss: Any, arrays: Mapping[str, Any]) -> Adapted:
-    """(loss as a number, NumPy arrays to change in place, the framework's gradients). Raises UsageError for another argument."""
+    """(loss as a number, NumPy arrays to change in place, the framework's gradients). Raises UsageError for what is none."""
     if not callable(loss):
         raise UsageError(f"loss is {type(loss).__name__}; give a function of the arrays, or one that reads them")
     return {"torch": _torch, "jax": _jax, "tensorflow": _tensorflow}[framework](loss, arrays)
@@ -78,12 +78,12 @@ def _parameters(loss: Any) -> list[inspect.Parameter]:
 def _torch(loss: Any, arrays: Mapping[str, Any]) -> Adapted:
     torch = sys.modules["torch"]
     leaves = {name: value if torch.is_tensor(value) else torch.from_numpy(value) for name, value in arrays.items()}
-    function = loss.apply if isinstance(loss, type) and issubclass(loss, torch.autograd.Function) else loss
-    positional = function is not loss
-    for name, value in leaves.items():
-        if not value.is_floating_point() or not value.is_leaf:
+    positional = isinstance(loss, type)  # a torch.autograd.Function
+    function: Any = getattr(loss, "apply") if positional else loss  # noqa: B009  mypy knows no such attribute of a type
+    for name, leaf in leaves.items():
+        if not leaf.is_floating_point() or not leaf.is_leaf:
             raise UsageError(f"arrays[{name!r}] is no leaf of floating point numbers; give the tensor itself, not a result")
-        value.requires_grad_(True)
+        leaf.requires_grad_(True)
     weighted = _Weighted(lambda weights, part: torch.as_tensor(weights, dtype=part.dtype), torch.sum)
 
     def value() -> Any:

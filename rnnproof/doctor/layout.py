@@ -92,7 +92,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything about how a loss holds a cell: `cell` with its output layer, `views` of each parameter (several are summed)."""
+    """How a loss holds a cell: `cell` with its output layer, `views` of each parameter (several are summed)."""
 
     cell: Cell
     sizes: Mapping[str, int]

@@ -245,7 +245,7 @@ def _axes(shape: tuple[int, ...], extents: Mapping[str, int]) -> Iterator[str]:
         if all(letter in chosen for letter in extents if letter != "B"):
             fits = [
                 n == 1 if letter == "1" else n == extents[letter] or (letter == "B" and n == 1)
-                for n, letter in zip(shape, chosen)
+                for n, letter in zip(shape, chosen, strict=True)
             ]
             if all(fits):
                 yield "".join(chosen)

@@ -11,7 +11,7 @@ import sympy as sp
 
 from rnnproof.calculus.adjoint_operations import Outer, ReduceSum, Slope
 from rnnproof.calculus.operations import Add, Hadamard, Map, Matmul, Transpose
-from rnnproof.calculus.program import Role, Step
+from rnnproof.calculus.program import Port, Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.doctor.array_operations import Formula, OutputSlope, output_slope
 from rnnproof.doctor.mistake import Edit, Mistake, marked, reading, rewritten, together
@@ -48,15 +48,15 @@ class Lines:
     def values(self) -> tuple[Var, ...]:
         """The forward values that a person keeps: inputs, old and new states, activations, arguments of activations."""
         forward = self.derived.forward
-        kept = [port.var for role in (Role.INPUT, Role.OLD) for port in forward.ports(role)]
-        kept += [port.var for port in forward.ports(Role.NEW, out=True)]
-        kept += [var for step in self.maps for var in (step.target, *step.args)]
-        kept += [arg for step in self.whole.steps for arg in step.args if arg.name not in self.steps and arg.per_sample]
-        carried = {port.var.name for port in self.whole_inputs}
-        return tuple(var for var in dict.fromkeys(kept) if var.name not in carried)
+        values = [port.var for role in (Role.INPUT, Role.OLD) for port in forward.ports(role)]
+        values += [port.var for port in forward.ports(Role.NEW, out=True)]
+        values += [var for step in self.maps for var in (step.target, *step.args)]
+        values += [arg for step in self.whole.steps for arg in step.args if arg.name not in self.steps and arg.per_sample]
+        gradients = {port.var.name for port in self.entering}
+        return tuple(var for var in dict.fromkeys(values) if var.name not in gradients)
 
     @cached_property
-    def whole_inputs(self) -> tuple[object, ...]:
+    def entering(self) -> tuple[Port, ...]:
         backward = self.derived.backward
         return (*backward.ports(Role.SEED), *backward.ports(Role.CARRY))
 
@@ -64,7 +64,7 @@ class Lines:
     def gradients(self) -> tuple[Var, ...]:
         """The gradients that have a name, seeds and carries."""
         named = [s.target for s in self.whole.steps if s.target.name.startswith("d_") and s.target.per_sample]
-        return (*(port.var for port in self.whole_inputs), *named)  # type: ignore[attr-defined]
+        return (*(port.var for port in self.entering), *named)
 
     @cached_property
     def old(self) -> dict[str, Var]:
@@ -199,13 +199,13 @@ def _slope_edits(lines: Lines, step: Step) -> Iterator[tuple[str, str, Edit]]:
                 f"the derivative is taken with {gate.target.name} in the place of {{y}}",
                 rewritten(target, op, (gate.args[0], gate.target), (), step),
             )
-    for bias, other in _other_biases(lines, x):
-        moved = replace(x, name=f"{x.name}_with_{other.name}")
-        value = replace(y, name=f"{y.name}_with_{other.name}")
-        extra = (Step(moved, Add((ONE, -ONE, ONE)), (x, bias, other)), Step(value, Map(op.function), (moved,)))
+    for bias, another in _other_biases(lines, x):
+        moved = replace(x, name=f"{x.name}_with_{another.name}")
+        value = replace(y, name=f"{y.name}_with_{another.name}")
+        extra = (Step(moved, Add((ONE, -ONE, ONE)), (x, bias, another)), Step(value, Map(op.function), (moved,)))
         yield (
             "copy-paste-other-gate",
-            f"the derivative is taken at a pre-activation with the bias {other.name} in the place of its own",
+            f"the derivative is taken at a pre-activation with the bias {another.name} in the place of its own",
             rewritten(target, op, (moved, value), extra, step),
         )
     for mark, kind, when in ((LAST, "stale-cache", "last"), (BEFORE, "off-by-one", "previous"), (NEXT, "off-by-one", "next")):
@@ -326,7 +326,7 @@ def _kind_of_gradient(lines: Lines, due: str, other: str) -> str:
 
 
 def rebound(lines: Lines) -> Iterator[Mistake]:
-    """A gradient overwritten by a product of it, dh = dh * z, and read as if it were still itself in some of the other lines."""
+    """A gradient overwritten by a product of it, dh = dh * z, and read as if it were still itself in other lines."""
     for due in lines.gradients:
         readers = [step for step in lines.whole.steps if due in step.args and isinstance(step.op, Hadamard)]
         if len(readers) > 5:

@@ -30,11 +30,11 @@ def _square(o: Array) -> Array:
 def _log_sum_exp(o: Array) -> Array:
     """Over the entries; the largest real part is taken out, so that nothing overflows."""
     top = np.max(o.real, axis=-2, keepdims=True)
-    return np.log(np.sum(np.exp(o - top), axis=-2, keepdims=True)) + top
+    return np.asarray(np.log(np.sum(np.exp(o - top), axis=-2, keepdims=True)) + top)
 
 
 def _softmax(o: Array) -> Array:
-    return np.exp(o - _log_sum_exp(o))
+    return np.asarray(np.exp(o - _log_sum_exp(o)))
 
 
 def _softmax_squared(o: Array) -> Array:
@@ -42,7 +42,7 @@ def _softmax_squared(o: Array) -> Array:
 
 
 def _sigmoid(o: Array) -> Array:
-    return 0.5 * (1 + np.tanh(0.5 * o))
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * o)))
 
 
 def _sigmoid_squared(o: Array) -> Array:
@@ -50,7 +50,7 @@ def _sigmoid_squared(o: Array) -> Array:
 
 
 def _softplus(o: Array) -> Array:
-    return np.log(1 + np.exp(-np.where(o.real > 0, o, -o))) + np.where(o.real > 0, o, 0)
+    return np.asarray(np.log(1 + np.exp(-np.where(o.real > 0, o, -o))) + np.where(o.real > 0, o, 0))
 
 
 def _tanh(o: Array) -> Array:

@@ -86,7 +86,7 @@ class _Watcher:
 
     def arrays(self) -> dict[str, Array]:
         """What was seen; histories last."""
-        sequences = {}
+        sequences: dict[str, Array] = {}
         for (code, name), history in self.histories.items():
             if history[0].ndim or len(history) > 1:
                 sequences |= dict(_stacked(f"{name} in {code.co_name}", history))

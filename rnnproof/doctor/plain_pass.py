@@ -31,11 +31,11 @@ def label(port: Port) -> str:
 class Pass:
     """A backward pass over a sequence: the steps within one time step, and how the loop goes.
 
-    `window` is the number of steps that each loss is sent back at most; `visited` cuts the loop to so many last steps; `skipped`
-    names the time steps left out (0 the first, -1 the last). `sums` says for a gradient which steps it holds instead of all:
-    "last", "first". `seeds` says which losses count: "all", "last everywhere", "last alone". The gradients `local` hold nothing
-    that comes back through time. `factors` multiply a gradient by T^a B^b k. In the end the named gradients are clipped, entry by
-    entry or by their joint norm.
+    `window` is the number of steps that each loss is sent back at most; `visited` cuts the loop to so many last steps;
+    `skipped` names the time steps left out (0 the first, -1 the last). `sums` says for a gradient which steps it holds instead
+    of all: "last", "first". `seeds` says which losses count: "all", "last everywhere", "last alone". The gradients `local` hold
+    nothing that comes back through time. `factors` multiply a gradient by T^a B^b k. In the end the named gradients are
+    clipped, entry by entry or by their joint norm.
     """
 
     steps: tuple[Step, ...]
@@ -178,7 +178,7 @@ class Tape:
 
 
 def run_backward(tape: Tape, backward: Pass) -> Outputs:
-    """Every gradient of a pass by its label: parameters (rows, columns), inputs (steps, rows, samples), initial (rows, samples)."""
+    """Every gradient by its label: parameters (rows, columns), inputs (steps, rows, samples), initial (rows, samples)."""
     outputs = _loop(tape, backward, _seeds(tape, backward), carried=True)
     if backward.local:
         local = _loop(tape, backward, _seeds(tape, backward), carried=False)

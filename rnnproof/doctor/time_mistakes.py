@@ -180,7 +180,7 @@ def sums(lines: Lines) -> Iterator[Mistake]:
             says = f"what the loss sends to {port.key} is ignored"
             yield lines.mistake("seed-of-an-output-ignored", step.target.name, says, _without(step, (port.var,)))
     yield from _output_layers(lines)
-    entering = {port.var for port in lines.whole_inputs}  # type: ignore[attr-defined]
+    arriving = {port.var for port in lines.entering}
     leaving = {p.var.name for p in lines.whole.outputs if p.role is Role.CARRY}
     for step in lines.whole.steps:
         if not isinstance(step.op, Add) or len(step.args) < 2:
@@ -191,7 +191,7 @@ def sums(lines: Lines) -> Iterator[Mistake]:
             twice = rewritten(step.target.name, Add(tuple(factors)), step.args, (), step)
             says = f"{_way(lines, arg)} is added twice to {step.target.name}"
             yield lines.mistake("accumulated-twice", step.target.name, says, twice)
-            if arg not in entering and step.target.name not in leaving:
+            if arg not in arriving and step.target.name not in leaving:
                 says = f"what comes through {_way(lines, arg)} is left out of {step.target.name}"
                 yield lines.mistake("path-dropped", step.target.name, says, _without(step, (arg,)))
 
