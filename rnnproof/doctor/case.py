@@ -110,7 +110,10 @@ def applied(case: Case, step: Callable[[], Any], rate: float) -> Case:
         before = {name: value.copy() for name, value in case.arrays.items()}
         case.loss()
         step()
-        return {name: (before[name] - value) / rate for name, value in case.arrays.items()}
+        gradients = {name: (before[name] - value) / rate for name, value in case.arrays.items()}
+        for name, value in case.arrays.items():
+            value[...] = before[name]
+        return gradients
 
     return Case(case.loss, case.arrays, gradients, case.steps, case.batch)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +29,7 @@ LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 _BRANCHES = 5
 _UNITED = 40
 _PAIRS = 6000
+RUNS = 16_000  # of passes in one search, some ten seconds for an LSTM
 
 # Kinds as often as they were met in public code; of two mistakes that give the same numbers the more usual one is named.
 USUAL = (
@@ -140,11 +140,10 @@ class Search:
 
     lines: Lines
     replays: Sequence[Replay]
-    seconds: float = 8.0
+    runs: int = RUNS
     unnamed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.until = time.monotonic() + self.seconds
         longest = max(o.steps for o in self.replays)
         lines = self.lines
         self.usual = [
@@ -215,7 +214,7 @@ class Search:
         frontier = next((o for o in self.replays if self._open(o, backward)), None)
         if frontier is None:
             return chosen
-        if depth == 0 or time.monotonic() > self.until:
+        if depth == 0 or self.runs < 0:
             return None
         for extension in self._extensions(frontier, chosen, backward)[:_BRANCHES]:
             key = frozenset(map(id, (*chosen, *extension)))
@@ -226,7 +225,7 @@ class Search:
             solution = self._extended(more, self._made(more), depth - 1)
             if solution is not None:
                 return solution
-            if time.monotonic() > self.until:
+            if self.runs < 0:
                 return None
         return None
 
@@ -260,6 +259,7 @@ class Search:
             changed = mistake.apply(backward)
             if changed is None:
                 continue
+            self.runs -= 1
             now = frontier.run(changed)
             altered = frozenset(name for name in frontier.claimed if not frontier.same(now[name], outputs[name]))
             if not altered & wrong:
@@ -299,12 +299,13 @@ class Search:
         for target in sorted(wrong, key=lambda name: sum(name in changes for _, changes in relevant)):
             rows = sorted((mistake for mistake, changes in relevant if target in changes), key=rank)
             for count, pair in enumerate(combinations(rows, 2)):
-                if count > _PAIRS or time.monotonic() > self.until:
+                if count > _PAIRS or self.runs < 0:
                     break
                 first = pair[0].apply(backward)
                 changed = pair[1].apply(first) if first is not None else None
                 if changed is None:
                     continue
+                self.runs -= 1
                 matched = frontier.matched(frontier.run(changed))
                 if target in matched and right - self.unnamed <= matched:
                     hits.append((-self._score(changed), rank(pair[0]) + rank(pair[1]), pair))
@@ -332,6 +333,6 @@ class Search:
         return False
 
 
-def diagnose(lines: Lines, replays: Sequence[Replay], seconds: float = 8.0) -> Diagnosis:
+def diagnose(lines: Lines, replays: Sequence[Replay], runs: int = RUNS) -> Diagnosis:
     """The mistakes that reproduce the replays, which are sorted by length."""
-    return Search(lines, sorted(replays, key=lambda o: (o.steps, o.batch)), seconds).run()
+    return Search(lines, sorted(replays, key=lambda o: (o.steps, o.batch)), runs).run()

@@ -12,12 +12,13 @@ from rnnproof.doctor import gradient_pair
 from rnnproof.doctor.array_axes import axes_of
 from rnnproof.doctor.behaviour import Behaviour, behaviour
 from rnnproof.doctor.case import Array, Case, applied, case, fresh, from_make, without_zeros
+from rnnproof.doctor.observed_values import raised_outside
 from rnnproof.doctor.naming import Naming, name_mistakes, of_lengths, of_one
 from rnnproof.doctor.numerical_gradient import NumericalGradient, noise, numerical_gradients
 from rnnproof.doctor.report import ArrayReport, Named, Report
 from rnnproof.doctor.signature import signature
 from rnnproof.equations.cell import Cell
-from rnnproof.errors import UsageError
+from rnnproof.errors import RnnproofError, UsageError
 
 STEPS = tuple(range(1, 9))
 BATCH, OTHER_BATCHES, STEPS_OF_OTHERS = 2, (1, 3), 3
@@ -64,8 +65,17 @@ def examine(
     With `cell`, a Cell, a name of the catalogue or the path of a document, the layout is found and mistakes get their names.
     `progress(done, total, what)` is told what is being done. Raises UsageError for an argument that is none of these.
     """
-    source = _source(loss, arrays, claimed, step, rate, seed)
-    return _Examination(source, _cell(cell), seed, progress or (lambda done, total, what: None)).report()
+    asked = _cell(cell)
+    try:
+        source = _source(loss, arrays, claimed, step, rate, seed)
+        return _Examination(source, asked, seed, progress or (lambda done, total, what: None)).report()
+    except RnnproofError:
+        raise
+    except Exception as error:
+        where = raised_outside(error)
+        if where is None:
+            raise
+        raise UsageError(f"what is examined raised {type(error).__name__}: {error} ({where}); mend it first") from error
 
 
 def _cell(cell: Cell | str | None) -> Cell | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -144,3 +145,13 @@ def _columns(path: str, values: list[Any]) -> Iterator[tuple[str, Array]]:
     elif isinstance(values[0], dict) and all(value.keys() == values[0].keys() for value in values):
         for key in values[0]:
             yield from _stacked(f"{path}[...][{key!r}]", [value[key] for value in values])
+
+
+def raised_outside(error: Exception) -> str | None:
+    """The file and line of a person's own code that an error came from, "mine.py, line 7"; None where it is none of theirs."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _own(frame.filename)]
+    own = [frame for frame in frames if not frame.filename.startswith("<")]
+    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    if not own or str(Path(last).resolve()).startswith(_LIBRARIES[-1]):
+        return None
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import signal
 import sys
@@ -26,7 +27,7 @@ def run(case: Case) -> dict[str, Any]:
     from rnnproof.doctor import examine
 
     planted = sorted({name.split("/")[0] for name in case.mistakes})
-    result: dict[str, Any] = {"key": case.key, **vars(case), "planted": planted}
+    result: dict[str, Any] = {"key": case.key, **vars(case), "planted": planted, "doctor": version_of_the_doctor()}
     start = time.perf_counter()
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(LIMIT)
@@ -39,6 +40,12 @@ def run(case: Case) -> dict[str, Any]:
     finally:
         signal.alarm(0)
     return result | {"seconds": round(time.perf_counter() - start, 2)}
+
+
+def version_of_the_doctor() -> str:
+    """A checksum of its sources: results of a run that goes on may be those of different versions."""
+    folder = Path(__file__).parents[3] / "rnnproof" / "doctor"
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.rglob("*.py")))).hexdigest()[:12]
 
 
 def _out_of_time(number: int, frame: FrameType | None) -> None:
@@ -126,6 +133,8 @@ def main() -> None:
         return
     results = sorted(results_of(cases, arguments.json, arguments.jobs), key=lambda result: str(result["key"]))
     print(table(results))
+    versions = sorted({str(result.get("doctor")) for result in results})
+    print(f"versions of the doctor: {', '.join(versions)}")
     for result in results:
         if verdict(result) != "exact":
             reported = result.get("error") or ", ".join(result["reported"]) or "nothing"

@@ -116,7 +116,7 @@ ROWS = [
     Row("stale-cache", "z r", GRUS, "tape raw blend"),
     Row("stale-cache", "h_prev", CELLS, "tape raw blend U"),
     Row("stale-cache", "first-forward", CELLS, "*"),
-    Row("tape-overwritten", "h", CELLS, "tape raw blend U head"),
+    Row("tape-overwritten", "h h-but-start", CELLS, "tape raw blend U head"),
     Row("tape-overwritten", "c", LSTM, "tape raw cell"),
     Row("not-accumulated-over-time", "W U b all last-W", CELLS, "W U b"),
     Row("not-accumulated-over-time", "output", CELLS, "head", LAYOUTS, ("softmax", "squared")),

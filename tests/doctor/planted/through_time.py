@@ -44,6 +44,8 @@ def mistaken_tape(tape: list[Step], m: Switches) -> list[Step]:
             s.h_prev = last.h_prev
         if "tape-overwritten/h" in m:
             s.h = s.h_prev = last.h  # one buffer, appended T times
+        if "tape-overwritten/h-but-start" in m:
+            s.h, s.h_prev = last.h, last.h if t else s.h_prev  # the initial state is an array of its own
         if "tape-overwritten/c" in m:
             s.c = s.c_prev = last.c
     return tape
@@ -81,13 +83,12 @@ def _chain(tape: list[Step], net: Net, seeds: list[Array], back: StepBack, m: Sw
         step.s, step.is_last, step.for_x = s, t == T - 1, step.raw
         if "input-gradient-without-recurrence/x" in m:
             step.for_x = own.raw
-        dh, dc = step.dh, step.dc
+        dh, dc = step.to_start = step.dh, step.dc
         if "carry-dropped/all" in m or ("truncated/chunks-of-3" in m and t % 3 == 0 and t):
             dh, dc = np.zeros_like(dh), np.zeros_like(dc)
         if "clip-inside-recursion/carry" in m:
             dh, dc = np.clip(dh, -CLIP, CLIP), np.clip(dc, -CLIP, CLIP)
         step.reaches_start = t == 0 or (t == steps.start and "step-skipped/first" in m)
-        step.to_start = dh, dc
         yield step
 
 
