@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -14,7 +14,7 @@ from rnnproof.doctor import line_mistakes, time_mistakes
 from rnnproof.doctor.case import Array, Case
 from rnnproof.doctor.layout_search import Fit
 from rnnproof.doctor.line_mistakes import Lines
-from rnnproof.doctor.mistake import Mistake
+from rnnproof.doctor.mistake import Edit, Mistake
 from rnnproof.doctor.plain_pass import Outputs, Pass, Tape, run_backward
 
 # The seeds come out of least squares to some 1e-13 of their size, the pass adds a few hundred eps, and gradients of a few
@@ -25,7 +25,6 @@ REPRODUCED_FLOAT32 = 2e-4
 # What a sum that cancels leaves, beside the largest gradient of the case.
 _REST = 1e-12
 
-LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 _BRANCHES = 5
 _UNITED = 40
 _PAIRS = 6000
@@ -40,6 +39,7 @@ USUAL = (
     "cell-carry-dropped",
     "carry-untransposed",
     "activation-derivative-missing",
+    "wrong-variable-accumulated",
     "not-accumulated-over-time",
     "input-gradient-without-recurrence",
     "input-gradient-zero",
@@ -53,7 +53,6 @@ USUAL = (
     "carry-missing-weight-and-derivative",
     "carry-missing-weight",
     "carry-added-on-the-wrong-side-of-an-activation",
-    "wrong-variable-accumulated",
     "step-skipped",
     "copy-paste-other-gate",
     "off-by-one",
@@ -69,6 +68,12 @@ USUAL = (
     "direct-carry-dropped",
     "clip-inside-recursion",
 )
+
+
+def _round(number: float) -> float:
+    """The number itself, or the short decimal that it is but for rounding."""
+    short = float(f"{number:.6g}")
+    return short if abs(short - number) <= 1e-10 * abs(number) else number
 
 
 def rank(mistake: Mistake) -> int:
@@ -149,6 +154,8 @@ class Search:
         self.usual = [
             *time_mistakes.carries(lines),
             *time_mistakes.sums(lines),
+            *time_mistakes.losses(lines),
+            *time_mistakes.scaled_lines(lines),
             *time_mistakes.loops(lines, longest),
             *time_mistakes.returned(lines),
             *time_mistakes.tapes(lines),
@@ -156,9 +163,9 @@ class Search:
             *line_mistakes.rebound(lines),
             *line_mistakes.products(lines),
             *line_mistakes.factors(lines),
-            *time_mistakes.clipped(lines, *self._limits()),
+            *time_mistakes.clipped(tuple(self.replays[-1].claimed), *self._limits()),
         ]
-        self.rare = list(time_mistakes.clips(lines, LIMITS))
+        self.limited = list(time_mistakes.clips(lines))
 
     def _limits(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Limits of clipping that the claimed numbers themselves suggest, for values and for norms."""
@@ -166,11 +173,11 @@ class Search:
         names = [name for name in last.claimed if " " not in name]
         if not names:
             return (), ()
-        largest = max(float(np.max(np.abs(last.claimed[name][0]))) for name in names)
-        alone = [float(np.linalg.norm(last.claimed[name][0])) for name in names]
-        joint = float(np.sqrt(sum(norm**2 for norm in alone)))
-        norms = tuple(norm for norm in dict.fromkeys((joint, *alone)) if norm > 0)
-        return ((largest,) if largest > 0 else ()), norms
+        largest = {max(float(np.max(np.abs(last.claimed[n][0]))) for n in some) for some in (names, last.claimed)}
+        squares = {name: float(np.sum(last.claimed[name][0] ** 2)) for name in last.claimed}
+        joint = [sum(squares[name] for name in some) ** 0.5 for some in (names, squares)]
+        norms = [_round(norm) for norm in (*joint, *(squares[name] ** 0.5 for name in names)) if norm > 0]
+        return tuple(_round(value) for value in largest if value > 0), tuple(dict.fromkeys(norms))
 
     def run(self) -> Diagnosis:
         """The diagnosis: what is found at one length has to hold at all others."""
@@ -234,14 +241,45 @@ class Search:
         outputs = frontier.run(backward)
         wrong = self._open(frontier, backward)
         right = frozenset(frontier.claimed) - wrong
-        for rows in (self.usual, self.rare):
-            relevant, singles = self._singles(frontier, backward, outputs, rows, right, wrong)
-            if singles:
-                return singles
-            pairs = self._pairs(frontier, backward, relevant, right, wrong) if rows is self.usual else []
-            if pairs:
-                return pairs
-        return []
+        relevant, singles = self._singles(frontier, backward, outputs, self.usual, right, wrong)
+        if singles:
+            return singles
+        limited = list(self._clips(frontier, backward, outputs))
+        singles = self._singles(frontier, backward, outputs, limited, right, wrong)[1]
+        return singles or self._pairs(frontier, backward, relevant, right, wrong)
+
+    def _clips(self, frontier: Replay, backward: Pass, outputs: Outputs) -> Iterator[Mistake]:
+        """Clipping within the recursion, each at the limits at which one entry becomes what is claimed."""
+        open_ = self._open(frontier, backward)
+        for where, says, at in self.limited:
+            for limit in self._limits_of(frontier, backward, at, open_):
+                yield Mistake("clip-inside-recursion", where, f"{says} at {limit:g} within the recursion", at(limit))
+
+    def _limits_of(
+        self, frontier: Replay, backward: Pass, at: Callable[[float], Edit], open_: frozenset[str]
+    ) -> tuple[float, ...]:
+        """The limits at which the worst entry of an open gradient is as claimed, by bisection between limits on a grid."""
+        name = next(iter(sorted(open_)), None)
+        if name is None:
+            return ()
+        claimed = frontier.claimed[name][0]
+        entry = np.unravel_index(int(np.argmax(np.abs(claimed - frontier.run(backward)[name]))), claimed.shape)
+
+        def off(limit: float) -> float:
+            changed = at(limit)(backward)
+            self.runs -= 1
+            return float(frontier.run(changed)[name][entry] - claimed[entry]) if changed is not None else np.nan
+
+        grid = [10 ** (power / 4) for power in range(-12, 9)]
+        errors = [off(limit) for limit in grid]
+        limits = []
+        for low, high, first, second in zip(grid, grid[1:], errors, errors[1:], strict=False):
+            if first * second < 0:
+                for _ in range(50):
+                    middle = (low + high) / 2
+                    low, high = (middle, high) if off(middle) * first > 0 else (low, middle)
+                limits.append(_round((low + high) / 2))
+        return tuple(limits)
 
     def _singles(
         self,

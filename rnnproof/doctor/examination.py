@@ -12,9 +12,9 @@ from rnnproof.doctor import gradient_pair
 from rnnproof.doctor.array_axes import axes_of
 from rnnproof.doctor.behaviour import Behaviour, behaviour
 from rnnproof.doctor.case import Array, Case, applied, case, fresh, from_make, without_zeros
-from rnnproof.doctor.observed_values import raised_outside
 from rnnproof.doctor.naming import Naming, name_mistakes, of_lengths, of_one
 from rnnproof.doctor.numerical_gradient import NumericalGradient, noise, numerical_gradients
+from rnnproof.doctor.observed_values import raised_outside
 from rnnproof.doctor.report import ArrayReport, Named, Report
 from rnnproof.doctor.signature import signature
 from rnnproof.equations.cell import Cell

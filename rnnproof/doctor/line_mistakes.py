@@ -15,7 +15,7 @@ from rnnproof.calculus.program import Port, Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.doctor.array_operations import Formula, OutputSlope, output_slope
 from rnnproof.doctor.mistake import Edit, Mistake, marked, reading, rewritten, together
-from rnnproof.doctor.plain_pass import BEFORE, LAST, NEXT, WRAPPED, Derived, Pass
+from rnnproof.doctor.plain_pass import BEFORE, EARLIER, LAST, NEXT, WRAPPED, Derived, Pass
 from rnnproof.equations import activations
 from rnnproof.equations.activations import Y
 
@@ -56,6 +56,11 @@ class Lines:
         return tuple(var for var in dict.fromkeys(values) if var.name not in gradients)
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all values of the forward pass."""
+        return frozenset(step.target.name for step in self.derived.forward.steps)
+
+    @cached_property
     def entering(self) -> tuple[Port, ...]:
         backward = self.derived.backward
         return (*backward.ports(Role.SEED), *backward.ports(Role.CARRY))
@@ -71,6 +76,28 @@ class Lines:
         """The new value of a state by its old value's name."""
         forward = self.derived.forward
         return {port.var.name: forward.port(Role.NEW, port.key, out=True).var for port in forward.ports(Role.OLD)}
+
+    @cached_property
+    def state_pairs(self) -> dict[str, tuple[Var, Var]]:
+        """(old, new) value of each state by its name."""
+        forward = self.derived.forward
+        return {p.key: (p.var, forward.port(Role.NEW, p.key, out=True).var) for p in forward.ports(Role.OLD)}
+
+    def recurrent(self, matrix: Var) -> bool:
+        """Whether a matrix is square and acts on what has the state's size, as recurrent matrices do."""
+        if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1]:
+            return False
+        return any(isinstance(step.op, Matmul) for step in self.derived.forward.users().get(matrix, []))
+
+    def through_matrix(self, gradient: Var) -> bool:
+        """Whether a gradient has come through a recurrent matrix within this step."""
+        step = self.steps.get(gradient.name)
+        if step is None:
+            return False
+        if isinstance(step.op, Matmul):
+            transposed = self.steps.get(step.args[0].name)
+            return transposed is not None and any(self.recurrent(arg) for arg in transposed.args)
+        return any(self.through_matrix(arg) for arg in step.args)
 
     @cached_property
     def gate_gradients(self) -> dict[str, str]:
@@ -252,7 +279,9 @@ def factors(lines: Lines) -> Iterator[Mistake]:
             complement = replace(arg, name=f"complement_of_{arg.name}")
             extra = (Step(complement, Formula(1 - Y), (arg,)),)
             says = f"1 - {arg.name} stands where {arg.name} is due"
-            yield lines.mistake("wrong-factor", step.target.name, says, reading(step.target.name, position, complement, extra))
+            plain = arg.name.removeprefix("one_minus_")
+            kind = "wrong-variable" if f"one_minus_{plain}" in lines.names else "wrong-factor"  # a value of its own there
+            yield lines.mistake(kind, step.target.name, says, reading(step.target.name, position, complement, extra))
             alone = rewritten(step.target.name, Add((ONE,)), (step.args[1 - position],), (), step)
             yield lines.mistake("wrong-factor", step.target.name, f"the factor {arg.name} is missing", alone)
 
@@ -279,23 +308,27 @@ def _other_steps(lines: Lines, name: str, position: int, arg: Var) -> Iterator[M
         (LAST, "stale-cache", f"{arg.name} is the last step's at every step"),
         (NEXT, "off-by-one", f"{arg.name} is the next step's"),
         (BEFORE, "off-by-one", f"{arg.name} is the previous step's"),
+        (EARLIER, "off-by-one", f"{arg.name} is the previous step's, or its own at the first"),
     )
     for mark, kind, says in rows:
         yield lines.mistake(kind, name, says, reading(name, position, marked(arg, mark)))
 
 
 def _gradient_for_value(lines: Lines, step: Step, position: int, arg: Var) -> Iterator[Mistake]:
-    """The gradient of a value in the place of the value, whole or what was added to it so far."""
-    name = step.target.name
-    gradient = lines.steps.get(f"d_{arg.name}")
-    if gradient is None:
-        return
-    says = f"the gradient of {arg.name} stands where {arg.name} itself is due"
-    yield lines.mistake("gradient-used-for-value", name, says, reading(name, position, gradient.target))
-    if isinstance(gradient.op, Add) and len(gradient.args) > 1:
+    """The gradient of a value in the place of the value, whole or what was added to it so far; of a state's new value too."""
+    name, shape = step.target.name, arg.shape
+    says = f"a gradient of {arg.name} stands where {arg.name} itself is due"
+    argument = next((gate.args[0].name for gate in lines.maps if gate.target == arg), "")
+    for of in dict.fromkeys((arg.name, argument, getattr(lines.old.get(arg.name), "name", ""))):
+        gradient = lines.steps.get(f"d_{of}")
+        if gradient is None or gradient.target.shape != shape:
+            continue
+        yield lines.mistake("gradient-used-for-value", name, says, reading(name, position, gradient.target))
+        if not isinstance(gradient.op, Add) or len(gradient.args) < 2:
+            continue
         for number in range(1, len(gradient.args)):
             for parts in combinations(range(len(gradient.args)), number):
-                partial = replace(gradient.target, name=f"part_of_d_{arg.name}_{'_'.join(map(str, parts))}")
+                partial = replace(gradient.target, name=f"part_of_d_{of}_{'_'.join(map(str, parts))}")
                 terms = tuple(gradient.args[part] for part in parts)
                 extra = (Step(partial, Add(tuple(gradient.op.factors[part] for part in parts)), terms),)
                 yield lines.mistake("gradient-used-for-value", name, says, reading(name, position, partial, extra))
@@ -355,6 +388,7 @@ def products(lines: Lines) -> Iterator[Mistake]:
         elif isinstance(step.op, Outer):
             yield from _other_gradients(lines, step, 0, step.args[0])
             yield from _other_values(lines, step, 1, step.args[1])
+            yield from _gradient_for_value(lines, step, 1, step.args[1])
         elif isinstance(step.op, ReduceSum) and len(step.target.shape) == 1:
             yield from _other_gradients(lines, step, 0, step.args[0])
         elif isinstance(step.op, Add) and len(step.args) == 1 and step.op.factors != (ONE,):
@@ -369,22 +403,11 @@ def _matrices(lines: Lines, step: Step) -> Iterator[Mistake]:
     if transposed is None or not isinstance(transposed.op, Transpose):
         return
     (matrix,) = transposed.args
-    recurrent = any(port.var.name in lines.old for port in lines.derived.forward.ports(Role.OLD)) and _acts_on_state(
-        lines, matrix
-    )
     if matrix.shape[0] == matrix.shape[1]:
-        kind = "carry-untransposed" if recurrent else "wrong-matrix"
+        kind = "carry-untransposed" if lines.recurrent(matrix) else "wrong-matrix"
         says = f"{matrix.name} itself stands where its transpose is due"
         yield lines.mistake(kind, name, says, reading(name, 0, matrix))
     for other in lines.whole.steps:
         if isinstance(other.op, Transpose) and other.target != step.args[0] and other.target.shape == step.args[0].shape:
             says = f"{other.args[0].name} stands where {matrix.name} is due"
             yield lines.mistake("wrong-matrix", name, says, reading(name, 0, other.target))
-
-
-def _acts_on_state(lines: Lines, matrix: Var) -> bool:
-    users = lines.derived.forward.users().get(matrix, [])
-    return any(
-        isinstance(step.op, Matmul) and len(step.args[1].shape) == 1 and step.args[1].shape[0] == matrix.shape[0]
-        for step in users
-    )

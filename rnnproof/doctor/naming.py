@@ -22,7 +22,7 @@ CASES = ((1, 2), (2, 2), (3, 2), (4, 2), (8, 2), (3, 3))
 FOUND_AT = (2, 2)
 DRAWS = 3  # of the arrays, where one length is all there is
 # Layouts that are tried for each guess of the lengths, and for each cell that the forward pass may be instead.
-_FOR_EACH_GUESS, _OTHERS = 2000, 1500
+_FOR_EACH_GUESS, _OTHERS = 2000, 500
 
 At = Callable[[int, int], Case]
 

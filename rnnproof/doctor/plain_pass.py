@@ -16,10 +16,10 @@ from rnnproof.doctor.case import Array
 from rnnproof.equations.cell import Cell
 
 Outputs = dict[str, Array]
-LAST = "@last"
-NEXT = "@next"
-BEFORE = "@before"
-WRAPPED = "@wrapped"
+# Behind a variable's name: its value at another step. For seeds: with some losses left out.
+LAST, NEXT, BEFORE, WRAPPED = "@last", "@next", "@before", "@wrapped"
+EARLIER, OVERWRITTEN, OVERWRITTEN_LATER = "@earlier", "@overwritten", "@overwritten_later"
+ONLY_LAST, WITHOUT_LAST, WITHOUT_FIRST = "@only_last", "@without_last", "@without_first"
 
 
 def label(port: Port) -> str:
@@ -31,11 +31,11 @@ def label(port: Port) -> str:
 class Pass:
     """A backward pass over a sequence: the steps within one time step, and how the loop goes.
 
-    `window` is the number of steps that each loss is sent back at most; `visited` cuts the loop to so many last steps;
-    `skipped` names the time steps left out (0 the first, -1 the last). `sums` says for a gradient which steps it holds instead
-    of all: "last", "first". `seeds` says which losses count: "all", "last everywhere", "last alone". The gradients `local` hold
-    nothing that comes back through time. `factors` multiply a gradient by T^a B^b k. In the end the named gradients are
-    clipped, entry by entry or by their joint norm.
+    `window` is the number of steps that each loss is sent back at most; `visited` cuts the loop to so many last steps; `chunk`
+    forgets what comes back at every so many steps; `skipped` names the time steps left out (0 the first, -1 the last). `sums`
+    says for a gradient which steps it holds instead of all: "last", "first". The gradients `local` hold nothing that comes back
+    through time, those that are `apart` are computed outside of the loop. `factors` multiply a gradient by T^a B^b k. In the
+    end the named gradients are clipped, entry by entry or by their joint norm.
     """
 
     steps: tuple[Step, ...]
@@ -43,9 +43,10 @@ class Pass:
     window: int | None = None
     visited: int | None = None
     skipped: tuple[int, ...] = ()
-    seeds: str = "all"
+    chunk: int | None = None
     sums: Mapping[str, str] = field(default_factory=dict)
     local: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
     zero: frozenset[str] = frozenset()
     factors: Mapping[str, tuple[int, int, float]] = field(default_factory=dict)
     clip_value: tuple[tuple[str, ...], float] | None = None
@@ -87,10 +88,12 @@ def run_forward(
     params: Mapping[str, Array],
     xs: Mapping[str, Array],
     initial: Mapping[str, Array],
+    recurrent: bool = True,
 ) -> dict[str, Array]:
     """Every value by its variable's name, (steps, ..., rows, samples); a parameter as it is.
 
     `params` (..., rows, columns), `xs` (steps, ..., rows, samples), `initial` by state (..., rows, samples).
+    Where it is not `recurrent`, every step starts from the initial states.
     """
     steps = [(step, compute(step, sizes)) for step in program.steps]
     values: dict[str, Array] = {port.var.name: params[port.key] for port in program.ports(Role.PARAMETER)}
@@ -105,7 +108,8 @@ def run_forward(
         for name, value in env.items():
             if name not in values:
                 history.setdefault(name, []).append(value)
-        now = {port.var.name: env[new[port.key]] for port in program.ports(Role.OLD)}
+        if recurrent:
+            now = {port.var.name: env[new[port.key]] for port in program.ports(Role.OLD)}
     samples = max(value.shape[-1] for value in xs.values())
     return {**values, **{name: _stacked(history[name], samples) for name in history}}
 
@@ -152,7 +156,14 @@ class Tape:
             return np.concatenate([value[1:], value[-1:]])
         if when == BEFORE:
             return np.concatenate([value[-1:], value[:-1]])
-        return np.concatenate([self.values[self.new[name]][-1:], value[1:]])  # wrapped: [-1] is the last one
+        if when == EARLIER:
+            return np.concatenate([value[:1], value[:-1]])
+        last = self.values[self.new.get(name, name)][-1:]
+        if when == WRAPPED:  # [-1] is the last one
+            return np.concatenate([last, value[1:]])
+        if when == OVERWRITTEN:  # one array kept many times
+            return np.broadcast_to(last, value.shape)
+        return np.concatenate([value[:1], np.broadcast_to(last, value[1:].shape)])
 
     def function(self, step: Step) -> Compute:
         """What a step computes; steps are told apart by identity, as passes with one mistake share all others."""
@@ -179,10 +190,13 @@ class Tape:
 
 def run_backward(tape: Tape, backward: Pass) -> Outputs:
     """Every gradient by its label: parameters (rows, columns), inputs (steps, rows, samples), initial (rows, samples)."""
-    outputs = _loop(tape, backward, _seeds(tape, backward), carried=True)
+    outputs = _loop(tape, backward, _seeds(tape), carried=True)
     if backward.local:
-        local = _loop(tape, backward, _seeds(tape, backward), carried=False)
+        local = _loop(tape, backward, _seeds(tape), carried=False)
         outputs |= {name: local[name] for name in backward.local}
+    if backward.apart:
+        full = _loop(tape, replace(backward, window=None, visited=None, chunk=None, skipped=()), _seeds(tape), carried=True)
+        outputs |= {name: full[name] for name in backward.apart}
     for name in backward.zero:
         outputs[name] = np.zeros_like(outputs[name])
     for name, (steps, samples, number) in backward.factors.items():
@@ -201,18 +215,20 @@ def _clipped(backward: Pass, outputs: Outputs) -> Outputs:
     return outputs
 
 
-def _seeds(tape: Tape, backward: Pass) -> dict[str, Array]:
-    """What the losses send to each state, and under a mark what the last one sends at every step."""
-    seeds = _counted(tape, backward)
-    return seeds | {f"{name}{LAST}": np.broadcast_to(seed[-1:], seed.shape) for name, seed in tape.seeds.items()}
-
-
-def _counted(tape: Tape, backward: Pass) -> dict[str, Array]:
-    if backward.seeds == "last everywhere":
-        return {name: np.broadcast_to(seed[-1:], seed.shape) for name, seed in tape.seeds.items()}
-    if backward.seeds == "last alone":
-        return {name: np.concatenate([np.zeros_like(seed[:-1]), seed[-1:]]) for name, seed in tape.seeds.items()}
-    return tape.seeds
+def _seeds(tape: Tape) -> dict[str, Array]:
+    """What the losses send to each state, and under each mark what they send at other steps."""
+    seeds = dict(tape.seeds)
+    for name, seed in tape.seeds.items():
+        none = np.zeros_like(seed[:1])
+        seeds |= {
+            f"{name}{LAST}": np.broadcast_to(seed[-1:], seed.shape),
+            f"{name}{ONLY_LAST}": np.concatenate([np.zeros_like(seed[:-1]), seed[-1:]]),
+            f"{name}{WITHOUT_LAST}": np.concatenate([seed[:-1], none]),
+            f"{name}{WITHOUT_FIRST}": np.concatenate([none, seed[1:]]),
+            f"{name}{EARLIER}": np.concatenate([seed[:1], seed[:-1]]),
+            f"{name}{NEXT}": np.concatenate([seed[1:], seed[-1:]]),
+        }
+    return seeds
 
 
 def _loop(tape: Tape, backward: Pass, seeds: Mapping[str, Array], carried: bool) -> Outputs:
@@ -236,7 +252,8 @@ def _loop(tape: Tape, backward: Pass, seeds: Mapping[str, Array], carried: bool)
                 history[name][t] = env[name] if seen is None else seen + env[name]
             for key, name in leaving.items():
                 carry = tape.carries[key].name
-                carries[carry] = env[name] if carried else tape.zero[carry]
+                forgotten = not carried or (backward.chunk is not None and t % backward.chunk == 0)
+                carries[carry] = tape.zero[carry] if forgotten else env[name]
                 if t == 0:
                     end[key] = end.get(key, 0.0) + env[name]
     values = dict(static) | dict(seeds) | {name: _over_time(parts) for name, parts in history.items()}

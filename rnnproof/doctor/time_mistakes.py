@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 
 import sympy as sp
 
 from rnnproof.calculus.adjoint_operations import Slope
-from rnnproof.calculus.operations import Add, Hadamard, Matmul
+from rnnproof.calculus.operations import Add, Hadamard, Matmul, Transpose
 from rnnproof.calculus.program import Role, Step
 from rnnproof.calculus.variables import Var
 from rnnproof.doctor.array_operations import Clip, ClipNorm
 from rnnproof.doctor.line_mistakes import Lines
 from rnnproof.doctor.mistake import Edit, Mistake, marked, reading, rewritten, together
-from rnnproof.doctor.plain_pass import BEFORE, LAST, NEXT, WRAPPED, Pass, label
+from rnnproof.doctor.plain_pass import (
+    BEFORE,
+    EARLIER,
+    LAST,
+    NEXT,
+    ONLY_LAST,
+    OVERWRITTEN,
+    OVERWRITTEN_LATER,
+    WITHOUT_FIRST,
+    WITHOUT_LAST,
+    WRAPPED,
+    Pass,
+    label,
+)
 
 ONE = sp.S.One
 
@@ -57,10 +70,24 @@ def carries(lines: Lines) -> Iterator[Mistake]:
         for key, (step, edit) in edits.items():
             kind = {output: "hidden-carry-dropped", "c": "cell-carry-dropped"}.get(key, f"{key}-carry-dropped")
             yield lines.mistake(kind, step.target.name, f"the gradient of {key} from the next step is dropped", edit)
+    yield from _all_untransposed(lines)
     for port in ports:
         yield from _ways(lines, port.key)
         yield from _misplaced(lines, port.var)
         yield from _bare(lines, port.key)
+
+
+def _all_untransposed(lines: Lines) -> Iterator[Mistake]:
+    """Every recurrent matrix in the place of its transpose."""
+    edits, where = [], []
+    for step in lines.whole.steps:
+        transposed = lines.steps.get(step.args[0].name) if isinstance(step.op, Matmul) else None
+        if transposed is not None and isinstance(transposed.op, Transpose) and lines.recurrent(transposed.args[0]):
+            edits.append(reading(step.target.name, 0, transposed.args[0]))
+            where.append(lines.named_line(step.target.name))
+    if len(edits) > 1:
+        says = "every recurrent matrix stands where its transpose is due"
+        yield Mistake("carry-untransposed", ", ".join(dict.fromkeys(where)), says, together(*edits))
 
 
 def _leaving(lines: Lines, key: str) -> Step | None:
@@ -73,7 +100,7 @@ def _ways(lines: Lines, key: str) -> Iterator[Mistake]:
     step = _leaving(lines, key)
     if step is None or not isinstance(step.op, Add) or len(step.args) < 2:
         return
-    through = tuple(a for a in step.args if a.name in lines.steps and isinstance(lines.steps[a.name].op, Matmul))
+    through = tuple(arg for arg in step.args if lines.through_matrix(arg))
     if 0 < len(through):
         says = f"nothing goes back to {key} of the step before through the recurrent matrices"
         yield lines.mistake("hidden-carry-dropped", step.target.name, says, _without(step, through))
@@ -179,7 +206,6 @@ def sums(lines: Lines) -> Iterator[Mistake]:
         for step in _sums_with(lines, port.var):
             says = f"what the loss sends to {port.key} is ignored"
             yield lines.mistake("seed-of-an-output-ignored", step.target.name, says, _without(step, (port.var,)))
-    yield from _output_layers(lines)
     arriving = {port.var for port in lines.entering}
     leaving = {p.var.name for p in lines.whole.outputs if p.role is Role.CARRY}
     for step in lines.whole.steps:
@@ -196,43 +222,108 @@ def sums(lines: Lines) -> Iterator[Mistake]:
                 yield lines.mistake("path-dropped", step.target.name, says, _without(step, (arg,)))
 
 
-def _output_layers(lines: Lines) -> Iterator[Mistake]:
-    """The last step's loss sent back at every step, the output layer's own gradient being that of the last step."""
-    for port in lines.derived.backward.ports(Role.SEED):
-        for total in lines.whole.steps:
-            if total.args != (port.var,) or not isinstance(total.op, Add):
-                continue
+_SEEDS = (
+    (LAST, "output-gradient-at-every-step", "the last step's loss is sent back at every step"),
+    (ONLY_LAST, "seed-of-an-output-ignored", "only the last step's loss is sent back"),
+    (WITHOUT_LAST, "seed-of-an-output-ignored", "the last step's loss is not sent back"),
+    (WITHOUT_FIRST, "seed-of-an-output-ignored", "the first step's loss is not sent back"),
+    (EARLIER, "off-by-one", "each step gets the loss of the step before it"),
+    (NEXT, "off-by-one", "each step gets the loss of the step after it"),
+)
+
+
+def losses(lines: Lines) -> Iterator[Mistake]:
+    """The losses of other steps sent back, through the output layer too, whose own gradient may well be right."""
+    for mark, kind, says in _SEEDS:
+        edits = []
+        for port in lines.derived.backward.ports(Role.SEED):
             for step in lines.whole.steps:
-                if isinstance(step.op, Matmul) and step.args[1] == total.target:
-                    says = f"the gradient of the last {port.key} is sent back at every step"
-                    edit = reading(step.target.name, 1, marked(port.var, LAST))
-                    yield lines.mistake("output-gradient-at-every-step", step.target.name, says, edit)
+                if isinstance(step.op, Add) and port.var in step.args:
+                    edit = reading(step.target.name, step.args.index(port.var), marked(port.var, mark))
+                    edits.append((step.target.name, edit))
+                    yield lines.mistake(kind, step.target.name, f"{says}, to {port.key}", edit)
+                    yield from _through_output_layer(lines, port.var, step, mark, kind, says)
+        if len(edits) > 1:
+            yield lines.mistake(kind, edits[0][0], says, together(*(edit for _, edit in edits)))
 
 
-def clips(lines: Lines, limits: tuple[float, ...]) -> Iterator[Mistake]:
-    """A gradient clipped on its way back through time."""
-    for limit in limits:
+def _through_output_layer(lines: Lines, seed: Var, total: Step, mark: str, kind: str, says: str) -> Iterator[Mistake]:
+    for step in lines.whole.steps:
+        if total.args == (seed,) and isinstance(step.op, Matmul) and step.args[1] == total.target:
+            edit = reading(step.target.name, 1, marked(seed, mark))
+            yield lines.mistake(kind, step.target.name, f"{says}, through the output layer", edit)
+
+
+def scaled_lines(lines: Lines) -> Iterator[Mistake]:
+    """A factor too many in one line, which goes on to all that is computed from it."""
+    for step in lines.whole.steps:
+        if step.target.name.startswith("d_") and step.target.per_sample:
+            for factor, how in (
+                (-1, "has the wrong sign"),
+                (2, "is twice what it should be"),
+                (sp.Rational(1, 2), "is halved"),
+            ):
+                says = f"{step.target.name} {how}"
+                yield lines.mistake(
+                    "wrong-factor", step.target.name, says, _followed_by(step.target.name, Add((sp.S(factor),)))
+                )
+
+
+def _followed_by(name: str, op: Add | Clip | ClipNorm) -> Edit:
+    """The edit that applies an operation to what a line computes."""
+
+    def edit(backward: Pass) -> Pass | None:
+        now = backward.step(name)
+        if now is None:
+            return None
+        inner = replace(now.target, name=f"{name}_alone")
+        return backward.with_step(name, replace(now, target=inner), replace(now, op=op, args=(inner,)))
+
+    return edit
+
+
+def clips(lines: Lines) -> Iterator[tuple[str, str, Callable[[float], Edit]]]:
+    """(line, what is clipped how, the edit at a limit) for everything that may be clipped on its way back through time."""
+    carries_ = [port.var for port in lines.derived.backward.ports(Role.CARRY)]
+    for operation, how in ((Clip, "entry by entry"), (ClipNorm, "by its norm")):
+
+        def every(limit: float, operation: type[Clip | ClipNorm] = operation) -> Edit:
+            return together(*(_carry_through(lines, var, operation(limit)) for var in carries_))
+
+        yield "the carries", f"what comes back from the next step is clipped {how}", every
         for step in lines.whole.steps:
-            if not step.target.name.startswith("d_") or not step.target.per_sample:
-                continue
-            for op, how in ((Clip(limit), "to +-"), (ClipNorm(limit), "to the norm ")):
+            name = step.target.name
+            if name.startswith("d_") and step.target.per_sample:
 
-                def edit(backward: Pass, name: str = step.target.name, op: Clip | ClipNorm = op) -> Pass | None:
-                    now = backward.step(name)
-                    if now is None:
-                        return None
-                    inner = replace(now.target, name=f"{name}_unclipped")
-                    return backward.with_step(name, replace(now, target=inner), replace(now, op=op, args=(inner,)))
+                def one(limit: float, name: str = name, operation: type[Clip | ClipNorm] = operation) -> Edit:
+                    return _followed_by(name, operation(limit))
 
-                says = f"{step.target.name} is clipped {how}{limit:g} at each step within the recursion"
-                yield lines.mistake("clip-inside-recursion", step.target.name, says, edit)
+                yield name, f"{name} is clipped {how}", one
+
+
+def _carry_through(lines: Lines, carry: Var, op: Clip | ClipNorm) -> Edit:
+    """The edit that applies an operation to a carry where it is added."""
+
+    def edit(backward: Pass) -> Pass | None:
+        changed = backward
+        for step in _sums_with(lines, carry):
+            now = changed.step(step.target.name)
+            if now is None or carry not in now.args:
+                return None
+            limited = replace(carry, name=f"{carry.name}_limited")
+            args = tuple(limited if arg == carry else arg for arg in now.args)
+            changed = changed.with_step(now.target.name, Step(limited, op, (carry,)), replace(now, args=args))
+        return changed
+
+    return edit
 
 
 def tapes(lines: Lines) -> Iterator[Mistake]:
     """A forward value of another step wherever it is read; the whole tape of the last step."""
     values = [var for var in lines.values if any(var in step.args for step in lines.whole.steps)]
     for var in values:
-        rows = [(LAST, "stale-cache", f"{var.name} is the last step's wherever it is read")]
+        rows = [(EARLIER, "off-by-one", f"{var.name} is the previous step's, or its own at the first, wherever it is read")]
+        rows += [(LAST, "stale-cache", f"{var.name} is the last step's wherever it is read")]
         rows += [(NEXT, "off-by-one", f"{var.name} is the next step's wherever it is read")]
         rows += [(BEFORE, "off-by-one", f"{var.name} is the previous step's wherever it is read")]
         if var.name in lines.old:
@@ -241,11 +332,12 @@ def tapes(lines: Lines) -> Iterator[Mistake]:
             ]
         for mark, kind, says in rows:
             yield Mistake(kind, var.name, says, _everywhere({var: marked(var, mark)}))
-    states = {var for pair in lines.old.items() for var in lines.values if var.name == pair[0] or var == pair[1]}
-    says = "every kept state is the last step's, as where a list holds one array many times"
-    yield Mistake(
-        "tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values if var in states})
-    )
+    for names in dict.fromkeys((*((key,) for key in lines.state_pairs), tuple(lines.state_pairs))):
+        pairs = [lines.state_pairs[name] for name in names]
+        for mark, start in ((OVERWRITTEN, ""), (OVERWRITTEN_LATER, " but for the initial one")):
+            says = f"every kept {' and '.join(names)}{start} is the last one, as where a list holds one array many times"
+            instead = {var: marked(var, mark if var is pair[0] else LAST) for pair in pairs for var in pair}
+            yield Mistake("tape-overwritten", " and ".join(names), says, _everywhere(instead))
     says = "all that forward kept is the last step's: each step overwrote what the one before had kept"
     yield Mistake("tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values}))
 
@@ -259,24 +351,33 @@ def _everywhere(instead: dict[Var, Var]) -> Edit:
 
 
 def loops(lines: Lines, longest: int) -> Iterator[Mistake]:
-    """The loop over time cut short, its losses, and what each gradient holds of it."""
-    yield _set(
-        "output-gradient-at-every-step", "the seeds", "the last step's loss is added at every step", seeds="last everywhere"
-    )
-    says = "only the last step's loss is sent back; those of the other steps are ignored"
-    yield _set("seed-of-an-output-ignored", "the seeds", says, seeds="last alone")
-    yield _set("step-skipped", "the loop", "the loop leaves out the first time step", skipped=(0,))
-    yield _set("step-skipped", "the loop", "the loop leaves out the last time step", skipped=(-1,))
-    for steps in range(longest):
-        says = f"each loss is sent back {steps} steps at most"
-        yield _set("truncated", "the loop", says, window=steps)
+    """The loop over time cut short, with the gradients of the output layer or without, and what each gradient holds of it."""
+    heads = _computed_apart(lines)
+    for apart in dict.fromkeys((frozenset[str](), heads)):
+        yield _set("step-skipped", "the loop", "the loop leaves out the first time step", skipped=(0,), apart=apart)
+        yield _set("step-skipped", "the loop", "the loop leaves out the last time step", skipped=(-1,), apart=apart)
+        for steps in range(longest):
+            yield _set("truncated", "the loop", f"each loss is sent back {steps} steps at most", window=steps, apart=apart)
+        for steps in range(2, longest):
+            says = f"the loop goes through the last {steps} steps alone"
+            yield _set("truncated", "the loop", says, visited=steps, apart=apart)
     for steps in range(2, longest):
-        yield _set("truncated", "the loop", f"the loop goes through the last {steps} steps alone", visited=steps)
+        yield _set("truncated", "the loop", f"what comes back is forgotten at every {steps} steps", chunk=steps)
     gradients = [port.key for port in lines.whole.outputs if port.role is Role.GRADIENT]
+    inner = tuple(name for name in gradients if name not in heads)
     for which in ("last", "first"):
-        for names in (*((name,) for name in gradients), tuple(gradients)):
+        for names in dict.fromkeys((*((name,) for name in gradients), tuple(gradients), inner)):
             says = f"{_listed(names)} holds the {which} step's part alone: it is not summed over time"
             yield Mistake("not-accumulated-over-time", _listed(names), says, _summed(names, which))
+
+
+def _computed_apart(lines: Lines) -> frozenset[str]:
+    """The gradients of the output layer: nothing that comes back through time is in them."""
+    depends = {port.var.name for port in lines.derived.backward.ports(Role.CARRY)}
+    for step in lines.whole.steps:
+        if any(arg.name in depends for arg in step.args):
+            depends.add(step.target.name)
+    return frozenset(label(p) for p in lines.whole.outputs if p.role is Role.GRADIENT and p.var.name not in depends)
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -354,10 +455,9 @@ def _zero(name: str) -> Edit:
     return lambda backward: None if name in backward.zero else replace(backward, zero=backward.zero | {name})
 
 
-def clipped(lines: Lines, values: tuple[float, ...], norms: tuple[float, ...]) -> Iterator[Mistake]:
-    """What is returned clipped, by value or by norm, at one of these limits."""
-    parameters = tuple(label(port) for port in lines.whole.outputs if port.role is Role.GRADIENT)
-    everything = tuple(label(port) for port in lines.whole.outputs)
+def clipped(everything: tuple[str, ...], values: tuple[float, ...], norms: tuple[float, ...]) -> Iterator[Mistake]:
+    """What is returned clipped, by value or by norm, at one of these limits; `everything` are the claimed gradients."""
+    parameters = tuple(name for name in everything if " " not in name)
     for names in dict.fromkeys((parameters, everything)):
         what = "every gradient" if names == everything else "every parameter's gradient"
         for limit in values:

@@ -85,7 +85,7 @@ def differs(cell: str, layout: int, one: tuple[str, ...] | list[str], other: tup
 def fingerprint(cell: str, layout: int, mistakes: tuple[str, ...] | list[str]) -> Iterator[np.ndarray]:
     """The claimed gradients and losses for several numbers of steps, of two calls with a change of the arrays between them."""
     for T in STEPS_TRIED:
-        loss, arrays, claimed = make(cell, layout, mistakes)(T, 2, np.random.default_rng(T))
+        loss, arrays, claimed = make(cell, layout, mistakes)(T, 3, np.random.default_rng(T))
         for _ in range(2):
             g = claimed()
             yield np.concatenate([[loss(), loss()], *(g[k].ravel() for k in sorted(g))])
