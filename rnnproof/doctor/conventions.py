@@ -106,8 +106,27 @@ def with_output_layer(cell: Cell, bias: bool) -> Cell:
     )
 
 
-def without_recurrence(cell: Cell) -> Cell:
-    """The cell where every step starts from zero states."""
-    zeros = {state.old: sp.ZeroMatrix(*expressions.shape_of(state.old)) for state in cell.states if state.old is not None}
-    equations = tuple(replace(e, expression=e.expression.xreplace(zeros), tex="") for e in cell.equations)
-    return replace(cell, equations=equations)
+def without_recurrent_term(cell: Cell) -> Cell:
+    """The cell whose recurrent matrices act on zero."""
+    hidden = expressions.shape_of(cell.states[0].new)[0]
+    square = {p.symbol for p in cell.parameters if getattr(p.symbol, "shape", ()) == (hidden, hidden)}
+
+    def bare(expression: Any) -> Any:
+        products = [
+            part for part in sp.preorder_traversal(expression) if isinstance(part, sp.MatMul) and part.args[0] in square
+        ]
+        return expression.xreplace({part: sp.MatMul(part.args[0], sp.ZeroMatrix(hidden, 1)) for part in products})
+
+    return replace(cell, equations=tuple(replace(e, expression=bare(e.expression), tex="") for e in cell.equations))
+
+
+def without_activation(cell: Cell) -> Iterator[tuple[Cell, str]]:
+    """The cell with the activation of a whole state or value left out: h = o * c instead of o * tanh(c)."""
+    for number, equation in enumerate(cell.equations):
+        if isinstance(equation.expression, ElementwiseApplyFunction):
+            continue
+        for part in sp.preorder_traversal(equation.expression):
+            if isinstance(part, ElementwiseApplyFunction) and isinstance(part.expr, sp.MatrixSymbol):
+                bare = replace(equation, expression=equation.expression.xreplace({part: part.expr}), tex="")
+                equations = (*cell.equations[:number], bare, *cell.equations[number + 1 :])
+                yield replace(cell, equations=equations), f"{equation.symbol} is without its {_applied(part)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,8 @@ class Layout:
     head: Head
     convention: str = ""
     unused: tuple[str, ...] = ()
-    zero: tuple[str, ...] = field(default=())  # parameters that there are not, such as biases
+    zero: tuple[str, ...] = ()  # parameters that there are not, such as biases
+    recurrent: bool = True  # whether a step goes on from the step before
 
     def parameters(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Every parameter (..., rows, columns) from arrays with any axes before their own."""

@@ -77,7 +77,7 @@ class Fit:
     single: bool  # whether the loss computes in float32
 
 
-def find_layout(case: Case, cell: Cell, axes: Mapping[str, str], most: int = MOST) -> Layout | None:
+def find_layout(case: Case, cell: Cell, axes: Mapping[str, str], most: int = MOST, recurrent: bool = True) -> Layout | None:
     """The layout of `cell` in a case, or None where it is not among the first so many that were tried.
 
     `axes` gives for each array the letters of its axes: T, B, or n. Layouts that leave few arrays over and follow their names
@@ -85,7 +85,7 @@ def find_layout(case: Case, cell: Cell, axes: Mapping[str, str], most: int = MOS
     """
     if len(cell.inputs) != 1 or cell.constants or not families(cell):
         return None
-    search = _Search(case, cell, axes, evaluate(case, POINTS), derived(cell), most)
+    search = _Search(case, cell, axes, evaluate(case, POINTS), derived(cell), most, recurrent)
     return next(search.layouts(), None)
 
 
@@ -99,6 +99,7 @@ class _Search:
     evaluations: Evaluations
     programs: Derived
     most: int
+    recurrent: bool
     tried: int = 0
 
     def layouts(self) -> Iterator[Layout]:
@@ -135,6 +136,7 @@ class _Search:
         sizes = {str(self.cell.states[0].new.shape[0]): hidden, str(self.cell.inputs[0].shape[0]): data}
         inputs = {self.cell.inputs[0].name: where}
         base = Layout(self.cell, sizes, packing.views, inputs, initial, Head(WEIGHTED, ()), unused=rest, zero=packing.zero)
+        base = replace(base, recurrent=self.recurrent)
         carried = tuple(state.name for state in self.cell.states if state.old is not None)
         runs: dict[int, dict[str, Array]] = {}
 
@@ -315,7 +317,7 @@ def forward_values(
         where = layout.initial.get(state.name)
         start = np.zeros((rows, samples)) if where is None else where.read(values[where.path])
         initial[state.name] = np.broadcast_to(start, (*lead, rows, samples))
-    return run_forward(programs.forward, layout.sizes, params, xs, initial)
+    return run_forward(programs.forward, layout.sizes, params, xs, initial, layout.recurrent)
 
 
 def fit(case: Case, layout: Layout, programs: Derived) -> Fit | None:

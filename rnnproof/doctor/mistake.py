@@ -13,7 +13,19 @@ from rnnproof.calculus.operations import Add, Dot, Hadamard, Map, Matmul, Quotie
 from rnnproof.calculus.program import Step
 from rnnproof.calculus.variables import Var
 from rnnproof.doctor.array_operations import Clip, ClipNorm, Formula, OutputSlope, output_slope
-from rnnproof.doctor.plain_pass import Pass
+from rnnproof.doctor.plain_pass import (
+    BEFORE,
+    EARLIER,
+    LAST,
+    NEXT,
+    ONLY_LAST,
+    OVERWRITTEN,
+    OVERWRITTEN_LATER,
+    WITHOUT_FIRST,
+    WITHOUT_LAST,
+    WRAPPED,
+    Pass,
+)
 from rnnproof.equations import activations
 
 Edit = Callable[[Pass], Pass | None]
@@ -96,10 +108,16 @@ def marked(var: Var, mark: str) -> Var:
 
 
 _MARKS = {
-    "@last": "of the last step",
-    "@next": "of the next step",
-    "@before": "of the step before",
-    "@wrapped": "[t - 1], wrapped",
+    LAST: "of the last step",
+    NEXT: "of the next step",
+    BEFORE: "of the step before",
+    EARLIER: "of the step before",
+    WRAPPED: "[t - 1], wrapped",
+    OVERWRITTEN: "overwritten by the last",
+    OVERWRITTEN_LATER: "overwritten by the last",
+    ONLY_LAST: "at the last step alone",
+    WITHOUT_LAST: "but not at the last step",
+    WITHOUT_FIRST: "but not at the first step",
 }
 
 

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 
 from rnnproof.doctor.array_axes import guessed
 from rnnproof.doctor.case import Case, drawn, without_zeros
-from rnnproof.doctor.conventions import conventions, other_activations, without_recurrence
+from rnnproof.doctor.conventions import conventions, other_activations, without_recurrent_term
 from rnnproof.doctor.diagnosis import Diagnosis, Replay, diagnose, replay
 from rnnproof.doctor.layout import Layout
 from rnnproof.doctor.layout_search import MOST, find_layout, fit
 from rnnproof.doctor.line_mistakes import Lines
+from rnnproof.doctor.mismatch import mismatched
 from rnnproof.doctor.mistake import Mistake, text
 from rnnproof.doctor.plain_pass import derived
 from rnnproof.doctor.report import Named
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 
+LACKS_RECURRENCE = "forward-lacks-recurrence"
 CASES = ((1, 2), (2, 2), (3, 2), (4, 2), (8, 2), (3, 3))
 FOUND_AT = (2, 2)
 DRAWS = 3  # of the arrays, where one length is all there is
@@ -81,20 +83,22 @@ def of_one(case: Case, seed: int) -> Iterator[Sample]:
 def name_mistakes(cell: Cell, samples: Iterable[Sample], wrong: bool) -> Naming:
     """The names of what is wrong with the gradients of a cell, where its layout is found."""
     everywhere = list(samples)
-    for variant, forward, note in _variants(cell):
+    for number, forward in enumerate(_forwards(cell)):
         for sample in everywhere:
-            most = sample.most if variant.name == cell.name and not (forward or note) else _OTHERS
-            layout = find_layout(sample.found_at, variant, sample.axes, most)
+            most = sample.most if number == 0 else min(sample.most, _OTHERS)
+            layout = find_layout(sample.found_at, forward.cell, sample.axes, most, forward.recurrent)
             if layout is not None:
-                return _named(layout, forward, note, sample, wrong)
+                return _named(layout, forward, cell, sample, wrong)
     text = f"the arrays and the loss are no {cell.name} that the doctor recognises, so mistakes have no names; {_CURE}"
     return Naming(notes=(text,))
 
 
-def _named(layout: Layout, forward: tuple[Named, ...], note: tuple[str, ...], sample: Sample, wrong: bool) -> Naming:
-    base = Naming(forward, layout=layout.lines(), cell=layout.cell.name, notes=note)
-    if not wrong or any(mistake.kind == "forward-lacks-recurrence" for mistake in forward):
-        return base
+def _named(layout: Layout, forward: Forward, asked: Cell, sample: Sample, wrong: bool) -> Naming:
+    base = Naming(forward.mistakes, layout=layout.lines(), cell=layout.cell.name, notes=forward.notes)
+    arrays = _arrays_by_label(layout)
+    if not wrong or forward.mistakes:
+        every = frozenset(array for names in arrays.values() for array in names)
+        return replace(base, explains=dict.fromkeys((m.kind for m in forward.mistakes), every), covered=every)
     programs = derived(layout.cell)
     lines = Lines(programs)
     replays = []
@@ -103,13 +107,16 @@ def _named(layout: Layout, forward: tuple[Named, ...], note: tuple[str, ...], sa
         replays += [replay(current, fitted, current.claimed())] if fitted is not None else []
     if not replays:
         return base
+    mismatch = mismatched(layout, programs, asked, replays)
+    if mismatch is not None:
+        every = frozenset(array for names in arrays.values() for array in names)
+        return replace(base, mistakes=(mismatch,), explains={mismatch.kind: every}, covered=every)
     diagnosis = diagnose(lines, replays)
-    arrays = _arrays_by_label(layout)
     mistakes, explains = _merged(diagnosis, lines, replays, arrays)
     labels = {name for one in replays for name in one.claimed}
     return replace(
         base,
-        mistakes=(*forward, *mistakes),
+        mistakes=tuple(mistakes),
         explains=explains,
         unnamed=frozenset(array for label in diagnosis.unnamed for array in arrays[label]),
         covered=frozenset(array for label in labels for array in arrays[label]),
@@ -119,19 +126,31 @@ def _named(layout: Layout, forward: tuple[Named, ...], note: tuple[str, ...], sa
 _CURE = "give the inputs among the arrays, or the cell's own equations as a document"
 
 
-def _variants(cell: Cell) -> Iterator[tuple[Cell, tuple[Named, ...], tuple[str, ...]]]:
-    """The cell, then what else its forward pass may be: (cell, what is to be said first, notes)."""
+@dataclass(frozen=True)
+class Forward:
+    """What a forward pass may be: a cell, with or without its recurrence, and what is to be said of it first."""
+
+    cell: Cell
+    mistakes: tuple[Named, ...] = ()
+    notes: tuple[str, ...] = ()
+    recurrent: bool = True
+
+
+def _forwards(cell: Cell) -> Iterator[Forward]:
+    """The cell, then what else its forward pass may be."""
     for variant, convention in conventions(cell):
-        yield variant, (), (convention,) if convention else ()
-    says = f"the forward pass is {cell.name} without its recurrence: every step starts from zero"
-    yield without_recurrence(cell), (Named("forward-lacks-recurrence", "the forward pass", says),), ()
-    for variant, says in other_activations(cell):
-        yield variant, (), (f"the forward pass is {cell.name} but for one thing: {says}",)
+        yield Forward(variant, notes=(convention,) if convention else ())
+    says = f"the forward pass is {cell.name} without its recurrence: every step starts from the initial state"
+    yield Forward(cell, (Named(LACKS_RECURRENCE, "the forward pass", says),), recurrent=False)
+    says = f"the forward pass is {cell.name} without what comes through the recurrent matrices"
+    yield Forward(without_recurrent_term(cell), (Named(LACKS_RECURRENCE, "the forward pass", says),))
     for name in catalogue.names():
-        if name == cell.name:
-            continue
-        for variant, convention in conventions(catalogue.load(name)):
-            yield variant, (), (f"the forward pass is {name}, not {cell.name}" + (f" ({convention})" if convention else ""),)
+        if name != cell.name:
+            for variant, convention in conventions(catalogue.load(name)):
+                text = f"the forward pass is {name}, not {cell.name}" + (f" ({convention})" if convention else "")
+                yield Forward(variant, notes=(text,))
+    for variant, says in other_activations(cell):
+        yield Forward(variant, notes=(f"the forward pass is {cell.name} but for one thing: {says}",))
 
 
 def _arrays_by_label(layout: Layout) -> dict[str, tuple[str, ...]]:
