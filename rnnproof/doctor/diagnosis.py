@@ -28,6 +28,7 @@ _REST = 1e-12
 _BRANCHES = 5
 _UNITED = 40
 _PAIRS = 6000
+_SCORED = 4  # steps
 RUNS = 16_000  # of passes in one search, some ten seconds for an LSTM
 
 # Kinds as often as they were met in public code; of two mistakes that give the same numbers the more usual one is named.
@@ -61,8 +62,8 @@ USUAL = (
     "gradient-used-for-value",
     "wrong-factor",
     "wrong-matrix",
-    "wrong-variable",
     "variable-rebound",
+    "wrong-variable",
     "tape-overwritten",
     "stale-cache",
     "direct-carry-dropped",
@@ -77,7 +78,9 @@ def _round(number: float) -> float:
 
 
 def rank(mistake: Mistake) -> int:
-    """How unusual a mistake's kind is."""
+    """How unusual a mistake is: by its kind, and an overwritten variable in several lines only after all others."""
+    if mistake.kind == "variable-rebound" and "," in mistake.where:
+        return len(USUAL) + 1
     return USUAL.index(mistake.kind) if mistake.kind in USUAL else len(USUAL)
 
 
@@ -206,7 +209,8 @@ class Search:
         return frozenset(replay.claimed) - replay.matched(replay.run(backward)) - self.unnamed
 
     def _score(self, backward: Pass) -> int:
-        return sum(len(o.claimed) - len(self._open(o, backward)) for o in self.replays)
+        """How many gradients a pass reproduces, of the lengths that are cheap to run."""
+        return sum(len(o.claimed) - len(self._open(o, backward)) for o in self.replays if o.steps <= _SCORED)
 
     def _explain(self, start: tuple[Mistake, ...]) -> tuple[Mistake, ...] | None:
         """Depth first, the most promising mistake first; None where nothing explains everything."""

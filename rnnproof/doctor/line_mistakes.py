@@ -30,6 +30,7 @@ class Lines:
     """A derived pass with what its lines are: who is a gate, which values have one shape, which gradient belongs to what."""
 
     derived: Derived
+    seeded: frozenset[str] = frozenset()  # the states that the loss reads
 
     @cached_property
     def whole(self) -> Pass:
@@ -66,10 +67,16 @@ class Lines:
         return (*backward.ports(Role.SEED), *backward.ports(Role.CARRY))
 
     @cached_property
+    def arriving(self) -> frozenset[Var]:
+        """Every seed and carry."""
+        return frozenset(port.var for port in self.entering)
+
+    @cached_property
     def gradients(self) -> tuple[Var, ...]:
         """The gradients that have a name, seeds and carries."""
         named = [s.target for s in self.whole.steps if s.target.name.startswith("d_") and s.target.per_sample]
-        return (*(port.var for port in self.entering), *named)
+        silent = {p.var for p in self.derived.backward.ports(Role.SEED) if self.seeded and p.key not in self.seeded}
+        return (*(port.var for port in self.entering if port.var not in silent), *named)
 
     @cached_property
     def old(self) -> dict[str, Var]:
@@ -271,7 +278,11 @@ def factors(lines: Lines) -> Iterator[Mistake]:
             producer = lines.steps.get(arg.name)
             if producer is not None and isinstance(producer.op, Slope):
                 continue
-            if arg in lines.gradients or (producer is not None and arg.per_sample and arg not in lines.values):
+            if (
+                arg in lines.gradients
+                or arg in lines.arriving
+                or (producer is not None and arg.per_sample and arg not in lines.values)
+            ):
                 yield from _other_gradients(lines, step, position, arg)
                 continue
             yield from _other_values(lines, step, position, arg)

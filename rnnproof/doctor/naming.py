@@ -100,7 +100,7 @@ def _named(layout: Layout, forward: Forward, asked: Cell, sample: Sample, wrong:
         every = frozenset(array for names in arrays.values() for array in names)
         return replace(base, explains=dict.fromkeys((m.kind for m in forward.mistakes), every), covered=every)
     programs = derived(layout.cell)
-    lines = Lines(programs)
+    lines = Lines(programs, frozenset(layout.head.outputs))
     replays = []
     for current in sample.cases():
         fitted = fit(current, layout, programs)

@@ -70,11 +70,25 @@ def carries(lines: Lines) -> Iterator[Mistake]:
         for key, (step, edit) in edits.items():
             kind = {output: "hidden-carry-dropped", "c": "cell-carry-dropped"}.get(key, f"{key}-carry-dropped")
             yield lines.mistake(kind, step.target.name, f"the gradient of {key} from the next step is dropped", edit)
+    yield from _nothing_leaves(lines)
     yield from _all_untransposed(lines)
     for port in ports:
         yield from _ways(lines, port.key)
         yield from _misplaced(lines, port.var)
         yield from _bare(lines, port.key)
+
+
+def _nothing_leaves(lines: Lines) -> Iterator[Mistake]:
+    """Zero goes back to the step before, and so to the initial state as well."""
+    leaving = {port.key: port.var.name for port in lines.whole.outputs if port.role is Role.CARRY}
+    edits = {key: _followed_by(name, Add((sp.S.Zero,))) for key, name in leaving.items() if name in lines.steps}
+    output = lines.derived.cell.states[0].name
+    for key, edit in edits.items() if len(edits) > 1 else ():
+        kind = {output: "hidden-carry-dropped", "c": "cell-carry-dropped"}.get(key, f"{key}-carry-dropped")
+        yield lines.mistake(kind, leaving[key], f"nothing goes back to {key} of the step before", edit)
+    if edits:
+        says = f"nothing goes back to {' and '.join(edits)} of the step before"
+        yield lines.mistake("carry-dropped", next(iter(leaving.values())), says, together(*edits.values()))
 
 
 def _all_untransposed(lines: Lines) -> Iterator[Mistake]:
@@ -338,6 +352,9 @@ def tapes(lines: Lines) -> Iterator[Mistake]:
             says = f"every kept {' and '.join(names)}{start} is the last one, as where a list holds one array many times"
             instead = {var: marked(var, mark if var is pair[0] else LAST) for pair in pairs for var in pair}
             yield Mistake("tape-overwritten", " and ".join(names), says, _everywhere(instead))
+            again = {step.target: marked(step.target, LAST) for step in lines.maps if step.args[0] in instead}
+            if again:  # what backward computes of it once more, such as tanh(c)
+                yield Mistake("tape-overwritten", " and ".join(names), says, _everywhere(instead | again))
     says = "all that forward kept is the last step's: each step overwrote what the one before had kept"
     yield Mistake("tape-overwritten", "the tape", says, _everywhere({var: marked(var, LAST) for var in values}))
 
