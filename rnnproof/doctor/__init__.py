@@ -6,6 +6,7 @@ print(examine(make, cell="lstm"))
 """
 
 from rnnproof.doctor.examination import examine
-from rnnproof.doctor.report import ArrayReport, Named, Report
+from rnnproof.doctor.findings import ArrayReport, Named
+from rnnproof.doctor.report import Report
 
 __all__ = ["ArrayReport", "Named", "Report", "examine"]

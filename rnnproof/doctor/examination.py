@@ -12,10 +12,11 @@ from rnnproof.doctor import gradient_pair
 from rnnproof.doctor.array_axes import axes_of
 from rnnproof.doctor.behaviour import Behaviour, behaviour
 from rnnproof.doctor.case import Array, Case, applied, case, fresh, from_make, without_zeros
+from rnnproof.doctor.findings import ArrayReport, Named
 from rnnproof.doctor.naming import Naming, name_mistakes, of_lengths, of_one
 from rnnproof.doctor.numerical_gradient import NumericalGradient, noise, numerical_gradients
 from rnnproof.doctor.observed_values import raised_outside
-from rnnproof.doctor.report import ArrayReport, Named, Report
+from rnnproof.doctor.report import Report
 from rnnproof.doctor.signature import signature
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import RnnproofError, UsageError
@@ -233,9 +234,7 @@ class _Examination:
                 says = "; ".join(signatures[name].says for name in names)
                 mistakes.append(Named(kind, ", ".join(names), says, entry=_entry(visits, names)))
         mistakes += _unused(visits, manner, wrong, covered)
-        mistakes = [
-            replace(m, entry=m.entry or _entry(visits, [n for n in wrong if n in naming.arrays_of(m)])) for m in mistakes
-        ]
+        mistakes = [replace(m, entry=m.entry or _entry_of(m, visits, wrong, naming)) for m in mistakes]
         arrays = {name: _array(name, visits, wrong, signatures, naming, mistakes) for name in visits[0].case.arrays}
         explained = {name for m in mistakes for name in m.where.split(", ")}
         unnamed = tuple(n for n in wrong if n in naming.unnamed or (n not in covered and n not in explained))
@@ -294,6 +293,13 @@ def _array(
     mark = signatures.get(name)
     sign, says = (mark.name, mark.says) if mark is not None else ("", "")
     return ArrayReport(verdict, max(errors.values()), sign, says, errors)
+
+
+def _entry_of(mistake: Named, visits: list[Visit], wrong: Mapping[str, int], naming: Naming) -> tuple[str, float, float] | None:
+    """An entry that a named mistake changes, in the shortest case in which it changes any."""
+    since = naming.since.get(mistake.kind, 1)
+    names = [name for name in wrong if name in naming.arrays_of(mistake)]
+    return _entry([visit for visit in visits if visit.steps >= since or not visit.steps], names)
 
 
 def _entry(visits: list[Visit], names: list[str]) -> tuple[str, float, float] | None:

@@ -9,9 +9,9 @@ from rnnproof.doctor.array_operations import compute
 from rnnproof.doctor.case import Array
 from rnnproof.doctor.conventions import OUTPUT, conventions, other_activations, with_output_layer, without_activation
 from rnnproof.doctor.diagnosis import Replay
+from rnnproof.doctor.findings import Named
 from rnnproof.doctor.layout import Layout
 from rnnproof.doctor.plain_pass import Derived, Tape, derived, run_backward
-from rnnproof.doctor.report import Named
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 from rnnproof.errors import RnnproofError

@@ -9,13 +9,13 @@ from rnnproof.doctor.array_axes import guessed
 from rnnproof.doctor.case import Case, drawn, without_zeros
 from rnnproof.doctor.conventions import conventions, other_activations, without_recurrent_term
 from rnnproof.doctor.diagnosis import Diagnosis, Replay, diagnose, replay
+from rnnproof.doctor.findings import Named
 from rnnproof.doctor.layout import Layout
 from rnnproof.doctor.layout_search import MOST, find_layout, fit
 from rnnproof.doctor.line_mistakes import Lines
 from rnnproof.doctor.mismatch import mismatched
 from rnnproof.doctor.mistake import Mistake, text
 from rnnproof.doctor.plain_pass import derived
-from rnnproof.doctor.report import Named
 from rnnproof.equations import catalogue
 from rnnproof.equations.cell import Cell
 
@@ -35,6 +35,7 @@ class Naming:
 
     mistakes: tuple[Named, ...] = ()
     explains: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    since: Mapping[str, int] = field(default_factory=dict)  # the smallest T at which each kind changes a gradient
     unnamed: frozenset[str] = frozenset()
     covered: frozenset[str] = frozenset()
     layout: tuple[str, ...] = ()
@@ -112,12 +113,13 @@ def _named(layout: Layout, forward: Forward, asked: Cell, sample: Sample, wrong:
         every = frozenset(array for names in arrays.values() for array in names)
         return replace(base, mistakes=(mismatch,), explains={mismatch.kind: every}, covered=every)
     diagnosis = diagnose(lines, replays)
-    mistakes, explains = _merged(diagnosis, lines, replays, arrays)
+    mistakes, explains, since = _merged(diagnosis, lines, replays, arrays)
     labels = {name for one in replays for name in one.claimed}
     return replace(
         base,
         mistakes=tuple(mistakes),
         explains=explains,
+        since=since,
         unnamed=frozenset(array for label in diagnosis.unnamed for array in arrays[label]),
         covered=frozenset(array for label in labels for array in arrays[label]),
     )
@@ -162,12 +164,12 @@ def _arrays_by_label(layout: Layout) -> dict[str, tuple[str, ...]]:
 
 def _merged(
     diagnosis: Diagnosis, lines: Lines, replays: list[Replay], arrays: Mapping[str, tuple[str, ...]]
-) -> tuple[list[Named], dict[str, frozenset[str]]]:
-    """One Named for each kind, with all its lines; and the arrays that each kind changes."""
+) -> tuple[list[Named], dict[str, frozenset[str]], dict[str, int]]:
+    """One Named for each kind, with all its lines; the arrays that each kind changes; from which T on it changes any."""
     kinds: dict[str, list[Mistake]] = {}
     for mistake in diagnosis.mistakes:
         kinds.setdefault(mistake.kind, []).append(mistake)
-    named, explains = [], {}
+    named, explains, since = [], {}, {}
     for kind, mistakes in kinds.items():
         changed = _changed_lines(mistakes, lines)
         named.append(
@@ -182,7 +184,8 @@ def _merged(
         rest = [mistake for mistake in diagnosis.mistakes if mistake.kind != kind]
         labels = _changed_by(diagnosis, rest, lines, replays)
         explains[kind] = frozenset(array for label in labels for array in arrays.get(label, ()))
-    return named, explains
+        since[kind] = min(labels.values(), default=1)
+    return named, explains, since
 
 
 def _changed_lines(mistakes: list[Mistake], lines: Lines) -> list[tuple[str, str]]:
@@ -195,13 +198,15 @@ def _changed_lines(mistakes: list[Mistake], lines: Lines) -> list[tuple[str, str
     return [(due, written) for due, written in pairs if due != written]
 
 
-def _changed_by(diagnosis: Diagnosis, rest: list[Mistake], lines: Lines, replays: list[Replay]) -> set[str]:
-    """The labels that the mistakes not in `rest` change."""
+def _changed_by(diagnosis: Diagnosis, rest: list[Mistake], lines: Lines, replays: list[Replay]) -> dict[str, int]:
+    """The labels that the mistakes not in `rest` change, each with the smallest T at which they do."""
     without = lines.whole
     for mistake in rest:
         without = mistake.apply(without) or without
-    changed = set()
+    changed: dict[str, int] = {}
     for one in replays:
         whole, less = one.run(diagnosis.backward), one.run(without)
-        changed |= {name for name in one.claimed if not one.same(whole[name], less[name])}
+        for name in one.claimed:
+            if not one.same(whole[name], less[name]):
+                changed[name] = min(changed.get(name, one.steps), one.steps)
     return changed

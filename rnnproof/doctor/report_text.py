@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-if TYPE_CHECKING:
-    from rnnproof.doctor.report import Named, Report
+from rnnproof.doctor.findings import Findings, Named
 
 
 def _count(names: tuple[str, ...], noun: str) -> str:
@@ -22,7 +20,7 @@ def _range(values: tuple[int, ...]) -> str:
     return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
-def verdict(report: Report) -> str:
+def verdict(report: Findings) -> str:
     """One line: healthy, or what is wrong."""
     compared = tuple(name for name, array in report.arrays.items() if array.verdict != "not claimed")
     cases = f"T = {_range(report.steps)}, B = {', '.join(map(str, report.batches))}" if report.steps else "one case"
@@ -41,7 +39,7 @@ def verdict(report: Report) -> str:
     return f"wrong: {len(report.wrong)} of {_count(compared, 'gradient')}{named}"
 
 
-def _since(report: Report) -> list[str]:
+def _since(report: Findings) -> list[str]:
     """Which arrays are wrong from which T on, which are right."""
     lines = []
     for steps in sorted(set(report.wrong.values())):
@@ -65,7 +63,7 @@ def _named(mistake: Named) -> list[str]:
     return lines
 
 
-def plain(report: Report) -> str:
+def plain(report: Findings) -> str:
     """For a terminal."""
     lines = [verdict(report)]
     for mistake in report.mistakes:
@@ -84,7 +82,7 @@ def plain(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _table(report: Report) -> tuple[list[str], list[list[str]]]:
+def _table(report: Findings) -> tuple[list[str], list[list[str]]]:
     cases = list(dict.fromkeys(case for array in report.arrays.values() for case in array.errors))
     headers = ["gradient", *(f"T={t}" if b == cases[0][1] else f"T={t}, B={b}" for t, b in cases)]
     rows = [[name, *(_cell(array.errors.get(case)) for case in cases)] for name, array in report.arrays.items() if array.errors]
@@ -95,7 +93,7 @@ def _cell(error: float | None) -> str:
     return "" if error is None else f"{error:.0e}"
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Findings) -> str:
     """For a page: what a terminal shows as paragraphs, and the errors by array and T."""
     parts = [f"**{verdict(report)}**"]
     for mistake in report.mistakes:
@@ -113,7 +111,7 @@ def markdown(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def html(report: Report) -> str:
+def html(report: Findings) -> str:
     """For a notebook: the errors as a heat map."""
     lines = plain(report).split("\n")
     headers, rows = _table(report)
@@ -126,7 +124,7 @@ def html(report: Report) -> str:
     return f"<p><b>{escape(lines[0])}</b></p><pre>{escape(chr(10).join(lines[1:]))}</pre>{table}"
 
 
-def _cases(report: Report) -> list[tuple[int, int]]:
+def _cases(report: Findings) -> list[tuple[int, int]]:
     return list(dict.fromkeys(case for array in report.arrays.values() for case in array.errors))
 
 
