@@ -173,16 +173,18 @@ def _has_slope(lines: Lines, step: Step) -> bool:
 
 
 def _also_adds(step: Step, carry: Var) -> Edit:
-    """The edit that adds the carry to what a line computes."""
+    """The edit that adds the carry to what a line computes, for all that read it."""
 
     def edit(backward: Pass) -> Pass | None:
         now = backward.step(step.target.name)
-        if now is None:
+        if now is None or backward.step(f"{now.target.name}_with_carry") is not None:
             return None
-        inner = replace(now.target, name=f"{now.target.name}_alone")
-        first = replace(now, target=inner)
-        total = replace(now, op=Add((ONE, ONE)), args=(inner, carry))
-        return backward.with_step(now.target.name, first, total)
+        total = replace(now.target, name=f"{now.target.name}_with_carry")
+        steps: list[Step] = []
+        for other in backward.steps:
+            steps.append(replace(other, args=tuple(total if arg == now.target else arg for arg in other.args)))
+            steps += [Step(total, Add((ONE, ONE)), (now.target, carry))] if other is now else []
+        return replace(backward, steps=tuple(steps))
 
     return edit
 
@@ -284,14 +286,19 @@ def scaled_lines(lines: Lines) -> Iterator[Mistake]:
 
 
 def _followed_by(name: str, op: Add | Clip | ClipNorm) -> Edit:
-    """The edit that applies an operation to what a line computes."""
+    """The edit that applies an operation to what a line computes, for all that read it."""
 
     def edit(backward: Pass) -> Pass | None:
         now = backward.step(name)
-        if now is None:
+        if now is None or backward.step(f"{name}_after") is not None:
             return None
-        inner = replace(now.target, name=f"{name}_alone")
-        return backward.with_step(name, replace(now, target=inner), replace(now, op=op, args=(inner,)))
+        after = replace(now.target, name=f"{name}_after")
+        steps: list[Step] = []
+        for step in backward.steps:
+            steps.append(replace(step, args=tuple(after if arg == now.target else arg for arg in step.args)))
+            steps += [Step(after, op, (now.target,))] if step is now else []
+        outputs = tuple(replace(port, var=after) if port.var == now.target else port for port in backward.outputs)
+        return replace(backward, steps=tuple(steps), outputs=outputs)
 
     return edit
 

@@ -119,6 +119,7 @@ def test_gradients_that_are_only_applied_are_read_as_old_less_new() -> None:
     assert set(report.wrong) == set(vzhou842_rnn.WRONG_FROM)
 
 
+@pytest.mark.slow
 def test_a_cell_of_ones_own_equations() -> None:
     """The forget gate of a minimal gated unit, its derivative forgotten: named in the document's own letters."""
     cell = rp.read_text(
@@ -167,6 +168,7 @@ def test_a_cell_of_ones_own_equations() -> None:
     assert report.mistakes[0].where == "d_a_f"
 
 
+@pytest.mark.slow
 def test_the_forward_pass_is_another_cell() -> None:
     """It is said first, with the cell of the catalogue that it is; the gradients of that cell are right."""
 
@@ -225,7 +227,9 @@ def test_bad_input_gets_one_message(arguments: Any, message: str) -> None:
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.py"
-    file.write_text("from tests.doctor.patients.captaine_rnn import patient as make\nfrom tests.doctor.test_examination import rnn\n")
+    file.write_text(
+        "from tests.doctor.patients.captaine_rnn import patient as make\nfrom tests.doctor.test_examination import rnn\n"
+    )
     assert main(["examine", str(file), "--cell", "simple_rnn", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["wrong"] == captaine_rnn.WRONG_FROM
     file.write_text("from tests.doctor.test_examination import rnn\nmake = rnn()\n")
