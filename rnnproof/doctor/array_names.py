@@ -24,20 +24,34 @@ def tokens(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def groups(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
-    """Groups of so many names that begin or end alike, as those of one role do."""
+    """Groups of so many names that are alike but for a gate's name in them, then those that begin or end alike."""
     seen: set[tuple[str, ...]] = set()
-    if len(names) == size:
-        seen.add(tuple(names))
-        yield tuple(names)
+    candidates = [tuple(names)] if len(names) == size else []
+    candidates += _alike_but_for_gates(names)
     for length in (1, 2, 3):
         for part in (slice(None, length), slice(-length, None)):
             alike: dict[str, list[str]] = {}
             for name in names:
                 alike.setdefault(name[part], []).append(name)
-            for group in map(tuple, alike.values()):
-                if len(group) == size and group not in seen:
-                    seen.add(group)
-                    yield group
+            candidates += map(tuple, alike.values())
+    for group in candidates:
+        if len(group) == size and group not in seen:
+            seen.add(group)
+            yield group
+
+
+_ALL_GATE_NAMES = {name for names in GATE_NAMES.values() for name in names}
+
+
+def _alike_but_for_gates(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The names by what is left of each when a gate's name is taken out: Wxz, Wxr, Wxh are Wx with z, r, h."""
+    stems: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        for start in range(len(name)):
+            for end in range(start + 1, len(name) + 1):
+                if name[start:end].lower() in _ALL_GATE_NAMES:
+                    stems.setdefault((name[:start], name[end:]), []).append(name)
+    return [tuple(dict.fromkeys(group)) for group in stems.values()]
 
 
 def misfit(order: Sequence[str], labels: Sequence[str]) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from rnnproof.calculus.program import Program, Role
 from rnnproof.doctor.array_operations import compute
@@ -51,36 +54,42 @@ def _others(cell: Cell) -> Iterator[tuple[Cell, str]]:
 
 
 def _reproduces(other: Derived, replay: Replay) -> bool:
-    """Whether the other cell's derived pass gives every claimed gradient, its values being those of the forward pass."""
+    """Whether the other cell's derived pass gives every claimed gradient, its values being those of the forward pass.
+
+    A bias that the other cell lacks has no part in the comparison, and one that it has besides is zero.
+    """
     tape = replay.tape
-    parameters = {port.var.name for port in other.forward.ports(Role.PARAMETER)}
-    if not parameters <= tape.parameters or {port.key for port in other.backward.ports(Role.SEED)} != set(
-        tape.carries
-    ) | _seeded(tape):
+    ours = {port.key: port.var for port in tape.derived.backward.ports(Role.SEED)}
+    if {port.key for port in other.backward.ports(Role.SEED)} != set(ours):
         return False
     values = _values(other.forward, tape)
-    seeds = {port.key: tape.seeds[port.var.name] for port in tape.derived.backward.ports(Role.SEED)}
-    outputs = run_backward(Tape(other, tape.sizes, values, seeds), other.whole)
-    if not set(replay.claimed) <= set(outputs):
+    if values is None:
         return False
-    return replay.matched(outputs) == frozenset(replay.claimed)
+    seeds = {key: tape.seeds[var.name] for key, var in ours.items()}
+    outputs = run_backward(Tape(other, tape.sizes, values, seeds), other.whole)
+    lacking = frozenset(replay.claimed) - set(outputs)
+    vectors = {port.var.name for port in tape.derived.forward.ports(Role.PARAMETER) if len(port.var.shape) == 1}
+    compared = replace(replay, claimed={name: claim for name, claim in replay.claimed.items() if name not in lacking})
+    return lacking <= vectors and compared.matched(outputs) == frozenset(compared.claimed)
 
 
-def _seeded(tape: Tape) -> set[str]:
-    return {port.key for port in tape.derived.backward.ports(Role.SEED)}
+def _values(forward: Program, tape: Tape) -> dict[str, Array] | None:
+    """The values of the equations' symbols as they are, and what the other cell computes of them, for all steps at once.
 
-
-def _values(forward: Program, tape: Tape) -> dict[str, Array]:
-    """The forward values that there are, and what the other cell computes of them besides, for all time steps at once."""
-    values = dict(tape.values)
+    None where the other cell has a matrix that there is not.
+    """
+    values: dict[str, Array] = {}
     for port in forward.inputs:
-        if port.var.name not in values:
-            values[port.var.name] = tape.values[port.var.name]
+        name, shape = port.var.name, port.var.shape
+        if name not in tape.values and len(shape) != 1:
+            return None
+        values[name] = tape.values[name] if name in tape.values else np.zeros((tape.sizes[str(shape[0])], 1))
+    constant = {port.var.name for port in forward.ports(Role.PARAMETER)}
     for step in forward.steps:
-        if step.target.name not in values:
-            arguments = [values[arg.name] for arg in step.args]
-            spread = [
-                tape.each_step(a) if arg.name in tape.parameters else a for arg, a in zip(step.args, arguments, strict=True)
-            ]
-            values[step.target.name] = compute(step, tape.sizes)(*spread)
+        name = step.target.name
+        if step.target.tex and name in tape.values:
+            values[name] = tape.values[name]
+            continue
+        arguments = [tape.each_step(values[arg.name]) if arg.name in constant else values[arg.name] for arg in step.args]
+        values[name] = compute(step, tape.sizes)(*arguments)
     return values

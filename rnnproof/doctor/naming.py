@@ -84,9 +84,9 @@ def of_one(case: Case, seed: int) -> Iterator[Sample]:
 def name_mistakes(cell: Cell, samples: Iterable[Sample], wrong: bool) -> Naming:
     """The names of what is wrong with the gradients of a cell, where its layout is found."""
     everywhere = list(samples)
-    for number, forward in enumerate(_forwards(cell)):
+    for forward in _forwards(cell):
         for sample in everywhere:
-            most = sample.most if number == 0 else min(sample.most, _OTHERS)
+            most = min(sample.most, _OTHERS) if forward.mistakes or forward.cell.name != cell.name else sample.most
             layout = find_layout(sample.found_at, forward.cell, sample.axes, most, forward.recurrent)
             if layout is not None:
                 return _named(layout, forward, cell, sample, wrong)
@@ -142,10 +142,11 @@ def _forwards(cell: Cell) -> Iterator[Forward]:
     """The cell, then what else its forward pass may be."""
     for variant, convention in conventions(cell):
         yield Forward(variant, notes=(convention,) if convention else ())
-    says = f"the forward pass is {cell.name} without its recurrence: every step starts from the initial state"
-    yield Forward(cell, (Named(LACKS_RECURRENCE, "the forward pass", says),), recurrent=False)
-    says = f"the forward pass is {cell.name} without what comes through the recurrent matrices"
-    yield Forward(without_recurrent_term(cell), (Named(LACKS_RECURRENCE, "the forward pass", says),))
+    for variant, _ in conventions(cell):
+        says = f"the forward pass is {cell.name} without its recurrence: every step starts from the initial state"
+        yield Forward(variant, (Named(LACKS_RECURRENCE, "the forward pass", says),), recurrent=False)
+        says = f"the forward pass is {cell.name} without what comes through the recurrent matrices"
+        yield Forward(without_recurrent_term(variant), (Named(LACKS_RECURRENCE, "the forward pass", says),))
     for name in catalogue.names():
         if name != cell.name:
             for variant, convention in conventions(catalogue.load(name)):
