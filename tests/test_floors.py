@@ -30,6 +30,7 @@ LEVELS = {
     "verification": 4,
     "doctor": 5,
     "testing": 6,
+    "pytest_plugin": 7,
     "pages": 5,
     "study": 6,
     "__init__": 8,
