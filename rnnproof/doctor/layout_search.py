@@ -25,6 +25,7 @@ SAME = 1e-8
 SAME_FLOAT32 = 1e-3
 POINTS = 60  # beside one for each coefficient
 _MOST_POINTS = 1200
+_LARGEST = 6000  # values of the loss that one case may take
 MOST = 8000  # layouts, of which a thousand take about a second
 _SPREAD = 0.6
 
@@ -323,6 +324,8 @@ def forward_values(
 def fit(case: Case, layout: Layout, programs: Derived) -> Fit | None:
     """The layout at a case of any length, its seeds by least squares from values of the loss; None where it does not fit."""
     points = 2 * _coefficients(case, layout) + POINTS
+    if points > _LARGEST:
+        return None
     evaluations = evaluate(case, points)
     if not all(where.path in evaluations.values for where in (*layout.inputs.values(), *layout.initial.values())):
         return None

@@ -107,7 +107,8 @@ def _named(layout: Layout, forward: Forward, asked: Cell, sample: Sample, wrong:
         fitted = fit(current, layout, programs)
         replays += [replay(current, fitted, current.claimed())] if fitted is not None else []
     if not replays:
-        return base
+        text = "the cell was found, but the arrays are too large to name mistakes: make the case smaller, 4 units say"
+        return replace(base, notes=(*base.notes, text))
     mismatch = mismatched(layout, programs, asked, replays)
     if mismatch is not None:
         every = frozenset(array for names in arrays.values() for array in names)
