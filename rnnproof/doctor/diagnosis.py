@@ -25,7 +25,8 @@ REPRODUCED_FLOAT32 = 2e-4
 # What a sum that cancels leaves, beside the largest gradient of the case.
 _REST = 1e-12
 
-_BRANCHES = 5
+_DEPTH = 8  # times that mistakes are added
+_SLACKS = (0, 1, 2, 4, 8, 16)
 _UNITED = 40
 _PAIRS = 6000
 _SCORED = 4  # steps
@@ -213,31 +214,36 @@ class Search:
         return sum(len(o.claimed) - len(self._open(o, backward)) for o in self.replays if o.steps <= _SCORED)
 
     def _explain(self, start: tuple[Mistake, ...]) -> tuple[Mistake, ...] | None:
-        """Depth first, the most promising mistake first; None where nothing explains everything."""
-        self._best, self._best_score = start, self._score(self._made(start))
-        self._visited: set[frozenset[int]] = set()
-        return self._extended(start, self._made(start), 8)
+        """The most promising mistakes first, then ways that depart from these more and more (limited discrepancy search).
 
-    def _extended(self, chosen: tuple[Mistake, ...], backward: Pass, depth: int) -> tuple[Mistake, ...] | None:
-        score = self._score(backward)
-        if score > self._best_score:
-            self._best, self._best_score = chosen, score
-        frontier = next((o for o in self.replays if self._open(o, backward)), None)
-        if frontier is None:
-            return chosen
-        if depth == 0 or self.runs < 0:
-            return None
-        for extension in self._extensions(frontier, chosen, backward)[:_BRANCHES]:
-            key = frozenset(map(id, (*chosen, *extension)))
-            if key in self._visited:
-                continue
-            self._visited.add(key)
-            more = (*chosen, *extension)
-            solution = self._extended(more, self._made(more), depth - 1)
-            if solution is not None:
+        None where nothing explains everything.
+        """
+        self._best, self._best_score = start, self._score(self._made(start))
+        self._known: dict[frozenset[int], list[tuple[Mistake, ...]]] = {}
+        for slack in _SLACKS:
+            solution = self._extended(start, self._made(start), slack, _DEPTH)
+            if solution is not None or self.runs < 0:
                 return solution
+        return None
+
+    def _extended(self, chosen: tuple[Mistake, ...], backward: Pass, slack: int, depth: int) -> tuple[Mistake, ...] | None:
+        """`chosen` with more mistakes so that everything is explained; `slack` is how far the choices may be from the best."""
+        key = frozenset(map(id, chosen))
+        if key not in self._known:
+            score = self._score(backward)
+            if score > self._best_score:
+                self._best, self._best_score = chosen, score
+            frontier = next((o for o in self.replays if self._open(o, backward)), None)
+            if frontier is None:
+                return chosen
             if self.runs < 0:
                 return None
+            self._known[key] = self._extensions(frontier, chosen, backward)
+        for departure, extension in enumerate(self._known[key][: slack + 1] if depth else []):
+            more = (*chosen, *extension)
+            solution = self._extended(more, self._made(more), slack - departure, depth - 1)
+            if solution is not None or self.runs < 0:
+                return solution
         return None
 
     def _extensions(self, frontier: Replay, chosen: tuple[Mistake, ...], backward: Pass) -> list[tuple[Mistake, ...]]:
