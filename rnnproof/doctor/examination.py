@@ -13,7 +13,7 @@ from rnnproof.doctor.array_axes import axes_of
 from rnnproof.doctor.behaviour import Behaviour, behaviour
 from rnnproof.doctor.case import Array, Case, applied, case, fresh, from_make, without_zeros
 from rnnproof.doctor.findings import ArrayReport, Named
-from rnnproof.doctor.naming import Naming, name_mistakes, of_lengths, of_one
+from rnnproof.doctor.naming import LACKS_RECURRENCE, Naming, name_mistakes, of_lengths, of_one
 from rnnproof.doctor.numerical_gradient import NumericalGradient, noise, numerical_gradients
 from rnnproof.doctor.observed_values import raised_outside
 from rnnproof.doctor.report import Report
@@ -233,7 +233,8 @@ class _Examination:
             if names:
                 says = "; ".join(signatures[name].says for name in names)
                 mistakes.append(Named(kind, ", ".join(names), says, entry=_entry(visits, names)))
-        mistakes += _unused(visits, manner, wrong, covered)
+        if not any(mistake.kind == LACKS_RECURRENCE for mistake in mistakes):
+            mistakes += _unused(visits, manner, wrong, covered)
         mistakes = [replace(m, entry=m.entry or _entry_of(m, visits, wrong, naming)) for m in mistakes]
         arrays = {name: _array(name, visits, wrong, signatures, naming, mistakes) for name in visits[0].case.arrays}
         explained = {name for m in mistakes for name in m.where.split(", ")}

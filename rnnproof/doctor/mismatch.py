@@ -10,7 +10,7 @@ import numpy as np
 from rnnproof.calculus.program import Program, Role
 from rnnproof.doctor.array_operations import compute
 from rnnproof.doctor.case import Array
-from rnnproof.doctor.conventions import OUTPUT, conventions, other_activations, with_output_layer, without_activation
+from rnnproof.doctor.conventions import OUTPUT, conventions, with_output_layer, without_activation
 from rnnproof.doctor.diagnosis import Replay
 from rnnproof.doctor.findings import Named
 from rnnproof.doctor.layout import Layout
@@ -49,7 +49,7 @@ def _others(cell: Cell) -> Iterator[tuple[Cell, str]]:
         base = cell if name == cell.name else catalogue.load(name)
         for variant, convention in conventions(base):
             yield variant, f"{name} ({convention})" if convention else name
-    for variant, says in (*without_activation(cell), *other_activations(cell)):
+    for variant, says in without_activation(cell):  # another one's derivative is a mistake with a name of its own
         yield variant, f"{cell.name} where {says}"
 
 

@@ -13,6 +13,9 @@ from tests.doctor.planted.passes import make
 
 ALONE = (
     ("simple_rnn", 1, "carry-untransposed/all"),
+    ("simple_rnn", 1, "activation-derivative-missing/h"),
+    ("simple_rnn", 2, "wrong-derivative-function/h"),
+    ("simple_rnn", 2, "forward-lacks-recurrence/term"),
     ("simple_rnn", 1, "clip-inside-recursion/carry"),
     ("simple_rnn", 2, "off-by-one/x"),
     ("simple_rnn", 2, "forward-lacks-recurrence/state"),
